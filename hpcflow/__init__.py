@@ -1,0 +1,17 @@
+"""hpcflow: posteriors of age, mass and reddening for catalogues of star clusters.
+
+Three stages, on a laptop or a cluster: `hpcflow simulate` fills a library of model fluxes, `hpcflow train`
+learns the posterior from it, `hpcflow infer` applies that to every cluster of a catalogue. The rooms, each
+importing only from those to its right:
+
+    cli -> stages -> figures, posterior, compute -> flow, store -> model, data -> errors
+"""
+
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["__version__"]
+
+try:
+    __version__ = version("starcluster-hpcflow")
+except PackageNotFoundError:  # run from a checkout that was never installed
+    __version__ = "0+unknown"

@@ -1,0 +1,5 @@
+"""`python -m hpcflow`."""
+
+from hpcflow.cli import main
+
+main()

@@ -1,0 +1,19 @@
+"""What can go wrong for a user, and the exit code that says so."""
+
+__all__ = ["HpcflowError", "InputError", "PartitionsFailed"]
+
+
+class HpcflowError(Exception):
+    """Anything the user can mend; its text is one sentence: what, where, what to do."""
+
+    exit_code = 2
+
+
+class InputError(HpcflowError):
+    """A config, catalogue, table or run folder is not what it has to be; nothing was written."""
+
+
+class PartitionsFailed(HpcflowError):
+    """Some partitions were set aside with their reasons; all the others are finished."""
+
+    exit_code = 1
