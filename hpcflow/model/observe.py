@@ -1,0 +1,132 @@
+"""What a survey sees of a simulated cluster: distance, errors, noise, and which bands it has.
+
+The same law is needed twice: in numpy for mock catalogues and predictive checks, on the training device in
+torch. It is written once, over any array type, and takes its randomness as `Draws` that the caller makes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace
+
+__all__ = ["NOISE", "Draws", "Observer", "Photometry", "add_systematic", "lognormal", "normal", "scale"]
+
+Array = Any  # numpy array or torch tensor
+
+
+class Photometry(NamedTuple):
+    """Observed fluxes: flux, sigma [mJy] and observed (bool), (N, B) each; distance (N,) in Mpc."""
+
+    flux: Array
+    sigma: Array
+    observed: Array
+    distance: Array
+
+
+class Draws(NamedTuple):
+    """The randomness of one observation of N clusters in B bands.
+
+    distance, band_set: (N,) uniform on [0, 1); error, missing: (N, B) uniform; noise: (N, B) standard normal.
+    """
+
+    distance: Array
+    band_set: Array
+    error: Array
+    missing: Array
+    noise: Array
+
+
+def lognormal(flux: Array, sigma: Array, noise: Array) -> Array:
+    """Return f* ~ LogNormal of mean `flux` and standard deviation `sigma`, given standard normal noise.
+
+    ln f* ~ N(ln f - s^2/2, s^2) with s^2 = ln(1 + (sigma/f)^2); Walter et al. 2026, sect. 2.2.
+
+    >>> float(lognormal(np.array(2.0), np.array(0.0), np.array(1.0)))
+    2.0
+    """
+    xp = array_namespace(flux)
+    variance = xp.log1p((sigma / flux) ** 2)
+    return flux * xp.exp(xp.sqrt(variance) * noise - variance / 2)
+
+
+def normal(flux: Array, sigma: Array, noise: Array) -> Array:
+    """Return f* ~ N(flux, sigma), which may be negative; Turner et al. 2021 (MNRAS 502, 1366)."""
+    return flux + sigma * noise
+
+
+NOISE = {"lognormal": lognormal, "normal": normal}
+
+
+def add_systematic(flux: Array, sigma: Array, systematic: float) -> Array:
+    """Return catalogue errors with a relative systematic in quadrature; Walter et al. 2026, eq. 10."""
+    xp = array_namespace(flux)
+    return xp.sqrt(sigma**2 + (systematic * flux) ** 2)
+
+
+@dataclass(frozen=True)
+class Observer:
+    """Put clusters at a distance and observe them.
+
+    distance d ~ U[distance_mpc]; per band the true relative error r ~ U[relative_error], sigma = r f, the
+    observed flux f* drawn by the noise law, and r* = sigma / f* is what a catalogue would quote
+    (Walter et al. 2026, sect. 2.2). A band is observed if it belongs to the cluster's band set, drawn with equal
+    shares, and is not lost, which happens with probability `missing`; a cluster that would keep fewer than
+    two bands keeps its whole set.
+
+    Args:
+        noise: name of the noise law, see `NOISE`.
+        relative_error: lowest and highest true relative error.
+        distance_mpc: nearest and farthest distance in Mpc.
+        band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
+        missing: probability that a band of the set is lost.
+    """
+
+    noise: str = "lognormal"
+    relative_error: tuple[float, float] = (0.0, 0.5)
+    distance_mpc: tuple[float, float] = (1.0, 30.0)
+    band_sets: tuple[tuple[bool, ...], ...] = ()
+    missing: float = 0.0
+
+    def __call__(self, flux: Array, log_mass: Array, rng: np.random.Generator) -> Photometry:
+        """Observe noiseless unit-mass fluxes (N, B) [mJy at 10 pc] of clusters of log_mass (N,), in numpy."""
+        return self.observe(flux, log_mass, self.draws(flux.shape, rng))
+
+    @staticmethod
+    def draws(shape: Sequence[int], rng: np.random.Generator) -> Draws:
+        """Return the randomness for fluxes of shape (N, B)."""
+        n, bands = shape
+        return Draws(
+            distance=rng.random(n),
+            band_set=rng.random(n),
+            error=rng.random((n, bands)),
+            missing=rng.random((n, bands)),
+            noise=rng.standard_normal((n, bands)),
+        )
+
+    def observe(self, flux: Array, log_mass: Array, draws: Draws) -> Photometry:
+        """Observe noiseless unit-mass fluxes (N, B) with given randomness, in the arrays' own library."""
+        xp = array_namespace(flux)
+        near, far = self.distance_mpc
+        distance = near + (far - near) * draws.distance
+        true = flux * scale(log_mass, distance)[:, None]
+        low, high = self.relative_error
+        sigma = true * (low + (high - low) * draws.error)
+        observed = self._observed(draws, xp)
+        return Photometry(NOISE[self.noise](true, sigma, draws.noise), sigma, observed, distance)
+
+    def _observed(self, draws: Draws, xp: Any) -> Array:
+        kept = draws.missing >= self.missing
+        in_set = kept | True
+        if self.band_sets:
+            sets = xp.asarray(np.array(self.band_sets), device=kept.device)
+            in_set = sets[xp.astype(draws.band_set * len(self.band_sets), xp.int64)]
+        observed = kept & in_set
+        enough = xp.sum(xp.astype(observed, xp.int64), axis=1) >= 2
+        return xp.where(enough[:, None], observed, in_set)
+
+
+def scale(log_mass: Array, distance: Array) -> Array:
+    """Return m (10 pc / d)^2, which takes unit-mass fluxes at 10 pc to a cluster of log_mass at d [Mpc]."""
+    return 10.0**log_mass * (1e-5 / distance) ** 2
