@@ -1,0 +1,203 @@
+"""The archive of posteriors: one row per cluster of the catalogues, read by `xr.open_zarr` alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hpcflow.model.observe import add_systematic
+from hpcflow.model.prior import Parameter
+from hpcflow.store.clusters import Catalogue
+from hpcflow.store.flags import flag_attributes, reason_attributes
+from hpcflow.store.partitions import Partition
+from hpcflow.store.regions import Regions, Variable
+
+__all__ = ["QUANTILES", "PosteriorArchive"]
+
+SCHEMA = "hpcflow-posteriors/1"
+QUANTILES = (0.16, 0.5, 0.84)
+CHUNK = 16  # clusters whose samples are read at once
+EMPTY = 65535  # packed value of a sample that is not there
+STEPS = 65534
+
+
+class PosteriorArchive:
+    """Posterior samples, modes, moments, predictive checks and the photometry they rest on.
+
+    `theta` is packed into 16 bits by one CF scale and offset over all bounds of the prior (xarray unpacks it
+    unasked): a step is below 2e-4 of the reference prior's units. Packed values are kept inside the bounds.
+    """
+
+    def __init__(self, regions: Regions) -> None:
+        self._regions = regions
+        self.path = regions.path
+        self.missing, self.partitions = regions.missing, regions.partitions
+        prior = regions.attrs["prior"]
+        low, high = (np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1))
+        self._offset, self._step = _packing(low, high)
+        self._lowest = np.ceil((low - self._offset) / self._step)
+        self._highest = np.floor((high - self._offset) / self._step)
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        catalogue: Catalogue,
+        systematic: float,
+        partition: int,
+        samples: int,
+        modes: int,
+        parameters: Sequence[Parameter],
+        attrs: Mapping[str, Any],
+    ) -> "PosteriorArchive":
+        """Make an archive of a catalogue's clusters that holds their photometry and no posterior yet.
+
+        Args:
+            path: folder to make.
+            catalogue: the clusters.
+            systematic: relative error that is added to theirs in quadrature.
+            partition: clusters per partition.
+            samples, modes: sizes of those dimensions.
+            parameters: with their bounds, in the order of theta's last axis.
+            attrs: seed, hashes and versions: the source of every number.
+
+        Raises:
+            InputError: if the folder exists.
+        """
+        known = _photometry(catalogue, systematic, parameters)
+        sizes = {
+            "cluster": len(catalogue),
+            "sample": samples,
+            "mode": modes,
+            "parameter": len(parameters),
+            "parameter2": len(parameters),
+            "band": len(catalogue.bands),
+            "quantile": len(QUANTILES),
+        }
+        names = [p.name for p in parameters]
+        variables = {
+            "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
+            "band": Variable(("band",), (len(catalogue.bands),), "str", "", values=catalogue.bands),
+        }
+        for name, (dims, dtype, attributes) in _schema(parameters).items():
+            fill: Any = {"str": "", "bool": False, "float32": np.nan, "float64": np.nan}.get(dtype, 0)
+            if name == "theta":
+                fill = EMPTY
+            shape = tuple(sizes[d] for d in dims)
+            rows = CHUNK if "sample" in dims else None
+            variables[name] = Variable(dims, shape, dtype, fill, rows, attributes, known.get(name))
+        prior = {p.name: [p.low, p.high, p.scale] for p in parameters}
+        everything = {"Conventions": "CF-1.11", "prior": prior, "coordinates": "galaxy cluster_id ra dec distance", **attrs}
+        return cls(Regions.create(path, SCHEMA, len(catalogue), partition, variables, everything))
+
+    @classmethod
+    def open(cls, path: Path) -> "PosteriorArchive":
+        """Open an archive that exists.
+
+        Raises:
+            InputError: if there is none at `path`.
+        """
+        return cls(Regions.open(path, SCHEMA))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What the archive says of its sources."""
+        return self._regions.attrs
+
+    def read(self, name: str, partition: Partition) -> NDArray[Any]:
+        """Return one partition's rows of a variable as it is stored."""
+        return self._regions.read(name, partition)
+
+    def write(self, partition: Partition, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write a finished partition: variables by name, rows first, `theta` in declared units (NaN: none)."""
+        self._regions.write(partition, {**arrays, "theta": self._pack(arrays["theta"])})
+
+    def dataset(self) -> xr.Dataset:
+        """Return the archive as a lazy dataset."""
+        return xr.open_zarr(self.path)
+
+    def _pack(self, theta: NDArray[np.floating]) -> NDArray[np.uint16]:
+        with np.errstate(invalid="ignore"):
+            packed = np.clip(np.rint((theta - self._offset) / self._step), self._lowest, self._highest)
+        return np.where(np.isfinite(packed), packed, EMPTY).astype(np.uint16)
+
+
+def _photometry(catalogue: Catalogue, systematic: float, parameters: Sequence[Parameter]) -> dict[str, NDArray[Any]]:
+    """Return the variables that are known before any posterior is."""
+    nothing = np.full(len(catalogue), np.nan)
+    return {
+        "galaxy": catalogue.galaxy,
+        "cluster_id": catalogue.cluster_id,
+        "ra": catalogue.ra,
+        "dec": catalogue.dec,
+        "distance": catalogue.distance,
+        "cluster_class": catalogue.cluster_class,
+        "flux": catalogue.flux,
+        "sigma": add_systematic(catalogue.flux, catalogue.sigma, systematic),
+        "observed": catalogue.observed,
+        "reason": catalogue.reason,
+        "published": np.stack([catalogue.published.get(p.name, nothing) for p in parameters], axis=1),
+    }
+
+
+def _packing(low: NDArray[np.floating], high: NDArray[np.floating]) -> tuple[float, float]:
+    """Return offset and step that spread 16 bits over all bounds."""
+    return float(low.min()), float((high.max() - low.min()) / STEPS)
+
+
+def _schema(parameters: Sequence[Parameter]) -> dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]:
+    """Return dimensions, type and attributes of every variable that is written cluster by cluster."""
+    units = ", ".join(f"{p.name}: {p.unit or '1'}" for p in parameters)
+    low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
+    offset, step = _packing(low, high)
+    row, by_parameter, by_band = ("cluster",), ("cluster", "parameter"), ("cluster", "band")
+
+    def says(long_name: str, unit: str = "1", **more: Any) -> dict[str, Any]:
+        return {"long_name": long_name, "units": unit, **more}
+
+    return {
+        "galaxy": (row, "str", {"long_name": "galaxy"}),
+        "cluster_id": (row, "str", {"long_name": "identifier within the galaxy's catalogue"}),
+        "ra": (row, "float64", says("right ascension, J2000", "degree")),
+        "dec": (row, "float64", says("declination, J2000", "degree")),
+        "distance": (row, "float64", says("distance assumed", "Mpc")),
+        "cluster_class": (row, "int32", says("class in the catalogue; -1 where it has none")),
+        "flux": (by_band, "float64", says("flux density as catalogued", "mJy")),
+        "sigma": (by_band, "float64", says("its error, the systematic included", "mJy")),
+        "observed": (by_band, "bool", {"long_name": "whether the band was used"}),
+        "reason": (by_band, "uint8", {"long_name": "why a band was not used", **reason_attributes()}),
+        "theta": (
+            ("cluster", "sample", "parameter"),
+            "uint16",
+            says("posterior samples", units, scale_factor=step, add_offset=offset, _FillValue=EMPTY),
+        ),
+        "log_q": (("cluster", "sample"), "float32", says("log of the flow's density at each sample, per declared units")),
+        "mode": (("cluster", "mode", "parameter"), "float32", says("modes of the joint posterior, highest first", units)),
+        "mode_share": (("cluster", "mode"), "float32", says("share of the samples nearest to each mode")),
+        "mode_log_q": (("cluster", "mode"), "float32", says("log of the flow's density at each mode")),
+        "map": (by_parameter, "float32", says("maximum a posteriori: the highest mode", units)),
+        "quantile": (
+            ("cluster", "quantile", "parameter"),
+            "float32",
+            says("quantiles of the marginal posteriors", units, levels=list(QUANTILES)),
+        ),
+        "mean": (by_parameter, "float32", says("posterior mean", units)),
+        "std": (by_parameter, "float32", says("posterior standard deviation", units)),
+        "covariance": (("cluster", "parameter", "parameter2"), "float32", says("posterior covariance")),
+        "entropy": (row, "float32", says("differential entropy of the posterior, -E[log q]", "nat")),
+        "predictive_mean": (by_band, "float32", says("mean flux density of the posterior predictive", "mJy")),
+        "predictive_quantile": (
+            ("cluster", "band", "quantile"),
+            "float32",
+            says("quantiles of the posterior predictive", "mJy", levels=list(QUANTILES)),
+        ),
+        "predictive_rank": (by_band, "float32", says("share of the posterior predictive below the observed flux")),
+        "map_flux": (by_band, "float32", says("noiseless flux density of the re-simulated MAP", "mJy")),
+        "chi2_map": (row, "float32", says("reduced chi^2 of the re-simulated MAP, over max(bands - parameters, 1)")),
+        "published": (by_parameter, "float32", says("the catalogue's own estimate, where it has one", units)),
+        "flag": (row, "int32", {"long_name": "what can be said against this posterior", **flag_attributes()}),
+    }

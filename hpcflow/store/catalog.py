@@ -1,0 +1,146 @@
+"""The one way in for catalogues: any format, a distance for each cluster, refusal of what cannot be right."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+from hpcflow.store import units
+from hpcflow.store.clusters import Catalogue, Reason
+from hpcflow.store.galaxies import distance_of, normalise_galaxy
+from hpcflow.store.legus import NAME as LEGUS_NAME
+from hpcflow.store.legus import read_legus
+from hpcflow.store.matching import Band, ReadOptions, parse_bands
+from hpcflow.store.phangs import read_phangs
+from hpcflow.store.table import load_table, read_table
+
+__all__ = ["READERS", "Catalogue", "Reader", "Reason", "detect_format", "read_catalogue"]
+
+Reader = Callable[[Path, Sequence[Band], ReadOptions], Catalogue]
+
+READERS: dict[str, Reader] = {"phangs": read_phangs, "legus": read_legus, "table": read_table}
+
+
+def read_catalogue(
+    path: str | Path,
+    bands: Mapping[str, str],
+    *,
+    format: str = "auto",
+    galaxy: str | None = None,
+    distances: Mapping[str, float] | None = None,
+    classes: Collection[int] | None = None,
+    columns: Mapping[str, str | Sequence[str]] | None = None,
+    unit: str = "mJy",
+    check_units: bool = True,
+) -> Catalogue:
+    """Read a catalogue of observed clusters.
+
+    A number that cannot be used is masked and its reason kept; it stops no other.
+
+    Args:
+        path: the file.
+        bands: label -> shipped curve or path, the config's `model.bands`.
+        format: "auto" or one of `READERS`.
+        galaxy: galaxy of all rows, where the file does not tell or is wrong.
+        distances: Mpc by galaxy; before the file's own column, and that before the galaxies table.
+        classes: cluster classes to keep, all where None.
+        columns: names of a plain table's columns, see `read_table`.
+        unit: unit of fluxes whose columns carry none: mJy, Jy, uJy, nJy, AB, Vega.
+        check_units: refuse fluxes that are no star clusters'.
+
+    Returns:
+        the clusters, in the file's order.
+
+    Raises:
+        InputError: if the file cannot be read, a band is missing, a galaxy has no distance, a cluster comes
+            twice, no row is usable, or the units cannot be right.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"catalogue {path} does not exist or is no file; correct its path in infer.catalogues"
+        )
+    name = detect_format(path) if format == "auto" else format
+    if name not in READERS:
+        raise InputError(
+            f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}"
+        )
+    catalogue = READERS[name](path, parse_bands(bands), ReadOptions(galaxy, columns or {}, unit))
+    catalogue = _of_classes(catalogue, classes, path)
+    catalogue = replace(catalogue, distance=_distances(catalogue, distances or {}, path))
+    catalogue.refuse_duplicates(str(path))
+    _refuse_unusable(catalogue, path)
+    if check_units:
+        units.check_units(catalogue.flux, catalogue.distance, str(path), unit)
+    return catalogue
+
+
+def detect_format(path: Path) -> str:
+    """Return which of `READERS` a file is for, by its name and then by the names of its columns.
+
+    Raises:
+        InputError: if it is not LEGUS and no table.
+    """
+    if LEGUS_NAME.fullmatch(path.name):
+        return "legus"
+    phangs = any(name.upper().startswith("PHANGS_") for name in load_table(path).colnames)
+    return "phangs" if phangs else "table"
+
+
+def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Path) -> Catalogue:
+    if classes is None:
+        return catalogue
+    kept = np.isin(catalogue.cluster_class, list(classes))
+    if not kept.any():
+        there = ", ".join(str(c) for c in np.unique(catalogue.cluster_class).tolist())
+        wanted = ", ".join(str(c) for c in sorted(classes))
+        raise InputError(
+            f"{path} has no cluster of class {wanted}; it has {there} (-1: unknown): set infer.classes"
+        )
+    return catalogue.select(kept)
+
+
+def _distances(catalogue: Catalogue, overrides: Mapping[str, float], path: Path) -> NDArray[np.float64]:
+    """Return (N,) Mpc; a row with no usable one of its own has its galaxy's: the table's, or the median."""
+    given = {normalise_galaxy(name): float(value) for name, value in overrides.items()}
+    for name, value in given.items():
+        if not (np.isfinite(value) and value > 0):
+            raise InputError(
+                f"{path}: {value} Mpc cannot be the distance of {name}; correct it in infer.distance_mpc"
+            )
+    distance = np.array(catalogue.distance)
+    for name in np.unique(catalogue.galaxy).tolist():
+        rows = catalogue.galaxy == name
+        if name in given:
+            distance[rows] = given[name]
+        usable = rows & np.isfinite(distance) & (distance > 0)
+        if not usable.any() or not usable[rows].all():
+            distance[rows & ~usable] = _distance(name, distance[usable], path)
+    return distance
+
+
+def _distance(galaxy: str, others: NDArray[np.float64], path: Path) -> float:
+    if (known := distance_of(galaxy)) is not None:
+        return known
+    if len(others):
+        return float(np.median(others))
+    raise InputError(
+        f"{path}: the distance of galaxy {galaxy or '(no name)'} is unknown; "
+        "set infer.distance_mpc to a positive number for it, or give the table a column distance in Mpc"
+    )
+
+
+def _refuse_unusable(catalogue: Catalogue, path: Path) -> None:
+    if (catalogue.observed.sum(axis=1) >= 2).any():
+        return
+    why = "; ".join(
+        f"{band}: {', '.join(f'{n} {reason}' for reason, n in counts.items())}"
+        for band, counts in catalogue.counts().items()
+    )
+    raise InputError(
+        f"{path}: none of its {len(catalogue)} rows has two usable bands ({why}); "
+        "check model.bands, infer.columns and infer.classes"
+    )

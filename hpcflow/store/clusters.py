@@ -1,0 +1,137 @@
+"""The catalogue every reader fills: clusters, their photometry in mJy, and why a band cannot be used."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from enum import IntEnum
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+
+__all__ = ["PUBLISHED", "Catalogue", "Reason"]
+
+PUBLISHED = ("log_age", "log_mass", "ebv", "chi2")
+
+
+class Reason(IntEnum):
+    """Why a band of a cluster is not used; OK where it is."""
+
+    OK = 0
+    NO_COVERAGE = 1
+    NOT_DETECTED = 2
+    NOT_FINITE = 3
+    NEGATIVE = 4
+    BAD_ERROR = 5
+    NO_BAND = 6
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Observed clusters, N rows in B bands.
+
+    Args:
+        galaxy: (N,) normalised names, see `normalise_galaxy`.
+        cluster_id: (N,) the catalogue's own identifiers, as text.
+        ra: (N,) right ascension in degrees, NaN where unknown.
+        dec: (N,) declination in degrees, NaN where unknown.
+        distance: (N,) in Mpc.
+        cluster_class: (N,) morphological class, -1 where unknown.
+        bands: labels of the B bands.
+        flux: (N, B) mJy as catalogued, NaN where unusable.
+        sigma: (N, B) mJy as catalogued, no systematic added; NaN where unusable.
+        reason: (N, B) uint8, a `Reason` each.
+        published: what the catalogue itself gives of log_age [dex(yr)], log_mass [dex(M_sun)], ebv [mag] and
+            chi2 (reduced), (N,) each, NaN where none.
+    """
+
+    galaxy: NDArray[np.str_]
+    cluster_id: NDArray[np.str_]
+    ra: NDArray[np.float64]
+    dec: NDArray[np.float64]
+    distance: NDArray[np.float64]
+    cluster_class: NDArray[np.int64]
+    bands: tuple[str, ...]
+    flux: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    reason: NDArray[np.uint8]
+    published: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.galaxy)
+
+    @property
+    def observed(self) -> NDArray[np.bool_]:
+        """(N, B) whether a band of a cluster can be used."""
+        return np.asarray(self.reason == Reason.OK)
+
+    def masked(self) -> Self:
+        """Return the catalogue with every unusable number set to NaN and its reason noted.
+
+        A reason that is already there stays; the others follow from the numbers themselves.
+        """
+        with np.errstate(invalid="ignore"):
+            bad_error = ~(np.isfinite(self.sigma) & (self.sigma > 0))
+            causes = [self.reason != Reason.OK, ~np.isfinite(self.flux), self.flux <= 0, bad_error]
+        derived = [np.uint8(r) for r in (Reason.NOT_FINITE, Reason.NEGATIVE, Reason.BAD_ERROR)]
+        reason = np.select(causes, [self.reason, *derived], np.uint8(Reason.OK))
+        usable = reason == Reason.OK
+        flux, sigma = np.where(usable, self.flux, np.nan), np.where(usable, self.sigma, np.nan)
+        return replace(self, flux=flux, sigma=sigma, reason=reason)
+
+    def select(self, rows: NDArray[Any]) -> Self:
+        """Return the rows of a boolean mask (N,) or of indices (M,)."""
+        chosen = {
+            f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("bands", "published")
+        }
+        return replace(self, **chosen, published={key: value[rows] for key, value in self.published.items()})
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return for each band how many clusters have each reason, those with none left out."""
+        return {
+            band: {r.name: int(n) for r in Reason if (n := np.count_nonzero(self.reason[:, i] == r))}
+            for i, band in enumerate(self.bands)
+        }
+
+    def refuse_duplicates(self, where: str) -> None:
+        """Raise where two rows are the same cluster.
+
+        Raises:
+            InputError: naming the first (galaxy, cluster_id) that comes twice, and `where`.
+        """
+        seen: set[tuple[str, str]] = set()
+        for key in zip(self.galaxy.tolist(), self.cluster_id.tolist(), strict=True):
+            if key in seen:
+                raise InputError(
+                    f"{where}: cluster {key[1]} of {key[0]} comes more than once; "
+                    "keep one row of each, or name the right identifier column in infer.columns.cluster_id"
+                )
+            seen.add(key)
+
+    @staticmethod
+    def concatenate(catalogues: Sequence["Catalogue"]) -> "Catalogue":
+        """Return the rows of several catalogues as one.
+
+        Raises:
+            InputError: if there are none, their bands differ, or a cluster comes more than once.
+        """
+        if not catalogues:
+            raise InputError("there is no catalogue to read; name at least one in infer.catalogues")
+        if len({c.bands for c in catalogues}) > 1:
+            raise InputError(
+                "catalogues to be joined have different bands; read them all with the bands of one config"
+            )
+        joined = {
+            f.name: np.concatenate([getattr(c, f.name) for c in catalogues])
+            for f in fields(Catalogue)
+            if f.name not in ("bands", "published")
+        }
+        keys = [key for key in PUBLISHED if any(key in c.published for c in catalogues)]
+        published = {
+            key: np.concatenate([c.published.get(key, np.full(len(c), np.nan)) for c in catalogues])
+            for key in keys
+        }
+        whole = Catalogue(**joined, bands=catalogues[0].bands, published=published)
+        whole.refuse_duplicates("the catalogues together")
+        return whole

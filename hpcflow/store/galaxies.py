@@ -1,0 +1,87 @@
+"""The galaxies of the survey: names, distances, and which instrument took which filter."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+__all__ = ["bands_of", "distance_of", "galaxies", "instrument_of", "normalise_galaxy"]
+
+FILE = Path(__file__).parent.parent / "data" / "galaxies.ecsv"
+
+_NUMBERED = re.compile(r"(NGC|IC)[\s_-]*0*(\d+)[\s_-]*([A-Z]{0,2})")
+
+
+def normalise_galaxy(name: str) -> str:
+    """Return a galaxy's name in capitals, without blanks, NGC and IC numbers with four digits.
+
+    >>> normalise_galaxy("ngc 1566"), normalise_galaxy("ngc628-c"), normalise_galaxy("IC 1954")
+    ('NGC1566', 'NGC0628C', 'IC1954')
+    """
+    name = name.strip().upper()
+    if match := _NUMBERED.fullmatch(name):
+        catalogue, number, pointing = match.groups()
+        return f"{catalogue}{int(number):04d}{pointing}"
+    return re.sub(r"\s+", "", name)
+
+
+def galaxies() -> Table:
+    """Return the table of the survey's galaxies that travels with the package.
+
+    Columns: galaxy, ra, dec [deg], distance [Mpc], distance_error_dex, distance_method, legus_distance [Mpc]
+    and bands, the names of the galaxy's filter curves separated by blanks.
+    """
+    return _read(FILE).copy()
+
+
+def distance_of(galaxy: str) -> float | None:
+    """Return a galaxy's distance in Mpc, None where the table lacks it.
+
+    A galaxy observed in several pointings is known by its own name too: NGC0628 is NGC0628C and NGC0628E.
+    """
+    found = {distance for distance, _ in _entries(galaxy)}
+    return found.pop() if len(found) == 1 else None
+
+
+def bands_of(galaxy: str) -> tuple[str, ...] | None:
+    """Return the curves of the bands that a galaxy's pointings share; None where it is unknown."""
+    entries = _entries(galaxy)
+    if not entries:
+        return None
+    return tuple(band for band in entries[0][1] if all(band in bands for _, bands in entries))
+
+
+def instrument_of(galaxy: str, filter_name: str) -> str | None:
+    """Return the instrument (WFC3_UVIS, ACS_WFC) that observed a galaxy in a filter; None where unknown.
+
+    Where both did, it is the one the galaxies table lists first.
+    """
+    for band in bands_of(galaxy) or ():
+        instrument, _, name = band.partition(".")
+        if name == filter_name:
+            return instrument
+    return None
+
+
+@cache
+def _read(path: Path) -> Table:
+    return Table.read(path, format="ascii.ecsv")
+
+
+@cache
+def _index(path: Path) -> dict[str, tuple[float, tuple[str, ...]]]:
+    table = _read(path)
+    distances = np.asarray(table["distance"], dtype=np.float64)
+    return {
+        normalise_galaxy(str(name)): (float(distance), tuple(str(bands).split()))
+        for name, distance, bands in zip(table["galaxy"], distances, table["bands"], strict=True)
+    }
+
+
+def _entries(galaxy: str) -> list[tuple[float, tuple[str, ...]]]:
+    index, name = _index(FILE), normalise_galaxy(galaxy)
+    if name in index:
+        return [index[name]]
+    return [entry for key, entry in index.items() if key[:-1] == name and key[-1].isalpha()]

@@ -1,0 +1,114 @@
+"""Which catalogue column is which band: the same filter name is another curve on another instrument."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+from hpcflow.model.filters import shipped_curves
+from hpcflow.store.galaxies import bands_of, instrument_of
+
+__all__ = ["Band", "ReadOptions", "parse_bands", "refuse_missing", "rows_of"]
+
+_FILTER = re.compile(r"F\d{3}[A-Z]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Band:
+    """A band of the config: its label, curve, HST filter and instrument (None: whichever it was)."""
+
+    label: str
+    curve: str
+    filter_name: str
+    instrument: str | None
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a reader may be told: galaxy of all rows, map of columns, unit of fluxes without one."""
+
+    galaxy: str | None = None
+    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    unit: str = "mJy"
+
+
+def parse_bands(bands: Mapping[str, str]) -> tuple[Band, ...]:
+    """Return the bands of a config's mapping, label -> shipped curve or path.
+
+    A shipped curve stands for one instrument and filter; with any other the label is the filter's name.
+    """
+    shipped = set(shipped_curves())
+    parsed = []
+    for label, curve in bands.items():
+        instrument, _, filter_name = curve.partition(".")
+        known = curve in shipped
+        parsed.append(Band(label, curve, filter_name if known else label, instrument if known else None))
+    return tuple(parsed)
+
+
+def rows_of(band: Band, bands: Sequence[Band], galaxy: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Return (N,) in which rows a catalogue's column of the band's filter is this band.
+
+    It is where the galaxy was observed with the band's instrument in that filter. Of a galaxy that is not in
+    the galaxies table the instrument is unknown: there the first band of the filter takes the column.
+    """
+    if band.instrument is None:
+        return np.ones(len(galaxy), dtype=bool)
+    first = next(b for b in bands if b.filter_name == band.filter_name) == band
+    names, inverse = np.unique(galaxy, return_inverse=True)
+    taken = [
+        first if bands_of(name) is None else instrument_of(name, band.filter_name) == band.instrument
+        for name in names.tolist()
+    ]
+    return np.array(taken, dtype=bool)[inverse]
+
+
+def refuse_missing(
+    path: Path,
+    bands: Sequence[Band],
+    found: Collection[str],
+    galaxy: NDArray[np.str_],
+    columns: Sequence[str],
+) -> None:
+    """Raise where a band should be in a catalogue and is not.
+
+    It should where one of the galaxies was observed in it, where the galaxies are unknown and the bands are
+    of one instrument, and where its curve is the user's own.
+
+    Args:
+        path: the catalogue.
+        bands: the config's bands.
+        found: labels of those that have a column.
+        galaxy: (N,) galaxy of each row.
+        columns: names of all the catalogue's columns.
+
+    Raises:
+        InputError: naming the band, and the columns that look like bands.
+    """
+    one_instrument = len({band.instrument for band in bands}) == 1
+    names = np.unique(galaxy).tolist()
+    for band in bands:
+        if band.label in found:
+            continue
+        expected = (
+            band.instrument is None
+            or not found
+            or any(_expected(band, name, one_instrument) for name in names)
+        )
+        if expected:
+            alike = [name for name in columns if _FILTER.search(name)]
+            raise InputError(
+                f"{path} has no flux and error columns for band {band.label} ({band.curve}); columns that "
+                f"look like bands: {', '.join(alike) or 'none'}; name them in infer.columns (format table) "
+                "or take the band out of model.bands"
+            )
+
+
+def _expected(band: Band, galaxy: str, one_instrument: bool) -> bool:
+    if bands_of(galaxy) is None:
+        return one_instrument
+    return instrument_of(galaxy, band.filter_name) == band.instrument

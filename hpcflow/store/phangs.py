@@ -1,0 +1,218 @@
+"""PHANGS-HST cluster catalogues in FITS, read and written (Maschmann et al. 2024, ApJS 273, 14)."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Column, Table
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+from hpcflow.store.clusters import Catalogue, Reason
+from hpcflow.store.galaxies import bands_of, instrument_of, normalise_galaxy
+from hpcflow.store.matching import Band, ReadOptions, refuse_missing, rows_of
+from hpcflow.store.table import find_column, load_table, numbers, strings
+from hpcflow.store.units import to_mjy, unit_of
+
+__all__ = ["NO_COVERAGE", "read_phangs", "write_phangs", "write_table"]
+
+Floats = NDArray[np.float64]
+
+NO_COVERAGE = -9999.0
+IDENTIFIERS = ("ID_PHANGS_CLUSTER", "ID_PHANGS_CLUSTERS", "ID_PHANGS_CLUSTERS_v1p2", "ID_PHANGS_CANDIDATE")
+MACHINE = ("PHANGS_CLUSTER_CLASS_ML_VGG", "PHANGS_CLUSTER_CLASS_ML_VGG_CORR")
+HUMAN = ("PHANGS_CLUSTER_CLASS_HUMAN",)
+NON_DETECTION = ("PHANGS_NON_DETECTION_FLAG",)
+PUBLISHED = {  # DR5 names its minimum chi^2 fits anew
+    "log_age": ("PHANGS_AGE_MINCHISQ", "PHANGS_DR5_THILKER25_AGE"),
+    "log_mass": ("PHANGS_MASS_MINCHISQ", "PHANGS_DR5_THILKER25_MASS"),
+    "ebv": ("PHANGS_EBV_MINCHISQ", "PHANGS_DR5_THILKER25_EBV"),
+    "chi2": (
+        "PHANGS_REDUCEDCHISQ_MINCHISQ",
+        "PHANGS_REDUCED_MINCHISQ",
+        "PHANGS_DR5_THILKER25_REDUCED_MINCHISQ",
+    ),
+}
+
+_GALAXY = re.compile(r"(?:^|_)((?:ngc|ic)\d+[a-z]?)(?:_|\.)", re.IGNORECASE)
+
+
+def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
+    """Read a PHANGS-HST catalogue; distances are NaN.
+
+    Fluxes are `PHANGS_{FILTER}_mJy` with `_ERR`, or `_mJy_TOT` with `_mJy_TOT_ERR` in older files; -9999 is
+    no coverage. In a row with `PHANGS_NON_DETECTION_FLAG` set a flux without an error is an upper limit and
+    counts as not detected. The class is the human one where there is one, else the machine's; a file with
+    `machine` in its name has the machine's.
+
+    Args:
+        path: the FITS file; its name tells the galaxy where there is no column PHANGS_GALAXY.
+        bands: the config's bands.
+        options: galaxy of all rows, unit of the flux columns where the header has none.
+
+    Raises:
+        InputError: if the file or its galaxy cannot be read, or a band is missing.
+    """
+    table = load_table(path)
+    galaxy = _galaxies(path, table, options.galaxy)
+    flux, sigma, reason = _photometry(path, table, bands, galaxy, options)
+    identifiers = find_column(table, IDENTIFIERS)
+    if identifiers is None:
+        raise InputError(f"{path} has no column {IDENTIFIERS[0]}; name it so, or set infer.format to table")
+    return Catalogue(
+        galaxy=galaxy,
+        cluster_id=strings(identifiers),
+        ra=_column(table, ("PHANGS_RA",)),
+        dec=_column(table, ("PHANGS_DEC",)),
+        distance=np.full(len(table), np.nan),
+        cluster_class=_classes(path, table),
+        bands=tuple(band.label for band in bands),
+        flux=flux,
+        sigma=sigma,
+        reason=reason,
+        published=_published(table),
+    ).masked()
+
+
+def write_phangs(
+    path: Path,
+    *,
+    galaxy: NDArray[np.str_],
+    cluster_id: NDArray[np.integer],
+    ra: Floats,
+    dec: Floats,
+    flux: Mapping[str, Floats],
+    sigma: Mapping[str, Floats],
+    cluster_class: NDArray[np.integer],
+    published: Mapping[str, Floats] | None = None,
+) -> None:
+    """Write a catalogue in the schema of PHANGS-HST, whole or not at all.
+
+    A flux that is NaN is written as -9999. PHANGS_NO_COVERAGE_FLAG counts these among the filters the galaxy
+    was observed in (all, where it is unknown), PHANGS_NON_DETECTION_FLAG the other bands with S/N < 1.
+
+    Args:
+        path: where to.
+        galaxy: (N,) names.
+        cluster_id: (N,) numbers, unique in each galaxy.
+        ra: (N,) deg.
+        dec: (N,) deg.
+        flux: (N,) mJy for each HST filter, NaN where there is no coverage.
+        sigma: (N,) mJy for each HST filter.
+        cluster_class: (N,) human class.
+        published: log_age [dex(yr)], log_mass [dex(M_sun)], ebv [mag], chi2; (N,) each.
+    """
+    columns: list[Column] = [
+        Column(np.char.lower(np.asarray(galaxy, dtype=np.str_)), "PHANGS_GALAXY"),
+        Column(np.asarray(cluster_id, dtype=np.int64), IDENTIFIERS[0]),
+        Column(ra, "PHANGS_RA", unit=u.deg),
+        Column(dec, "PHANGS_DEC", unit=u.deg),
+    ]
+    uncovered, undetected = (np.zeros(len(galaxy), dtype=np.int64) for _ in range(2))
+    for name, values in flux.items():
+        covered = np.isfinite(values)
+        with np.errstate(invalid="ignore"):
+            undetected += covered & (values < sigma[name])
+        uncovered += ~covered & _observed(galaxy, name)
+        columns.append(Column(np.where(covered, values, NO_COVERAGE), f"PHANGS_{name}_mJy", unit=u.mJy))
+        columns.append(
+            Column(np.where(covered, sigma[name], NO_COVERAGE), f"PHANGS_{name}_mJy_ERR", unit=u.mJy)
+        )
+    columns += [
+        Column(undetected, NON_DETECTION[0]),
+        Column(uncovered, "PHANGS_NO_COVERAGE_FLAG"),
+        Column(np.asarray(cluster_class, dtype=np.int64), HUMAN[0]),
+    ]
+    units = {"log_age": u.Myr, "log_mass": u.solMass, "ebv": u.mag, "chi2": None}
+    for key, values in (published or {}).items():
+        zero = {"log_age": 6.0, "log_mass": 0.0}.get(key)
+        linear = values if zero is None else 10 ** (values - zero)
+        columns.append(Column(linear, PUBLISHED[key][0], unit=units[key]))
+    write_table(path, Table(columns))
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Write a FITS table under another name first, so that `path` is never half of one."""
+    partial = path.with_name(f".{path.name}.partial")
+    table.write(partial, format="fits", overwrite=True)
+    os.replace(partial, path)
+
+
+def _observed(galaxy: NDArray[np.str_], filter_name: str) -> NDArray[np.bool_]:
+    names, inverse = np.unique(galaxy, return_inverse=True)
+    known = [
+        bands_of(name) is None or instrument_of(name, filter_name) is not None for name in names.tolist()
+    ]
+    return np.array(known, dtype=bool)[inverse]
+
+
+def _galaxies(path: Path, table: Table, galaxy: str | None) -> NDArray[np.str_]:
+    column = find_column(table, ("PHANGS_GALAXY",))
+    if galaxy is None and column is not None:
+        names, inverse = np.unique(strings(column), return_inverse=True)
+        return np.array([normalise_galaxy(name) for name in names.tolist()])[inverse]
+    if galaxy is None:
+        if (match := _GALAXY.search(path.name)) is None:
+            raise InputError(
+                f"{path} has neither a column PHANGS_GALAXY nor a galaxy in its name; set infer.galaxy"
+            )
+        galaxy = match[1]
+    return np.full(len(table), normalise_galaxy(galaxy))
+
+
+def _photometry(
+    path: Path, table: Table, bands: Sequence[Band], galaxy: NDArray[np.str_], options: ReadOptions
+) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+    flagged = _column(table, NON_DETECTION)
+    flux, sigma = (np.full((len(table), len(bands)), np.nan) for _ in range(2))
+    reason = np.full((len(table), len(bands)), Reason.NO_BAND, dtype=np.uint8)
+    found = set()
+    for i, band in enumerate(bands):
+        value, error = _pair(table, band.filter_name)
+        if value is None or error is None:
+            continue
+        found.add(band.label)
+        rows = rows_of(band, bands, galaxy)
+        raw, raw_error = numbers(value), numbers(error)
+        unit = unit_of(value, options.unit)
+        flux[:, i], sigma[:, i] = to_mjy(
+            raw, raw_error, unit, error_unit=unit_of(error, unit), curve=band.curve
+        )
+        limit = (flagged > 0) & (raw > 0) & ~(raw_error > 0)
+        known = np.select([raw == NO_COVERAGE, limit], [Reason.NO_COVERAGE, Reason.NOT_DETECTED], Reason.OK)
+        reason[rows, i] = known[rows]
+    refuse_missing(path, bands, found, galaxy, [name for name in table.colnames if "mJy" in name])
+    return flux, sigma, reason
+
+
+def _pair(table: Table, filter_name: str) -> tuple[Column | None, Column | None]:
+    for form in ("PHANGS_{}_mJy", "PHANGS_{}_mJy_TOT"):
+        name = form.format(filter_name)
+        if (value := find_column(table, [name])) is not None:
+            return value, find_column(table, [f"{name}_ERR"])
+    return None, None
+
+
+def _column(table: Table, names: Sequence[str]) -> Floats:
+    column = find_column(table, names)
+    return np.full(len(table), np.nan) if column is None else numbers(column)
+
+
+def _classes(path: Path, table: Table) -> NDArray[np.int64]:
+    human, machine = _column(table, HUMAN), _column(table, MACHINE)
+    first, second = (machine, human) if "machine" in path.name.lower() else (human, machine)
+    chosen = np.where(first > 0, first, second)
+    return np.where(chosen > 0, chosen, -1).astype(np.int64)
+
+
+def _published(table: Table) -> dict[str, Floats]:
+    raw = {key: _column(table, names) for key, names in PUBLISHED.items()}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fitted = (raw["log_age"] > 0) & (raw["log_mass"] > 0)
+        values = {"log_age": np.log10(raw["log_age"]) + 6, "log_mass": np.log10(raw["log_mass"])}
+        values |= {key: np.where(raw[key] >= 0, raw[key], np.nan) for key in ("ebv", "chi2")}
+    there = [key for key, names in PUBLISHED.items() if find_column(table, names) is not None]
+    return {key: np.where(fitted, values[key], np.nan) for key in there}

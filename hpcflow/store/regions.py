@@ -1,0 +1,183 @@
+"""Zarr groups written region by region (the only file that imports zarr).
+
+A group is made whole, metadata only, before anything is written to it; after that every partition writes its
+own aligned region of every array, and last its entry of `status`. Whatever happens, a partition is either
+marked done and complete, or is done again.
+"""
+
+import shutil
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import ArrayLike, NDArray
+from zarr.codecs import BloscCodec
+from zarr.errors import GroupNotFoundError
+
+from hpcflow.errors import InputError
+from hpcflow.store.partitions import Partition, partitions
+
+__all__ = ["Regions", "Variable"]
+
+DONE = 1
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array of a group, cut into partitions along its first axis.
+
+    Args:
+        dims: names of its axes.
+        shape: its size.
+        dtype: of its elements; "str" for text of any length.
+        fill: what is read where nothing was written.
+        rows: rows of the first axis in one chunk, the least that is read; None for a whole partition.
+        attrs: units, long_name and the other attributes a reader needs.
+        values: the array itself, where it is known when the group is made.
+    """
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: str
+    fill: Any = None
+    rows: int | None = None
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    values: ArrayLike | None = None
+
+
+class Regions:
+    """A Zarr group of which partitions of rows are written once each, in any order, by anybody.
+
+    A shard is the least that may be written, and is a partition's rows: two writers never share one.
+    """
+
+    def __init__(self, path: Path, group: zarr.Group) -> None:
+        self.path, self._group = path, group
+        self.attrs: dict[str, Any] = dict(group.attrs)
+        self.rows, self.size = int(self.attrs["rows"]), int(self.attrs["partition_size"])
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        schema: str,
+        rows: int,
+        size: int,
+        variables: Mapping[str, Variable],
+        attrs: Mapping[str, Any],
+        counters: Mapping[str, str] = MappingProxyType({}),
+    ) -> "Regions":
+        """Make a group that holds nothing but its metadata, all at once or not at all.
+
+        Args:
+            path: folder of the group; it must not exist.
+            schema: name and version of what it holds, e.g. "simulations/1".
+            rows: length N of the partitioned axis.
+            size: rows in one partition; the last one may be shorter.
+            variables: arrays by name.
+            attrs: attributes of the group.
+            counters: whole numbers kept per partition beside its status, with what they count.
+
+        Raises:
+            InputError: if there is something at `path` already.
+        """
+        if path.exists():
+            raise InputError(f"{path} exists already; open it to go on with it, or remove it to start again")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        growing = path.with_name(f".{path.name}.new")
+        shutil.rmtree(growing, ignore_errors=True)
+        group = zarr.create_group(
+            growing, zarr_format=3, attributes={"schema": schema, "rows": rows, "partition_size": size, **attrs}
+        )
+        count = len(partitions(rows, size))
+        for name, variable in variables.items():
+            _create_array(group, name, variable, min(size, rows))
+        for name, meaning in {**counters, "status": "1 where the partition is complete"}.items():
+            attrs = {"long_name": meaning}
+            _create_array(group, name, Variable(("partition",), (count,), "int32", 0, 1, attrs), 1)
+        with warnings.catch_warnings():
+            # Nothing but this group's own fixed metadata is consolidated, so readers of any version can ignore it.
+            warnings.filterwarnings("ignore", message="Consolidated metadata")
+            zarr.consolidate_metadata(group.store)
+        growing.rename(path)
+        return cls.open(path, schema)
+
+    @classmethod
+    def open(cls, path: Path, schema: str) -> "Regions":
+        """Open a group for reading and for writing its partitions.
+
+        Raises:
+            InputError: if there is no group at `path`, or it holds something else.
+        """
+        try:
+            group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        except (GroupNotFoundError, FileNotFoundError) as e:
+            raise InputError(f"{path} does not exist; run the stage that writes it first") from e
+        found = group.attrs.get("schema")
+        if found != schema:
+            raise InputError(f"{path} holds {found}, but this version of hpcflow reads {schema}; make it anew")
+        return cls(path, group)
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """All partitions, finished or not."""
+        return partitions(self.rows, self.size)
+
+    def missing(self) -> list[Partition]:
+        """Partitions that are not complete."""
+        status = np.asarray(self._group["status"][:])
+        return [p for p in self.partitions if status[p.index] != DONE]
+
+    def write(
+        self, partition: Partition, arrays: Mapping[str, ArrayLike], counters: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Write one partition's rows of the arrays named and its counters, then mark it complete.
+
+        Raises:
+            ValueError: if the partition is not one of the group's, or an array has another number of rows. An
+                unaligned region would be written without complaint, and lose its neighbours' rows.
+        """
+        if partition not in self.partitions[partition.index : partition.index + 1]:
+            raise ValueError(f"{partition} is not a partition of {self.path}, which is cut every {self.size} rows")
+        for name, values in arrays.items():
+            if len(values) != len(partition):
+                raise ValueError(f"{name}: {len(values)} rows for a partition of {len(partition)}")
+            self._group[name][partition.start : partition.stop] = values
+        for name, count in {**counters, "status": DONE}.items():  # the status comes last
+            self._group[name][partition.index] = count
+
+    def read(self, name: str, partition: Partition | None = None) -> NDArray[Any]:
+        """Return an array, or one partition's rows of it."""
+        rows = slice(None) if partition is None else slice(partition.start, partition.stop)
+        return np.asarray(self._group[name][rows])
+
+    def read_many(self, name: str, wanted: Iterable[Partition]) -> NDArray[Any]:
+        """Return the rows (n, ...) of several partitions, one after the other."""
+        return np.concatenate([self.read(name, partition) for partition in wanted])
+
+
+def _create_array(group: zarr.Group, name: str, variable: Variable, shard: int) -> None:
+    first = min(shard, variable.shape[0])
+    rows = min(variable.rows or first, first)
+    shards = (-(-first // rows) * rows, *variable.shape[1:])
+    # One chunk a shard needs no index; text has no fixed width to cut shards from.
+    sharding = {} if variable.dtype == "str" or rows == first else {"shards": shards}
+    chunks = (rows, *variable.shape[1:]) if sharding else (first, *variable.shape[1:])
+    array = group.create_array(
+        name,
+        shape=variable.shape,
+        dtype=variable.dtype,
+        chunks=chunks,
+        fill_value=variable.fill,
+        dimension_names=variable.dims,
+        attributes=dict(variable.attrs),
+        compressors="auto" if variable.dtype == "str" else BloscCodec(cname="lz4", shuffle="bitshuffle"),
+        **sharding,
+    )
+    if variable.values is not None:
+        array[...] = np.asarray(variable.values, dtype=object if variable.dtype == "str" else variable.dtype)

@@ -1,0 +1,125 @@
+"""The library of simulations: parameters and noiseless unit-mass fluxes, partition by partition."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from hpcflow.errors import InputError
+from hpcflow.model.prior import Parameter
+from hpcflow.store.partitions import Partition, split
+from hpcflow.store.regions import Regions, Variable
+
+__all__ = ["SimulationStore"]
+
+SCHEMA = "hpcflow-simulations/1"
+LEAST_PARTITIONS = 3
+FAILED = {"failed": "rows that could not be simulated and are NaN"}
+CHUNK = 10_000  # rows read at once by a random access
+
+
+class SimulationStore:
+    """Simulated clusters at 10 pc per solar mass formed; mass, distance and noise come in training.
+
+    Arrays: `theta` (simulation, parameter), `flux` (simulation, band) in mJy, both float32; `failed` (partition),
+    rows of the partition that could not be simulated and are NaN.
+    """
+
+    def __init__(self, regions: Regions) -> None:
+        self._regions = regions
+        self.path = regions.path
+        self.missing, self.partitions = regions.missing, regions.partitions
+        self.parameters: list[str] = regions.read("parameter").tolist()
+        self.bands: list[str] = regions.read("band").tolist()
+        self.seed = int(regions.attrs["seed"])
+        self.source: dict[str, str] = regions.attrs["source"]
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        n: int,
+        partition: int,
+        parameters: Sequence[Parameter],
+        bands: Sequence[str],
+        seed: int,
+        source: Mapping[str, str],
+    ) -> "SimulationStore":
+        """Make an empty store.
+
+        Args:
+            path: folder to make.
+            n: number of simulations.
+            partition: simulations per partition.
+            parameters: those that are simulated, with their prior.
+            bands: names of the bands.
+            seed: of the parameter draws and of the split into training, validation and test.
+            source: the simulator, its settings and the hashes of what went in.
+
+        Raises:
+            InputError: if the folder exists, or there would be fewer than three partitions.
+        """
+        if n <= (LEAST_PARTITIONS - 1) * partition:
+            raise InputError(
+                f"simulate.n = {n} makes fewer than {LEAST_PARTITIONS} partitions of {partition}, one each for training, "
+                "validation and test; lower simulate.partition"
+            )
+        rows = min(CHUNK, partition)
+        names = [p.name for p in parameters]
+        variables = {
+            "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
+            "band": Variable(("band",), (len(bands),), "str", "", values=list(bands)),
+            "theta": Variable(
+                ("simulation", "parameter"),
+                (n, len(names)),
+                "float32",
+                np.nan,
+                rows,
+                {"long_name": "parameters", "units": ", ".join(f"{p.name}: {p.unit or '1'}" for p in parameters)},
+            ),
+            "flux": Variable(
+                ("simulation", "band"),
+                (n, len(bands)),
+                "float32",
+                np.nan,
+                rows,
+                {"long_name": "noiseless flux density at 10 pc per solar mass formed", "units": "mJy"},
+            ),
+        }
+        attrs = {"seed": seed, "prior": {p.name: [p.low, p.high, p.scale] for p in parameters}, "source": dict(source)}
+        return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs, FAILED))
+
+    @classmethod
+    def open(cls, path: Path) -> "SimulationStore":
+        """Open a store that exists.
+
+        Raises:
+            InputError: if there is none at `path`.
+        """
+        return cls(Regions.open(path, SCHEMA))
+
+    def write(self, partition: Partition, theta: ArrayLike, flux: NDArray[np.floating]) -> None:
+        """Write a finished partition: theta (n, D) and flux (n, B), NaN where a simulation failed."""
+        failed = int((~np.isfinite(flux).all(axis=1)).sum())
+        self._regions.write(partition, {"theta": theta, "flux": flux}, {"failed": failed})
+
+    def dataset(self) -> xr.Dataset:
+        """Return the store as a lazy dataset."""
+        return xr.open_zarr(self.path)
+
+    def rows(self, part: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return theta (n, D) and flux (n, B) of the "train", "validation" or "test" partitions, failed rows left out.
+
+        Raises:
+            InputError: if partitions are missing.
+        """
+        if missing := self.missing():
+            raise InputError(f"{self.path}: {len(missing)} partitions are not simulated yet; run `hpcflow simulate` again")
+        chosen = dict(zip(("train", "validation", "test"), split(len(self.partitions), self.seed), strict=True))[part]
+        wanted = [self.partitions[i] for i in chosen]
+        theta, flux = self._regions.read_many("theta", wanted), self._regions.read_many("flux", wanted)
+        good = np.isfinite(flux).all(axis=1) & (flux > 0).all(axis=1)
+        return theta[good], flux[good]

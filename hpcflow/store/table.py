@@ -1,0 +1,228 @@
+"""Plain tables: FITS, ECSV, CSV or Parquet, one row per cluster, columns by name or by the user's map."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Column, Table
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+from hpcflow.store.clusters import PUBLISHED, Catalogue, Reason
+from hpcflow.store.galaxies import normalise_galaxy
+from hpcflow.store.matching import Band, ReadOptions, refuse_missing, rows_of
+from hpcflow.store.units import to_mjy, unit_of
+
+__all__ = ["FORMATS", "find_column", "load_table", "numbers", "read_table", "strings"]
+
+Floats = NDArray[np.float64]
+
+FORMATS = {
+    ".fits": "fits",
+    ".fit": "fits",
+    ".fits.gz": "fits",
+    ".csv": "ascii.csv",
+    ".ecsv": "ascii.ecsv",
+    ".parquet": "parquet",
+}
+COLUMNS = {
+    "galaxy": ("galaxy",),
+    "cluster_id": ("cluster_id", "id"),
+    "ra": ("ra",),
+    "dec": ("dec",),
+    "distance": ("distance", "distance_mpc"),
+    "class": ("class", "cluster_class"),
+} | {name: (name,) for name in PUBLISHED}
+PAIRS = (("{}_flux", "{}_err"), ("flux_{}", "err_{}"), ("{}", "{}_err"))
+
+
+def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
+    """Read a plain table; distances are NaN where it has none.
+
+    Columns are those of `options.columns`, else `COLUMNS` and for a band the first of `{label}_flux` with
+    `{label}_err`, `flux_{label}` with `err_{label}`, `{label}` with `{label}_err`, else the same with the HST
+    filter's name. A column named by the filter alone is a band only where the galaxy was observed with the
+    band's instrument; one that the map or a longer label names is taken as it stands.
+
+    Args:
+        path: a file with a suffix out of `FORMATS`.
+        bands: the config's bands.
+        options: galaxy of all rows, column map, unit of the columns that carry none.
+
+    Raises:
+        InputError: if the file, a mapped column, a band or the galaxy is missing, or a unit is not usable.
+    """
+    table = load_table(path)
+    _refuse_unknown(path, options.columns, [band.label for band in bands])
+    plain = {key: _plain(path, table, key, options.columns) for key in COLUMNS}
+    galaxy = _galaxies(path, plain["galaxy"], options.galaxy, len(table))
+    flux, sigma, reason = _photometry(path, table, bands, galaxy, options)
+
+    def column(key: str) -> Floats:
+        return np.full(len(table), np.nan) if plain[key] is None else numbers(plain[key])
+
+    identifiers = plain["cluster_id"]
+    cluster_class = column("class")
+    return Catalogue(
+        galaxy=galaxy,
+        cluster_id=np.arange(1, len(table) + 1).astype(str) if identifiers is None else strings(identifiers),
+        ra=column("ra"),
+        dec=column("dec"),
+        distance=column("distance"),
+        cluster_class=np.where(np.isfinite(cluster_class), np.nan_to_num(cluster_class), -1).astype(np.int64),
+        bands=tuple(band.label for band in bands),
+        flux=flux,
+        sigma=sigma,
+        reason=reason,
+        published={key: column(key) for key in PUBLISHED if plain[key] is not None},
+    ).masked()
+
+
+def load_table(path: Path) -> Table:
+    """Return a file's table, at least one row.
+
+    Raises:
+        InputError: if the suffix is none of `FORMATS`, the file cannot be read as that, or it has no row.
+    """
+    name = path.name.lower()
+    kind = next((FORMATS[suffix] for suffix in FORMATS if name.endswith(suffix)), None)
+    if kind is None:
+        raise InputError(
+            f"{path} is of no known kind; convert it to one of {', '.join(FORMATS)}, or set infer.format"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # units and headers that are not to the standard
+            warnings.filterwarnings("error", message=".*truncated.*")
+            table = Table.read(path, format=kind, **({"memmap": False} if kind == "fits" else {}))
+    except Exception as e:  # whatever a broken file does to a parser, its user has to mend the file
+        raise InputError(
+            f"{path} cannot be read as a {kind} table, it may be truncated: fetch or write it again ({e})"
+        ) from e
+    if len(table) == 0:
+        raise InputError(f"{path} has no rows; give a catalogue with at least one cluster")
+    return table
+
+
+def find_column(table: Table, names: Sequence[str]) -> Column | None:
+    """Return the first column that has one of these names, capitals or not, None where there is none."""
+    lookup = {name.lower(): name for name in reversed(table.colnames)}
+    return next((table[lookup[name.lower()]] for name in names if name.lower() in lookup), None)
+
+
+def numbers(column: Column) -> Floats:
+    """Return a column (N,) as float64, NaN where it is masked or no number."""
+    values = np.ma.asarray(column)
+    if values.dtype.kind in "biuf":
+        return np.ma.filled(values.astype(np.float64), np.nan)
+    return np.array([_number(text) for text in strings(column)], dtype=np.float64)
+
+
+def strings(column: Column) -> NDArray[np.str_]:
+    """Return a column (N,) as text, empty where it is masked; whole numbers are written without a point."""
+    values = np.ma.asarray(column)
+    if values.dtype.kind == "f":
+        text = [
+            str(int(v)) if np.isfinite(v) and v == int(v) else str(v)
+            for v in np.ma.filled(values, np.nan).tolist()
+        ]
+    else:
+        text = ["" if v is None else v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
+    return np.array([t.strip() for t in text], dtype=np.str_)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def _refuse_unknown(path: Path, columns: Mapping[str, str | Sequence[str]], labels: Sequence[str]) -> None:
+    if unknown := set(columns) - set(COLUMNS) - set(labels):
+        raise InputError(
+            f"infer.columns for {path} names {', '.join(sorted(unknown))}, which is neither a band of "
+            f"model.bands nor one of {', '.join(COLUMNS)}"
+        )
+
+
+def _mapped(path: Path, table: Table, key: str, name: str) -> Column:
+    column = find_column(table, [name])
+    if column is None:
+        raise InputError(
+            f"{path} has no column {name}, which infer.columns.{key} names; it has "
+            f"{', '.join(table.colnames)}"
+        )
+    return column
+
+
+def _plain(path: Path, table: Table, key: str, columns: Mapping[str, str | Sequence[str]]) -> Column | None:
+    if key not in columns:
+        return find_column(table, COLUMNS[key])
+    name = columns[key]
+    if not isinstance(name, str):
+        raise InputError(f"infer.columns.{key} for {path} must be one column name, not {name}")
+    return _mapped(path, table, key, name)
+
+
+def _galaxies(path: Path, column: Column | None, galaxy: str | None, n: int) -> NDArray[np.str_]:
+    if galaxy is not None:
+        return np.full(n, normalise_galaxy(galaxy))
+    if column is None:
+        raise InputError(
+            f"{path} has no column galaxy; set infer.galaxy, or name its column in infer.columns.galaxy"
+        )
+    names, inverse = np.unique(strings(column), return_inverse=True)
+    return np.array([normalise_galaxy(name) for name in names.tolist()])[inverse]
+
+
+def _pair(
+    path: Path, table: Table, band: Band, columns: Mapping[str, str | Sequence[str]]
+) -> tuple[str, str, bool] | None:
+    """Return the names of a band's two columns, and whether it is by the filter's name alone."""
+    if band.label in columns:
+        names = columns[band.label]
+        if isinstance(names, str) or len(names) != 2:
+            raise InputError(
+                f"infer.columns.{band.label} for {path} must be [flux column, error column], not {names}"
+            )
+        value, error = (_mapped(path, table, band.label, name) for name in names)
+        return value.name, error.name, False
+    for name in dict.fromkeys((band.label, band.filter_name)):
+        for value_name, error_name in PAIRS:
+            value, error = (find_column(table, [form.format(name)]) for form in (value_name, error_name))
+            if value is not None and error is not None:
+                return value.name, error.name, name.upper() == band.filter_name.upper()
+    return None
+
+
+def _photometry(
+    path: Path, table: Table, bands: Sequence[Band], galaxy: NDArray[np.str_], options: ReadOptions
+) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+    flux, sigma = (np.full((len(table), len(bands)), np.nan) for _ in range(2))
+    reason = np.full((len(table), len(bands)), Reason.NO_BAND, dtype=np.uint8)
+    found = set()
+    for i, band in enumerate(bands):
+        if (pair := _pair(path, table, band, options.columns)) is None:
+            continue
+        found.add(band.label)
+        value, error, by_filter = pair
+        rows = rows_of(band, bands, galaxy) if by_filter else np.ones(len(table), dtype=bool)
+        if rows.any():
+            flux[:, i], sigma[:, i], known = _band(table[value], table[error], options.unit, band.curve)
+            reason[rows, i] = known[rows]
+    refuse_missing(path, bands, found, galaxy, table.colnames)
+    return flux, sigma, reason
+
+
+def _band(value: Column, error: Column, unit: str, curve: str) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+    unit = unit_of(value, unit)
+    error_unit = unit if unit in ("AB", "Vega") else unit_of(error, unit)
+    raw = numbers(value)
+    flux, sigma = to_mjy(raw, numbers(error), unit, error_unit=error_unit, curve=curve)
+    reason = np.where(raw == -9999, Reason.NO_COVERAGE, Reason.OK)
+    if unit in ("AB", "Vega"):  # LEGUS's marks, and the 99 of other catalogues
+        reason = np.where(np.isclose(raw, 66.666, atol=1e-3), Reason.NO_COVERAGE, reason)
+        reason = np.where((raw >= 99) & (raw < 100), Reason.NOT_DETECTED, reason)
+    return flux, sigma, reason.astype(np.uint8)

@@ -1,0 +1,116 @@
+"""Fluxes of catalogues in mJy, whatever they were written in, and a check that they can be."""
+
+import numpy as np
+from astropy import units as u
+from astropy.table import Column
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+
+__all__ = ["ABSOLUTE_MAG", "AB_ZERO_MJY", "VEGA_TO_AB", "check_units", "to_mjy", "unit_of"]
+
+Floats = NDArray[np.float64]
+
+AB_ZERO_MJY = 3631e3  # Oke & Gunn 1983, ApJ 266, 713
+ABSOLUTE_MAG = (-13.5, -2.5)  # where the median of a catalogue of star clusters can lie, AB
+
+# m_AB = m_Vega + offset: differences of the Vega and AB zero points that STScI publishes for each instrument,
+# for the detectors and epochs of LEGUS (Calzetti et al. 2015, AJ 149, 51; Adamo et al. 2017, ApJ 841, 131).
+VEGA_TO_AB = {
+    "WFC3_UVIS.F275W": 1.495,
+    "WFC3_UVIS.F336W": 1.181,
+    "WFC3_UVIS.F438W": -0.158,
+    "WFC3_UVIS.F555W": -0.028,
+    "WFC3_UVIS.F814W": 0.418,
+    "ACS_WFC.F435W": -0.1085,
+    "ACS_WFC.F555W": -0.0092,
+    "ACS_WFC.F814W": 0.4237,
+}
+
+
+def to_mjy(
+    value: Floats, error: Floats, unit: str, *, error_unit: str | None = None, curve: str = ""
+) -> tuple[Floats, Floats]:
+    """Return flux and its standard deviation in mJy.
+
+    Magnitudes become f = 3631 Jy 10^(-0.4 m_AB) with sigma = f sigma_m ln(10) / 2.5.
+
+    Args:
+        value: (N,) fluxes or magnitudes.
+        error: (N,) their errors.
+        unit: a flux density as astropy writes it (mJy, Jy, uJy, nJy, ...), or the magnitudes AB or Vega.
+        error_unit: the same for the errors where they differ.
+        curve: name of the band's shipped curve, which Vega magnitudes need.
+
+    Raises:
+        InputError: if the unit is neither, or the band's Vega magnitudes have no known offset.
+    """
+    if unit not in ("AB", "Vega"):
+        return value * _factor(unit), error * _factor(error_unit or unit)
+    if unit == "Vega" and curve not in VEGA_TO_AB:
+        raise InputError(
+            f"Vega magnitudes through {curve or 'an unnamed curve'} have no known offset to AB; give fluxes "
+            f"or AB magnitudes, or take one of the curves {', '.join(VEGA_TO_AB)}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        flux = AB_ZERO_MJY * 10 ** (-0.4 * (value + (VEGA_TO_AB[curve] if unit == "Vega" else 0.0)))
+        return flux, flux * error * np.log(10) / 2.5
+
+
+def unit_of(column: Column, default: str) -> str:
+    """Return the unit a table's column carries, as `to_mjy` takes it; `default` where it carries none.
+
+    A column in plain magnitudes is in the default, if that is AB or Vega.
+
+    Raises:
+        InputError: if the column's unit is neither a flux density nor such a magnitude.
+    """
+    unit = column.unit
+    if unit is None or unit == u.dimensionless_unscaled:
+        return default
+    if unit == u.mag and default in ("AB", "Vega"):
+        return default
+    if unit == u.ABmag:
+        return "AB"
+    if isinstance(unit, u.UnitBase) and unit.is_equivalent(u.mJy):
+        return str(unit.to_string())
+    raise InputError(
+        f"column {column.name} is in {unit}, which is no flux density; convert it to mJy, "
+        "or set infer.unit to AB or Vega if these are magnitudes"
+    )
+
+
+def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -> None:
+    """Refuse fluxes whose median is no star cluster's.
+
+    Args:
+        flux: (N, B) mJy, NaN where unusable.
+        distance: (N,) Mpc.
+        where: what is being read, for the message.
+        unit: the unit they were taken to be in, to name a better one.
+
+    Raises:
+        InputError: if the median absolute AB magnitude lies outside `ABSOLUTE_MAG`.
+    """
+    low, high = ABSOLUTE_MAG
+    modulus = 5 * np.log10(distance * 1e5)[:, None]
+    median = float(np.nanmedian(-2.5 * np.log10(flux / AB_ZERO_MJY) - modulus))
+    if low <= median <= high:
+        return
+    guesses = [] if unit in ("AB", "Vega") else ["Jy", "mJy", "uJy", "nJy"]
+    would_be = {guess: median - 2.5 * np.log10(_factor(guess) / _factor(unit)) for guess in guesses}
+    fits = "".join(f" ({m:.1f} if they are {guess})" for guess, m in would_be.items() if low <= m <= high)
+    raise InputError(
+        f"{where}: the median absolute AB magnitude of its fluxes would be {median:.1f}{fits}, but that of "
+        f"star clusters lies from {low} to {high}; fluxes must be in mJy, or set infer.unit to theirs, or "
+        "infer.check_units: false to go on regardless"
+    )
+
+
+def _factor(unit: str) -> float:
+    try:
+        return float(u.Unit(unit).to(u.mJy))
+    except (ValueError, TypeError) as e:
+        raise InputError(
+            f"infer.unit {unit} is none of mJy, Jy, uJy, nJy, AB, Vega or another flux density"
+        ) from e

@@ -1,0 +1,89 @@
+"""The record of calibration: held-out truths and where they fall among samples of their posteriors."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hpcflow.model.prior import Parameter
+from hpcflow.store.archive import QUANTILES
+from hpcflow.store.partitions import Partition
+from hpcflow.store.regions import Regions, Variable
+
+__all__ = ["ValidationStore"]
+
+SCHEMA = "hpcflow-validation/1"
+
+
+class ValidationStore:
+    """One row per held-out simulation: truth, ranks, quantiles and the flow's density of the truth."""
+
+    def __init__(self, regions: Regions) -> None:
+        self._regions = regions
+        self.missing, self.partitions = regions.missing, regions.partitions
+        self.attrs = regions.attrs
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        n: int,
+        partition: int,
+        parameters: Sequence[Parameter],
+        statistics: Sequence[str],
+        attrs: Mapping[str, Any],
+    ) -> "ValidationStore":
+        """Make an empty record of `n` simulations; `statistics` are the products that are ranked as well.
+
+        Raises:
+            InputError: if the folder exists.
+        """
+        names = [p.name for p in parameters]
+        units = ", ".join(f"{p.name}: {p.unit or '1'}" for p in parameters)
+        sizes = {
+            "simulation": n,
+            "parameter": len(names),
+            "statistic": len(statistics),
+            "quantile": len(QUANTILES),
+        }
+
+        def variable(dims: tuple[str, ...], **attributes: Any) -> Variable:
+            return Variable(dims, tuple(sizes[d] for d in dims), "float32", np.nan, None, attributes)
+
+        share = "share of posterior samples below the truth"
+        variables = {
+            "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
+            "statistic": Variable(("statistic",), (len(statistics),), "str", "", values=list(statistics)),
+            "truth": variable(("simulation", "parameter"), long_name="true parameters", units=units),
+            "rank": variable(("simulation", "parameter"), long_name=share, units="1"),
+            "rank_product": variable(("simulation", "statistic"), long_name=f"{share}, of products", units="1"),
+            "quantile": variable(
+                ("simulation", "quantile", "parameter"),
+                long_name="quantiles of the marginal posteriors",
+                units=units,
+                levels=list(QUANTILES),
+            ),
+            "log_q": variable(("simulation",), long_name="log of the flow's density of the truth", units="1"),
+        }
+        return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs))
+
+    @classmethod
+    def open(cls, path: Path) -> "ValidationStore":
+        """Open a record that exists.
+
+        Raises:
+            InputError: if there is none at `path`.
+        """
+        return cls(Regions.open(path, SCHEMA))
+
+    def write(self, partition: Partition, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write a finished partition."""
+        self._regions.write(partition, arrays)
+
+    def dataset(self) -> xr.Dataset:
+        """Return the record as a lazy dataset."""
+        return xr.open_zarr(self._regions.path)

@@ -1,0 +1,299 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from hpcflow.errors import InputError
+from hpcflow.model.filters import shipped_curves
+from hpcflow.store import galaxies as galaxies_module
+from hpcflow.store.catalog import READERS, Catalogue, Reason, detect_format, read_catalogue
+from hpcflow.store.galaxies import bands_of, distance_of, galaxies, instrument_of, normalise_galaxy
+
+UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
+BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}
+FLUX_MJY = 1.5e-3  # M_AB of -7.9 at 17.69 Mpc
+
+
+def plain(n: int = 4, /, **changes: Any) -> Table:
+    """A plain table of n clusters of NGC 1566 in five bands; changes replace or add columns, None removes."""
+    columns: dict[str, object] = {"galaxy": ["ngc 1566"] * n, "cluster_id": np.arange(1, n + 1)}
+    columns |= {"ra": np.full(n, 65.0), "dec": np.full(n, -54.9), "class": np.arange(n) % 2 + 1}
+    for name in UVIS:
+        columns |= {f"{name}_flux": np.full(n, FLUX_MJY), f"{name}_err": np.full(n, 1e-4)}
+    columns |= changes
+    return Table({name: values for name, values in columns.items() if values is not None})
+
+
+def written(folder: Path, table: Table, name: str = "clusters.fits") -> Path:
+    path = folder / name
+    table.write(path)
+    return path
+
+
+def message(path: Path, *args: object, **options: object) -> str:
+    with pytest.raises(InputError) as caught:
+        read_catalogue(path, *(args or (UVIS,)), **options)  # type: ignore[arg-type]
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_good_catalogue_keeps_order_and_numbers(tmp_path: Path) -> None:
+    catalogue = read_catalogue(written(tmp_path, plain()), UVIS)
+    assert len(catalogue) == 4
+    assert catalogue.bands == tuple(UVIS)
+    assert set(catalogue.galaxy) == {"NGC1566"}
+    assert catalogue.cluster_id.tolist() == ["1", "2", "3", "4"]
+    assert catalogue.observed.all()
+    assert np.all(catalogue.flux == FLUX_MJY)
+    assert np.all(catalogue.distance == distance_of("NGC1566"))
+
+
+@pytest.mark.parametrize(
+    ("flux", "error", "reason"),
+    [
+        (np.nan, 1e-4, Reason.NOT_FINITE),
+        (np.inf, 1e-4, Reason.NOT_FINITE),
+        (-1e-4, 1e-4, Reason.NEGATIVE),
+        (0.0, 1e-4, Reason.NEGATIVE),
+        (FLUX_MJY, 0.0, Reason.BAD_ERROR),
+        (FLUX_MJY, -1e-4, Reason.BAD_ERROR),
+        (FLUX_MJY, np.nan, Reason.BAD_ERROR),
+        (FLUX_MJY, np.inf, Reason.BAD_ERROR),
+        (-9999.0, -9999.0, Reason.NO_COVERAGE),
+    ],
+)
+def test_bad_numbers_are_masked_with_their_reason(
+    tmp_path: Path, flux: float, error: float, reason: Reason
+) -> None:
+    table = plain()
+    table["F336W_flux"][1], table["F336W_err"][1] = flux, error
+    catalogue = read_catalogue(written(tmp_path, table), UVIS)
+    expected = np.zeros((4, 5), dtype=np.uint8)
+    expected[1, 1] = reason
+    assert np.array_equal(catalogue.reason, expected)
+    assert np.array_equal(np.isnan(catalogue.flux), expected > 0)
+    assert np.array_equal(np.isnan(catalogue.sigma), expected > 0)
+    assert catalogue.counts()["F336W"] == {"OK": 3, reason.name: 1}
+
+
+def test_select_and_concatenate_undo_each_other(tmp_path: Path) -> None:
+    table = plain(log_age=np.array([6.0, 7.0, 8.0, np.nan]))
+    whole = read_catalogue(written(tmp_path, table), UVIS)
+    joined = Catalogue.concatenate([whole.select(np.arange(4) < 2), whole.select(np.array([2, 3]))])
+    assert joined.cluster_id.tolist() == whole.cluster_id.tolist()
+    assert np.array_equal(joined.flux, whole.flux)
+    assert np.array_equal(joined.published["log_age"], whole.published["log_age"], equal_nan=True)
+
+
+def test_concatenate_fills_what_one_catalogue_does_not_publish(tmp_path: Path) -> None:
+    one = read_catalogue(written(tmp_path, plain(log_age=np.full(4, 7.0)), "a.fits"), UVIS)
+    two = read_catalogue(written(tmp_path, plain(galaxy=["NGC0685"] * 4), "b.fits"), UVIS)
+    published = Catalogue.concatenate([one, two]).published["log_age"]
+    assert np.array_equal(np.isnan(published), [False] * 4 + [True] * 4)
+
+
+def test_concatenate_refuses_what_does_not_fit_together(tmp_path: Path) -> None:
+    path = written(tmp_path, plain())
+    one = read_catalogue(path, UVIS)
+    two = read_catalogue(path, {"F275W": UVIS["F275W"], "F336W": UVIS["F336W"]}, galaxy="NGC 685")
+    with pytest.raises(InputError, match="different bands"):
+        Catalogue.concatenate([one, two])
+    with pytest.raises(InputError, match="cluster 1 of NGC1566 comes more than once"):
+        Catalogue.concatenate([one, one])
+    with pytest.raises(InputError, match=r"infer\.catalogues"):
+        Catalogue.concatenate([])
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "infer.catalogues" in message(tmp_path / "none.fits")
+    assert "is no file" in message(tmp_path)
+
+
+def test_an_unknown_format_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, plain())
+    text = message(path, format="sextractor")
+    assert all(name in text for name in ("infer.format", *READERS))
+
+
+@pytest.mark.parametrize("name", ["clusters.fits", "clusters.csv", "clusters.ecsv", "clusters.parquet"])
+def test_a_broken_or_empty_file_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"")
+    message(path)
+    path.write_bytes(b"\x00\xff broken, not a table \x01\n" * 40)
+    message(path)
+
+
+def test_a_truncated_fits_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, plain(2000))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert "truncated" in message(path)
+
+
+def test_a_ragged_csv_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, plain(), "clusters.csv")
+    path.write_text(path.read_text() + "1,2\n1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18\n")
+    assert "truncated" in message(path)
+
+
+def test_a_table_without_rows_is_named(tmp_path: Path) -> None:
+    assert "has no rows" in message(written(tmp_path, plain()[:0]))
+    assert "has no rows" in message(written(tmp_path, plain()[:0], "none.csv"))
+
+
+def test_a_missing_band_is_named_with_those_there(tmp_path: Path) -> None:
+    text = message(written(tmp_path, plain(F438W_flux=None)))
+    assert "band F438W (WFC3_UVIS.F438W)" in text
+    assert "F555W_flux" in text
+    assert "cluster_id" not in text
+    assert "infer.columns" in text
+
+
+def test_a_missing_band_of_an_unknown_galaxy_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, plain(galaxy=["M 51"] * 4, F438W_flux=None))
+    assert "band F438W" in message(path, distances={"M51": 8.6})
+
+
+def test_a_band_of_the_other_instrument_may_be_missing(tmp_path: Path) -> None:
+    catalogue = read_catalogue(written(tmp_path, plain()), BOTH)
+    assert catalogue.observed.sum(axis=1).tolist() == [5] * 4
+    assert np.all(catalogue.reason[:, 5:] == Reason.NO_BAND)
+
+
+def test_no_usable_row_says_why(tmp_path: Path) -> None:
+    text = message(written(tmp_path, plain(**{f"{name}_err": np.zeros(4) for name in list(UVIS)[1:]})))
+    assert "two usable bands" in text
+    assert "F275W: 4 OK; F336W: 4 BAD_ERROR" in text
+    assert "model.bands" in text
+
+
+def test_one_row_with_two_bands_is_enough(tmp_path: Path) -> None:
+    table = plain(**{f"{name}_err": np.zeros(4) for name in list(UVIS)[1:]})
+    table["F814W_err"][2] = 1e-4
+    assert len(read_catalogue(written(tmp_path, table), UVIS)) == 4
+
+
+def test_a_duplicate_is_named(tmp_path: Path) -> None:
+    text = message(written(tmp_path, plain(cluster_id=[1, 2, 3, 2])))
+    assert "cluster 2 of NGC1566" in text
+    assert "infer.columns.cluster_id" in text
+
+
+def test_the_same_identifier_in_two_galaxies_is_no_duplicate(tmp_path: Path) -> None:
+    table = plain(galaxy=["ngc1566", "ngc0685"] * 2, cluster_id=[1, 1, 2, 2])
+    assert len(read_catalogue(written(tmp_path, table), UVIS)) == 4
+
+
+def test_classes_select(tmp_path: Path) -> None:
+    path = written(tmp_path, plain())
+    assert read_catalogue(path, UVIS, classes=[2]).cluster_id.tolist() == ["2", "4"]
+    text = message(path, classes=[3])
+    assert "it has 1, 2" in text
+    assert "infer.classes" in text
+
+
+def test_distances_come_from_the_override_the_column_the_table_in_this_order(tmp_path: Path) -> None:
+    own = written(tmp_path, plain(distance=[18.0, np.nan, -1.0, 18.5]))
+    known = distance_of("NGC1566")
+    assert read_catalogue(own, UVIS).distance.tolist() == [18.0, known, known, 18.5]
+    assert read_catalogue(own, UVIS, distances={"ngc1566": 21.0}).distance.tolist() == [21.0] * 4
+
+
+def test_a_row_of_an_unknown_galaxy_without_distance_has_that_of_the_others(tmp_path: Path) -> None:
+    path = written(tmp_path, plain(galaxy=["M51"] * 4, distance=[8.6, np.nan, 8.6, 8.6]))
+    assert read_catalogue(path, UVIS).distance.tolist() == [8.6] * 4
+
+
+def test_an_unknown_distance_is_named(tmp_path: Path) -> None:
+    path = written(tmp_path, plain(galaxy=["ngc 1566", "ngc 1566", "M 51", "M 51"]))
+    text = message(path)
+    assert "galaxy M51" in text
+    assert "infer.distance_mpc" in text
+    assert read_catalogue(path, UVIS, distances={"M 51": 8.6}).distance[2] == 8.6
+    assert "infer.distance_mpc" in message(path, distances={"M 51": -8.6})
+
+
+@pytest.mark.parametrize(("factor", "unit"), [(1e-3, "Jy"), (1e3, "uJy"), (1e6, "nJy")])
+def test_fluxes_in_another_unit_are_found_out(tmp_path: Path, factor: float, unit: str) -> None:
+    table = plain(
+        **{f"{name}_{kind}": np.full(4, factor * 1e-3) for name in UVIS for kind in ("flux", "err")}
+    )
+    path = written(tmp_path, table)
+    text = message(path)
+    assert "median absolute AB magnitude" in text
+    assert all(
+        part in text for part in (f"if they are {unit}", "infer.unit", "infer.check_units: false", "mJy")
+    )
+    assert np.allclose(read_catalogue(path, UVIS, unit=unit).flux, 1e-3)
+    assert np.allclose(read_catalogue(path, UVIS, check_units=False).flux, factor * 1e-3)
+
+
+def test_a_wrong_unit_option_is_found_out_too(tmp_path: Path) -> None:
+    path = written(tmp_path, plain())
+    assert "(-7.8 if they are mJy)" in message(path, unit="Jy")
+    assert "if they are" not in message(path, unit="AB")
+
+
+def test_the_galaxy_may_be_told(tmp_path: Path) -> None:
+    catalogue = read_catalogue(written(tmp_path, plain()), UVIS, galaxy="ngc 685")
+    assert set(catalogue.galaxy) == {"NGC0685"}
+
+
+def test_formats_are_told_apart(tmp_path: Path) -> None:
+    assert detect_format(written(tmp_path, plain())) == "table"
+    assert detect_format(written(tmp_path, Table({"PHANGS_RA": [1.0]}), "other.fits")) == "phangs"
+    assert detect_format(tmp_path / "hlsp_legus_hst_wfc3_ngc1566_multiband_v1_x.tab") == "legus"
+    (tmp_path / "clusters.tab").write_text("1 2 3")
+    assert "infer.format" in message(tmp_path / "clusters.tab")
+
+
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        ("ngc 1566", "NGC1566"),
+        ("NGC1566", "NGC1566"),
+        ("ngc628-c", "NGC0628C"),
+        ("ngc0628e", "NGC0628E"),
+        ("NGC_685", "NGC0685"),
+        ("ic5332", "IC5332"),
+        (" m 51 ", "M51"),
+        ("eso486-g021", "ESO486-G021"),
+    ],
+)
+def test_names_of_galaxies(name: str, normal: str) -> None:
+    assert normalise_galaxy(name) == normal
+    assert normalise_galaxy(normal) == normal
+
+
+def test_the_galaxies_table_is_whole() -> None:
+    table = galaxies()
+    assert len(table) == 39  # 38 galaxies, NGC 628 in two pointings
+    for row in table:
+        name = str(row["galaxy"])
+        assert normalise_galaxy(name) == name
+        assert 4 < (distance_of(name) or 0) < 24
+        assert set(bands_of(name) or ()) <= set(shipped_curves())
+
+
+def test_instruments() -> None:
+    assert instrument_of("NGC1566", "F438W") == "WFC3_UVIS"
+    assert instrument_of("NGC1566", "F435W") is None
+    assert instrument_of("NGC0628C", "F555W") == "ACS_WFC"
+    assert instrument_of("NGC0628E", "F555W") == "WFC3_UVIS"
+    assert instrument_of("M51", "F555W") is None
+
+
+def test_a_galaxy_of_two_pointings_is_known_by_its_own_name() -> None:
+    assert distance_of("ngc 628") == distance_of("NGC0628C")
+    assert instrument_of("ngc 628", "F435W") == "ACS_WFC"
+    assert instrument_of("ngc 628", "F555W") is None  # they differ
+    assert distance_of("ngc 62") is None
+
+
+def test_the_callers_copy_of_the_galaxies_table_is_his_own() -> None:
+    table = galaxies()
+    table["distance"][:] = 0
+    assert np.all(galaxies()["distance"] > 0)
+    assert galaxies_module.FILE.is_file()

@@ -1,0 +1,181 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import Table
+
+from hpcflow.errors import InputError
+from hpcflow.store.catalog import Catalogue, Reason, read_catalogue
+from hpcflow.store.phangs import write_phangs, write_table
+
+UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
+BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}
+FILTERS = ("F275W", "F336W", "F435W", "F438W", "F555W", "F814W")
+
+
+def write(path: Path, galaxy: list[str], **changes: np.ndarray) -> Path:
+    n = len(galaxy)
+    flux = {name: np.full(n, 1e-3) for name in FILTERS} | changes
+    write_phangs(
+        path,
+        galaxy=np.array(galaxy),
+        cluster_id=np.arange(1, n + 1),
+        ra=np.full(n, 65.0),
+        dec=np.full(n, -54.9),
+        flux=flux,
+        sigma={name: np.full(n, 1e-4) for name in FILTERS},
+        cluster_class=np.arange(n) % 2 + 1,
+        published={
+            "log_age": np.full(n, 7.5),
+            "log_mass": np.full(n, 4.0),
+            "ebv": np.full(n, 0.2),
+            "chi2": np.full(n, 1.1),
+        },
+    )
+    return path
+
+
+def edited(path: Path, **columns: object) -> Path:
+    table = Table.read(path)
+    for name, values in columns.items():
+        if values is None:
+            table.remove_column(name)
+        else:
+            table[name] = values
+    table.write(path, overwrite=True)
+    return path
+
+
+def read(path: Path, bands: dict[str, str] = BOTH, **options: object) -> Catalogue:
+    return read_catalogue(path, bands, **options)  # type: ignore[arg-type]
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    catalogue = read(write(tmp_path / "c.fits", ["NGC1566", "NGC1566", "NGC0628C"]))
+    assert catalogue.galaxy.tolist() == ["NGC1566", "NGC1566", "NGC0628C"]
+    assert catalogue.cluster_id.tolist() == ["1", "2", "3"]
+    assert catalogue.cluster_class.tolist() == [1, 2, 1]
+    assert np.all(catalogue.flux[catalogue.observed] == 1e-3)
+    assert np.all(catalogue.sigma[catalogue.observed] == 1e-4)
+    for key, value in {"log_age": 7.5, "log_mass": 4.0, "ebv": 0.2, "chi2": 1.1}.items():
+        assert np.allclose(catalogue.published[key], value)
+
+
+def test_a_filters_column_is_the_band_of_the_galaxys_instrument(tmp_path: Path) -> None:
+    catalogue = read(write(tmp_path / "c.fits", ["NGC1566", "NGC0628C", "NGC0628E"]))
+    assert catalogue.observed.tolist() == [
+        [True] * 5 + [False] * 3,
+        [True, True, False, False, False, True, True, True],
+        [True, True, False, True, False, True, False, True],
+    ]
+    assert np.all(catalogue.reason[~catalogue.observed] == Reason.NO_BAND)
+
+
+def test_no_filter_counts_twice_where_both_instruments_took_it(tmp_path: Path) -> None:
+    catalogue = read(write(tmp_path / "c.fits", ["NGC1672", "NGC1672"]))
+    bands = np.array(catalogue.bands)
+    assert bands[catalogue.observed[0]].tolist() == ["F275W", "F336W", "ACS_F435W", "ACS_F555W", "ACS_F814W"]
+
+
+def test_no_coverage_and_flags(tmp_path: Path) -> None:
+    flux = np.array([np.nan, -1e-5, 0.5e-4, 1e-3])
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 4, F275W=flux, F435W=np.full(4, np.nan))
+    table = Table.read(path)
+    assert table["PHANGS_F275W_mJy"].tolist() == [-9999.0, -1e-5, 0.5e-4, 1e-3]
+    assert table["PHANGS_NO_COVERAGE_FLAG"].tolist() == [1, 0, 0, 0]  # F435W is none of its filters
+    assert table["PHANGS_NON_DETECTION_FLAG"].tolist() == [0, 1, 1, 0]
+    expected = [Reason.NO_COVERAGE, Reason.NEGATIVE, Reason.OK, Reason.OK]
+    assert read(path).reason[:, 0].tolist() == expected
+
+
+def test_an_upper_limit_is_not_detected(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 3)
+    edited(path, PHANGS_F275W_mJy_ERR=[-1.0, -1.0, 1e-4], PHANGS_NON_DETECTION_FLAG=[1, 0, 1])
+    assert read(path).reason[:, 0].tolist() == [Reason.NOT_DETECTED, Reason.BAD_ERROR, Reason.OK]
+
+
+def test_the_header_has_units_and_no_date(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"])
+    table = Table.read(path)
+    expected = {
+        "PHANGS_RA": u.deg,
+        "PHANGS_F275W_mJy": u.mJy,
+        "PHANGS_F275W_mJy_ERR": u.mJy,
+        "PHANGS_AGE_MINCHISQ": u.Myr,
+        "PHANGS_MASS_MINCHISQ": u.solMass,
+        "PHANGS_EBV_MINCHISQ": u.mag,
+    }
+    assert {name: table[name].unit for name in expected} == expected
+    with fits.open(path) as file:
+        assert not any("DATE" in hdu.header for hdu in file)
+    assert write(tmp_path / "d.fits", ["NGC1566"]).read_bytes() == path.read_bytes()
+
+
+def test_the_headers_unit_is_honoured(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    table = Table.read(path)
+    table["PHANGS_F336W_mJy"] *= 1e3
+    table["PHANGS_F336W_mJy"].unit = u.uJy
+    table.write(path, overwrite=True)
+    assert np.allclose(read(path).flux[:, 1], 1e-3)
+
+
+def test_older_files_have_totals_and_a_galaxy_in_their_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "hlsp_phangs-cat_hst_uvis_ngc1566_multi_v1_obs-human.fits", ["NGC1566"] * 2)
+    table = Table.read(path)
+    for name in UVIS:
+        table.rename_column(f"PHANGS_{name}_mJy", f"PHANGS_{name}_mJy_TOT")
+        table.rename_column(f"PHANGS_{name}_mJy_ERR", f"PHANGS_{name}_mJy_TOT_ERR")
+    table.remove_column("PHANGS_GALAXY")
+    table.write(path, overwrite=True)
+    catalogue = read(path, UVIS)
+    assert catalogue.observed.all()
+    assert set(catalogue.galaxy) == {"NGC1566"}
+
+
+def test_without_a_galaxy_the_message_says_where_to_set_it(tmp_path: Path) -> None:
+    path = edited(write(tmp_path / "c.fits", ["NGC1566"] * 2), PHANGS_GALAXY=None)
+    with pytest.raises(InputError, match=r"c\.fits has neither .*infer\.galaxy"):
+        read(path)
+    assert set(read(path, galaxy="ngc1566").galaxy) == {"NGC1566"}
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    path = edited(write(tmp_path / "c.fits", ["NGC1566", "NGC0628C"]), PHANGS_F435W_mJy=None)
+    assert len(read(path, UVIS)) == 2
+    with pytest.raises(InputError, match=r"c\.fits .* ACS_F435W \(ACS_WFC\.F435W\).*PHANGS_F438W_mJy"):
+        read(path)
+    with pytest.raises(InputError, match=r"c\.fits has no column ID_PHANGS_CLUSTER"):
+        read(edited(path, ID_PHANGS_CLUSTER=None), UVIS)
+
+
+def test_an_error_column_is_needed_too(tmp_path: Path) -> None:
+    path = edited(write(tmp_path / "c.fits", ["NGC1566"] * 2), PHANGS_F336W_mJy_ERR=None)
+    with pytest.raises(InputError, match="no flux and error columns for band F336W"):
+        read(path)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("human.fits", [1, 2, -1]), ("machine.fits", [3, 2, -1])])
+def test_classes_of_humans_and_machines(tmp_path: Path, name: str, expected: list[int]) -> None:
+    path = write(tmp_path / name, ["NGC1566"] * 3)
+    edited(path, PHANGS_CLUSTER_CLASS_HUMAN=[1, -999, 0], PHANGS_CLUSTER_CLASS_ML_VGG=[3, 2, -999])
+    assert read(path).cluster_class.tolist() == expected
+
+
+def test_fits_that_failed_publish_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    published = read(edited(path, PHANGS_AGE_MINCHISQ=[-999.0, 10.0])).published
+    assert np.isnan([published[key][0] for key in published]).all()
+    assert published["log_age"][1] == 7
+    edited(path, PHANGS_REDUCEDCHISQ_MINCHISQ=None)
+    assert set(read(path).published) == {"log_age", "log_mass", "ebv"}
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"])
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_table(path, Table({"a": [object()]}))
+    assert path.read_bytes() == before
