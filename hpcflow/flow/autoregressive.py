@@ -1,0 +1,127 @@
+"""An autoregressive spline flow: one pass over the parameters, each an affine map and a spline in its turn.
+
+All capacity that depends on the condition alone sits in `embed`, which is paid once per cluster, not once
+per sample. What is left per sample is small: parameter d is located by
+
+    u_d = b(x) + w(x) . t(theta_1 .. theta_{d-1})
+
+on the unit scale of its prior, a learned spectrum t of the parameters before it against per-cluster weights w
+(mass given age and reddening is just that: an average over bands of what is observed minus what a unit
+mass shows), and a small network corrects location, width and shape.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hpcflow.flow.base import Flow, perceptron
+from hpcflow.flow.spline import parameters_per_spline, spline, spline_inverse
+from hpcflow.model.prior import EDGE, Prior
+
+__all__ = ["AutoregressiveSpline"]
+
+LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
+
+
+class AutoregressiveSpline(Flow):
+    """Affine and rational-quadratic maps of each parameter, given the ones before it and the condition.
+
+    Args:
+        prior: bounds of the parameters.
+        features: number F of conditioning features.
+        order: names of the parameters in the order of the pass; mass, which is easiest given the rest, last.
+        bins: of each spline.
+        hidden, layers: size of the network that each sample passes per parameter.
+        rank: length of the learned spectrum.
+        frequencies: Fourier features per earlier parameter.
+        embedding_hidden, embedding_layers: size of the network that each cluster passes once.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        features: int,
+        *,
+        order: Sequence[str] = ("log_age", "ebv", "log_mass"),
+        bins: int = 16,
+        hidden: int = 96,
+        layers: int = 2,
+        rank: int = 32,
+        frequencies: int = 8,
+        embedding_hidden: int = 384,
+        embedding_layers: int = 3,
+    ) -> None:
+        super().__init__(prior)
+        self.order = prior.index(list(order))
+        self.outputs = 2 + parameters_per_spline(bins)
+        self.steps = nn.ModuleList(
+            _Step(given, self.outputs, hidden, layers, rank, frequencies) for given in range(1, self.dim)
+        )
+        self.sizes = [self.outputs] + [hidden + rank + 1] * (self.dim - 1)
+        self.embedding = perceptron(features, sum(self.sizes), embedding_hidden, embedding_layers)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return everything (N, C) that the pass needs of the features x (N, F)."""
+        return self.embedding(x)
+
+    def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return noise (N, n, D) and log|dnoise/dz| (N, n)."""
+        noise, log_slope = [], torch.zeros_like(z[..., 0])
+        for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
+            here = z[..., self.order[d]]
+            shift, log_scale, raw = self._maps(d, z[..., self.order[:d]], share)
+            value, log_spline = spline((here - shift) * torch.exp(-log_scale), raw)
+            noise.append(value)
+            log_slope = log_slope + log_spline - log_scale
+        return torch.stack(noise, dim=-1), log_slope
+
+    def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (N, n, D) and log|dnoise/dz| (N, n)."""
+        found: list[Tensor] = []
+        log_slope = torch.zeros_like(noise[..., 0])
+        for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
+            before = torch.stack(found, dim=-1) if found else noise[..., :0]
+            shift, log_scale, raw = self._maps(d, before, share)
+            value, log_spline = spline_inverse(noise[..., d], raw)
+            found.append(shift + value * torch.exp(log_scale))
+            log_slope = log_slope + log_spline - log_scale
+        position = [self.order.index(parameter) for parameter in range(self.dim)]
+        return torch.stack([found[p] for p in position], dim=-1), log_slope
+
+    def _maps(self, d: int, before: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return shift, log-scale (N, n) and raw spline parameters of parameter d of the pass."""
+        if d == 0:
+            return share[..., 0], share[..., 1].clamp(-7, 3), share[..., 2:]
+        step = self.steps[d - 1]
+        return step(before, share)
+
+
+class _Step(nn.Module):
+    """Location, scale and spline of one parameter, from the z of those before it and the cluster's share."""
+
+    frequency: Tensor
+
+    def __init__(self, given: int, outputs: int, hidden: int, layers: int, rank: int, frequencies: int) -> None:
+        super().__init__()
+        self.hidden, self.rank = hidden, rank
+        self.register_buffer("frequency", math.pi * torch.arange(1, frequencies + 1), persistent=False)
+        inputs = given * (1 + 2 * frequencies)
+        self.first = nn.Linear(inputs, hidden)
+        self.rest = nn.Sequential(nn.SiLU(), perceptron(hidden, outputs, hidden, layers - 1))
+        self.spectrum = perceptron(inputs, rank, hidden, 2)
+
+    def forward(self, before: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        unit = torch.special.ndtr(before)
+        phase = unit[..., None] * self.frequency
+        waves = torch.cat([before[..., None], phase.sin(), phase.cos()], dim=-1).flatten(-2)
+
+        from_cluster, weights, base = share.split([self.hidden, self.rank, 1], dim=-1)
+        out = self.rest(self.first(waves) + from_cluster)
+        located = 0.5 + base[..., 0] + (self.spectrum(waves) * weights).sum(-1)
+        centre = torch.special.ndtri(located.clamp(1e3 * EDGE, 1 - 1e3 * EDGE))
+        # du/dz at the centre: a width on the unit scale becomes one in z
+        stretch = centre**2 / 2 + LOG_SQRT_2PI
+        log_scale = (out[..., 1] + stretch).clamp(-7, 3)
+        return centre + out[..., 0] * torch.exp(log_scale), log_scale, out[..., 2:]

@@ -1,0 +1,83 @@
+"""What every flow is: a conditional density q(theta | x) that can be evaluated and sampled."""
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from hpcflow.flow.probit import Probit
+from hpcflow.model.prior import Prior
+
+__all__ = ["Flow", "perceptron"]
+
+
+class Flow(nn.Module, ABC):
+    """A conditional normalizing flow in declared units, built on the probit of the prior.
+
+    Families say how to embed the condition, and how to map latent z to standard normal noise and back given
+    the embedding; everything in physical units is here.
+    """
+
+    def __init__(self, prior: Prior) -> None:
+        super().__init__()
+        self.probit = Probit(prior)
+        self.dim = len(prior.parameters)
+
+    @abstractmethod
+    def embed(self, x: Tensor) -> Tensor:
+        """Return what the flow needs of the condition x (N, F), as (N, C): the part that is paid once per cluster."""
+
+    @abstractmethod
+    def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return noise (N, n, D) and log|dnoise/dz| (N, n) for z (N, n, D) and context (N, C)."""
+
+    @abstractmethod
+    def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (N, n, D) and log|dnoise/dz| (N, n) for noise (N, n, D) and context (N, C)."""
+
+    def forward(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Return log q(theta | x) (N,) per declared unit, for theta (N, D) and features x (N, F).
+
+        This is `forward`, because DistributedDataParallel synchronises nothing else.
+        """
+        return self.log_prob(theta[:, None], x)[:, 0]
+
+    def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Return log q (N, n) of n points theta (N, n, D) for each of N clusters x (N, F)."""
+        z, log_dz = self.probit(theta)
+        noise, log_dnoise = self.to_noise(z, self.embed(x))
+        return standard_normal_log_prob(noise) + log_dnoise + log_dz
+
+    def transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn standard normal noise into posterior samples.
+
+        Args:
+            noise: (N, n, D) standard normal.
+            x: (N, F) features of N clusters.
+
+        Returns:
+            theta (N, n, D) in declared units and log q (N, n) of each sample.
+        """
+        z, log_dnoise = self.from_noise(noise, self.embed(x))
+        theta, log_dz = self.probit.inverse(z)
+        return theta, standard_normal_log_prob(noise) + log_dnoise + log_dz
+
+    def sample(self, x: Tensor, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return `n` posterior samples (N, n, D) for features x (N, F)."""
+        noise = torch.randn((len(x), n, self.dim), generator=generator, device=x.device, dtype=x.dtype)
+        return self.transform(noise, x)[0]
+
+
+def standard_normal_log_prob(noise: Tensor) -> Tensor:
+    """Return the log-density (...) of a standard normal at noise (..., D)."""
+    return -(noise**2).sum(-1) / 2 - 0.5 * noise.shape[-1] * math.log(2 * math.pi)
+
+
+def perceptron(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Sequential:
+    """Return a fully connected network with `layers` hidden layers of `hidden` units."""
+    widths = [inputs] + [hidden] * layers
+    modules: list[nn.Module] = []
+    for wide, narrow in zip(widths[:-1], widths[1:], strict=True):
+        modules += [nn.Linear(wide, narrow), nn.SiLU()]
+    return nn.Sequential(*modules, nn.Linear(widths[-1], outputs))

@@ -1,0 +1,81 @@
+"""A trained estimator on disk: weights as safetensors, everything else as JSON; nothing is ever unpickled."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_file
+
+from hpcflow.errors import InputError
+from hpcflow.flow.estimator import Estimator
+from hpcflow.model.prior import Parameter, Prior
+
+__all__ = ["load", "read_description", "save"]
+
+SCHEMA = "hpcflow-flow/1"
+WEIGHTS, DESCRIPTION = "weights.safetensors", "flow.json"
+
+
+def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Mapping[str, str] | None = None) -> None:
+    """Write an estimator into a folder that appears whole or not at all.
+
+    Args:
+        estimator: to keep.
+        folder: to make; one that is there is replaced.
+        extra: what else the description should say: config, seed, versions, losses.
+        files: further text files by name, such as the training history.
+    """
+    growing = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(growing, ignore_errors=True)
+    growing.mkdir(parents=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in estimator.state_dict().items()}
+    save_file(state, growing / WEIGHTS)
+    description = {
+        "schema": SCHEMA,
+        "parameters": [vars(p) for p in estimator.prior.parameters],
+        "bands": list(estimator.bands),
+        "weights": estimator.weights,
+        **estimator.settings,
+        **extra,
+    }
+    (growing / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+    for name, text in (files or {}).items():
+        (growing / name).write_text(text)
+    shutil.rmtree(folder, ignore_errors=True)
+    growing.rename(folder)
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return what a folder says of its estimator.
+
+    Raises:
+        InputError: if there is none, or of another schema.
+    """
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text())
+    except OSError as e:
+        raise InputError(f"{folder} holds no trained flow; run `hpcflow train` first") from e
+    except ValueError as e:
+        raise InputError(f"{folder / DESCRIPTION} is not JSON; train the flow again") from e
+    if description.get("schema") != SCHEMA:
+        raise InputError(f"{folder} holds {description.get('schema')}, but this version reads {SCHEMA}; train it again")
+    return description
+
+
+def load(folder: Path) -> Estimator:
+    """Return the estimator kept in a folder, ready for inference.
+
+    Raises:
+        InputError: if it is missing, damaged or of another schema.
+    """
+    description = read_description(folder)
+    prior = Prior(tuple(Parameter(**p) for p in description["parameters"]))
+    estimator = Estimator(prior, tuple(description["bands"]), description["features"], description["flow"])
+    try:
+        load_model(estimator, folder / WEIGHTS)
+    except (OSError, RuntimeError, SafetensorError) as e:
+        raise InputError(f"{folder / WEIGHTS} does not hold this flow's weights; train it again ({e})") from e
+    return estimator.eval().requires_grad_(False)

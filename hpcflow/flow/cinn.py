@@ -1,0 +1,90 @@
+"""The conditional invertible network of the reference run, on FrEIA (the only file that imports it).
+
+Affine coupling blocks whose subnets give scale and shift together, with fixed random permutations between
+them: Ardizzone et al. 2019 (arXiv:1907.02392); Walter et al. 2026, eqs. 5-7.
+"""
+
+from functools import partial
+
+import FrEIA.framework as Ff
+import FrEIA.modules as Fm
+from torch import Tensor, nn
+
+from hpcflow.flow.base import Flow, perceptron
+from hpcflow.model.prior import Prior
+
+__all__ = ["ConditionalInvertibleNetwork"]
+
+
+class ConditionalInvertibleNetwork(Flow):
+    """FrEIA coupling blocks, conditioned on x itself or on an embedding of it.
+
+    Args:
+        prior: bounds of the parameters.
+        features: number F of conditioning features.
+        blocks: coupling blocks, each changing every parameter.
+        hidden: width of the subnets.
+        layers: hidden layers of a subnet.
+        embedding: size of the embedding; 0 conditions the subnets on x itself, as the paper does.
+        embedding_hidden: width of the embedding network.
+        embedding_layers: its hidden layers.
+        clamp: bound on the log-scale of one coupling.
+        seed: of the permutations.
+    """
+
+    def __init__(
+        self,
+        prior: Prior,
+        features: int,
+        *,
+        blocks: int = 8,
+        hidden: int = 128,
+        layers: int = 2,
+        embedding: int = 64,
+        embedding_hidden: int = 256,
+        embedding_layers: int = 2,
+        clamp: float = 2.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(prior)
+        self.embedding: nn.Module = nn.Identity()
+        if embedding:
+            self.embedding = nn.Sequential(
+                perceptron(features, embedding, embedding_hidden, embedding_layers), nn.SiLU()
+            )
+        subnet = partial(_subnet, hidden=hidden, layers=layers)
+        context = embedding or features
+        self.blocks = Ff.SequenceINN(self.dim)
+        for block in range(blocks):
+            self.blocks.append(
+                Fm.GLOWCouplingBlock, cond=0, cond_shape=(context,), subnet_constructor=subnet, clamp=clamp
+            )
+            self.blocks.append(Fm.PermuteRandom, seed=seed + block)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Return the embedding (N, C) of the features x (N, F)."""
+        return self.embedding(x)
+
+    def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return noise (N, n, D) and log|dnoise/dz| (N, n)."""
+        return self._run(z, context, rev=False)
+
+    def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (N, n, D) and log|dnoise/dz| (N, n)."""
+        z, log_dz = self._run(noise, context, rev=True)
+        return z, -log_dz
+
+    def _run(self, points: Tensor, context: Tensor, rev: bool) -> tuple[Tensor, Tensor]:
+        clusters, n, dim = points.shape
+        rows = context.repeat_interleave(n, dim=0)  # FrEIA knows one condition per row
+        out, log_jacobian = self.blocks(points.reshape(-1, dim), c=[rows], rev=rev)
+        return out.reshape(clusters, n, dim), log_jacobian.reshape(clusters, n)
+
+
+def _subnet(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Module:
+    """A perceptron that starts at zero, so that an untrained coupling is the identity."""
+    network = perceptron(inputs, outputs, hidden, layers)
+    last = network[-1]
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return network

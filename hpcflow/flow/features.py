@@ -1,0 +1,79 @@
+"""What a flow is told of a cluster: the conditioning vector x made from its photometry."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from hpcflow.model.observe import Photometry
+
+__all__ = ["FEATURES", "Features"]
+
+MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR = 1e-4, 10.0  # a worthless band stays finite; beyond training it is flagged
+
+
+def paper(photometry: Photometry) -> Tensor:
+    """Return log10 f*, r* and d, (N, 2B + 1): the 11 inputs of Walter et al. 2026 for five bands."""
+    return torch.cat(
+        [_log_flux(photometry), _relative_error(photometry), photometry.distance[:, None]], dim=1
+    )
+
+
+def absolute(photometry: Photometry) -> Tensor:
+    """Return features in which distance drops out, (N, 4B + 1).
+
+    log10(f* d^2) is what a cluster of this mass shows at 1 Mpc: with it the posterior no longer depends on
+    distance at all. It is given as its mean over the observed bands and each band's difference from that (a
+    colour), then r*, log10 r* and which bands are observed. Bands that are not are zero throughout.
+    """
+    observed = photometry.observed
+    luminosity = _log_flux(photometry) + 2 * photometry.distance.log10()[:, None]
+    count = observed.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = torch.where(observed, luminosity, 0).sum(dim=1, keepdim=True) / count
+    error = _relative_error(photometry)
+    bands = torch.stack([luminosity - mean, error, error.log10()])
+    return torch.cat([mean, *torch.where(observed, bands, 0), observed.to(mean.dtype)], dim=1)
+
+
+FEATURES: dict[str, Callable[[Photometry], Tensor]] = {"paper": paper, "absolute": absolute}
+
+
+class Features(nn.Module):
+    """Features of a kind, standardised by the mean and spread they have in training.
+
+    Args:
+        kind: a name in `FEATURES`.
+        bands: number B of bands.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, kind: str, bands: int) -> None:
+        super().__init__()
+        self.kind = kind
+        one = Photometry(torch.ones(1, bands), torch.ones(1, bands), torch.ones(1, bands, dtype=torch.bool), torch.ones(1))
+        self.size = FEATURES[kind](one).shape[1]
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("spread", torch.ones(self.size))
+
+    def fit(self, photometry: Photometry) -> None:
+        """Set mean and spread from a large draw of training photometry."""
+        x = FEATURES[self.kind](photometry)
+        self.mean.copy_(x.mean(dim=0))
+        spread = x.std(dim=0)
+        self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))  # a mask that never changes has none
+
+    def forward(self, photometry: Photometry) -> Tensor:
+        """Return the conditioning vectors x (N, F) of N clusters."""
+        return (FEATURES[self.kind](photometry) - self.mean) / self.spread
+
+
+def _log_flux(photometry: Photometry) -> Tensor:
+    flux = torch.where(photometry.observed, photometry.flux, 1.0)
+    return torch.where(photometry.observed, flux.log10(), 0.0)
+
+
+def _relative_error(photometry: Photometry) -> Tensor:
+    error = torch.where(photometry.observed, photometry.sigma / photometry.flux, 1.0)
+    return error.clamp(MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR)

@@ -1,0 +1,1 @@
+"""What is inferred of each cluster: samples, modes, moments, predictive checks, calibration."""
