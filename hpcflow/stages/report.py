@@ -1,0 +1,137 @@
+"""`hpcflow report`: figures and one self-contained page of what a run has made so far."""
+
+import base64
+import shutil
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from numpy.typing import NDArray
+
+from hpcflow.config import dump_yaml, load_yaml
+from hpcflow.errors import InputError
+from hpcflow.figures.flags import count_flags
+from hpcflow.figures.headline import galaxy_rows, headline, recovery_numbers
+from hpcflow.figures.plans import Plans, plan_figures
+from hpcflow.figures.posteriors import example_clusters
+from hpcflow.figures.recovery import find_truth, join_truth, recovery
+from hpcflow.figures.run import RunFolder
+from hpcflow.figures.style import save_pdf, to_png
+from hpcflow.figures.summary import has_posterior, summarise
+
+__all__ = ["make_report"]
+
+TEMPLATES = Path(__file__).parent.parent / "data"
+
+
+def make_report(run: Path) -> Path:
+    """Draw what there is of a run, and write figures and page into its folder `report`.
+
+    Stages that have not been run are named on the page. The same run gives the same bytes.
+
+    Args:
+        run: the run's folder.
+
+    Returns:
+        the page, `report/index.html`; figures are beside it in `figures`, as PNG and PDF.
+
+    Raises:
+        InputError: if the folder is not a run, or a part of it cannot be read.
+    """
+    folder = _open(run)
+    archive = None if folder.posteriors is None else summarise(folder.posteriors)
+    truth = _truth(folder, archive)
+    examples = {} if archive is None else example_clusters(archive)
+    report = run / "report"
+    pictures = _draw(plan_figures(folder, archive, truth, examples), report)
+    page = _render(folder, archive, truth, examples, pictures)
+    growing = report / ".index.html.new"
+    growing.write_text(page, encoding="utf-8")
+    growing.replace(report / "index.html")
+    return report / "index.html"
+
+
+def _open(run: Path) -> RunFolder:
+    path = run / "run.yaml"
+    if not path.is_file():
+        raise InputError(
+            f"{run} is not a run folder: it has no run.yaml; `hpcflow simulate CONFIG` makes one, "
+            "or name the run's own folder with --run"
+        )
+    values = load_yaml(path)
+    if not isinstance(values, dict) or not isinstance(values.get("config"), dict):
+        raise InputError(f"{path} has no section config; restore it, or make the run anew in another folder")
+    return RunFolder(run, values["config"], values.get("provenance") or {})
+
+
+def _truth(folder: RunFolder, archive: xr.Dataset | None) -> NDArray[np.floating] | None:
+    """Return the truth (N, D) of the archive's clusters, None where no catalogue has one."""
+    files = find_truth((folder.config.get("infer") or {}).get("catalogues") or [], folder.path)
+    if archive is None or not files:
+        return None
+    truth = join_truth(archive, files)
+    return truth if np.isfinite(truth[has_posterior(archive)]).any() else None
+
+
+def _draw(plans: Plans, report: Path) -> dict[str, str]:
+    """Draw and write every figure, one in memory at a time; return the PNGs as data URIs by name."""
+    growing, final = report / ".figures.new", report / "figures"
+    shutil.rmtree(growing, ignore_errors=True)
+    growing.mkdir(parents=True)
+    pictures = {}
+    for name, plan in plans.items():
+        figure = plan()
+        png = to_png(figure)
+        (growing / f"{name}.png").write_bytes(png)
+        save_pdf(figure, growing / f"{name}.pdf")
+        pictures[name] = "data:image/png;base64," + base64.b64encode(png).decode()
+    shutil.rmtree(final, ignore_errors=True)
+    growing.rename(final)
+    return pictures
+
+
+def _render(
+    folder: RunFolder,
+    archive: xr.Dataset | None,
+    truth: NDArray[np.floating] | None,
+    examples: Mapping[str, int],
+    pictures: Mapping[str, str],
+) -> str:
+    numbers = headline(folder, archive)
+    if archive is not None and truth is not None and (found := recovery(archive, truth)):
+        numbers += recovery_numbers(found)
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        name=folder.config.get("name") or folder.path.resolve().name,
+        groups=[(group, list(lines)) for group, lines in groupby(numbers, attrgetter("group"))],
+        progress=folder.progress(),
+        trained=folder.history is not None or bool(folder.flow),
+        figures=pictures,
+        examples=examples,
+        clusters=None if archive is None else archive.sizes["cluster"],
+        bands=[] if archive is None else archive["band"].values.tolist(),
+        flags=[] if archive is None else count_flags(archive),
+        galaxies=[] if archive is None else galaxy_rows(archive),
+        provenance=list(_flat(folder.provenance)),
+        config=dump_yaml(dict(folder.config)),
+    )
+
+
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested values with the name of the innermost key."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield str(key), str(value)

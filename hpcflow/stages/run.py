@@ -1,0 +1,138 @@
+"""The run folder: where a run keeps what it made, and the config it was made with."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from hpcflow.config import Config, difference, dump_yaml, load_yaml
+from hpcflow.errors import InputError
+
+__all__ = ["STAGES", "Run", "digest_file", "provenance", "refuse_other_sources"]
+
+# What each stage depends on: once it has begun, those sections are frozen.
+STAGES = {
+    "simulate": ("name", "model", "simulate"),
+    "train": ("name", "model", "simulate", "observe", "train"),
+    "infer": ("name", "model", "simulate", "observe", "train", "infer"),
+    "validate": ("name", "model", "simulate", "observe", "train", "validate"),
+}
+PACKAGES = ("starcluster-hpcflow", "numpy", "scipy", "torch", "FrEIA", "dask", "zarr", "xarray", "astropy")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder."""
+
+    path: Path
+
+    @property
+    def simulations(self) -> Path:
+        """Simulation store."""
+        return self.path / "simulations.zarr"
+
+    @property
+    def flow(self) -> Path:
+        """Trained flow."""
+        return self.path / "flow"
+
+    @property
+    def posteriors(self) -> Path:
+        """Posterior archive."""
+        return self.path / "posteriors.zarr"
+
+    @property
+    def validation(self) -> Path:
+        """Calibration on held-out simulations."""
+        return self.path / "report" / "validation.zarr"
+
+    @property
+    def logs(self) -> Path:
+        """Logs and reasons of failures, by stage."""
+        return self.path / "logs"
+
+    def config(self) -> Config:
+        """Return the config the run was made with.
+
+        Raises:
+            InputError: if the folder is not a run.
+        """
+        if not (self.path / "run.yaml").is_file():
+            raise InputError(f"{self.path} is not a run folder: it has no run.yaml; `hpcflow simulate CONFIG` makes one")
+        return Config.model_validate(load_yaml(self.path / "run.yaml")["config"])
+
+    def begin(self, stage: str, config: Config) -> None:
+        """Freeze the sections of the config that a stage depends on.
+
+        Raises:
+            InputError: if any was frozen before with another value; nothing is written.
+        """
+        frozen: list[str] = []
+        plain = config.plain()
+        path = self.path / "run.yaml"
+        if path.is_file():
+            before = load_yaml(path)
+            frozen = before["frozen"]
+            changed = [
+                line for key in frozen for line in difference(before["config"].get(key), plain.get(key), key)
+            ]
+            if changed:
+                raise InputError(
+                    f"{self.path} was made with another config ({'; '.join(changed[:5])}): "
+                    "name another folder with --run, or remove this one"
+                )
+        else:
+            self._refuse_orphans()
+        needed = [key for key in plain if key in {*frozen, *STAGES[stage]}]
+        text = dump_yaml({"config": plain, "frozen": needed, "provenance": provenance()})
+        self.path.mkdir(parents=True, exist_ok=True)
+        growing = path.with_suffix(".new")
+        growing.write_text(text)
+        growing.replace(path)
+
+    def _refuse_orphans(self) -> None:
+        if self.simulations.exists() or self.posteriors.exists():
+            raise InputError(f"{self.path} holds stores but no run.yaml that says what they are; name another with --run")
+
+
+def provenance() -> dict[str, Any]:
+    """Return the versions of everything that numbers depend on."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {"python": platform.python_version(), "platform": platform.platform(), "git": _git(), "versions": versions}
+
+
+def digest_file(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def refuse_other_sources(path: Path, made_from: Mapping[str, Any], there_now: Mapping[str, Any]) -> None:
+    """Raise if a store that is to be gone on with was made from other things than there are now.
+
+    Raises:
+        InputError: naming the store and what is different.
+    """
+    if changed := [key for key, value in there_now.items() if made_from.get(key) != value]:
+        raise InputError(
+            f"{path} was made from another {' and '.join(changed)} than the run has now; "
+            "restore what it was, remove the store to make it anew, or name another folder with --run"
+        )
+
+
+def _git() -> str:
+    """Return the commit this code was run from, where it is a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "not a checkout"
