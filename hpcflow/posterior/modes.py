@@ -6,6 +6,7 @@ kernel for all is too wide: it is used here to find the hills, and each hill is 
 kernel shrunk to the samples' own covariance around it.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -17,7 +18,8 @@ STARTS = 32
 ITERATIONS = 30
 POINTS = 2000  # samples that make the density; more change modes by less than their width
 MERGE = 1.0  # two ends closer than this many bandwidths are one mode
-SHARPEN = 12
+SADDLE = 0.8  # and so are two without a dip to this share of the lower one between them
+SHARPEN = 8
 LEAST_WEIGHT = 64.0  # effective samples under the sharpened kernel: below, noise would be climbed
 
 
@@ -48,17 +50,17 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
     width = bandwidth or n ** (-1 / (dim + 4))
     centre = points.mean(dim=1, keepdim=True)
     root = torch.linalg.cholesky(_covariance(points - centre, torch.ones_like(points[..., 0])))
-    white = torch.linalg.solve_triangular(root, (points - centre).mT, upper=False).mT
+    white = torch.linalg.solve_triangular(root, (points - centre).mT, upper=False).mT.float()
 
-    ends = _climb(white, white[:, :STARTS], width)
-    location, found = _merge(ends, width * MERGE, modes)
-    location, density = _sharpen(white, location, width)
-    nearest = torch.cdist(white, location.nan_to_num(nan=1e6)).argmin(dim=-1)
+    hills, found = _merge(_climb(white, white[:, :STARTS], width), width * MERGE, modes)
+    found = _divided(white, hills, found, width)
+    location, density = _sharpen(white, hills, width)
+    nearest = torch.cdist(white, torch.where(found[..., None], location, torch.inf).nan_to_num(posinf=1e6)).argmin(dim=-1)
     share = torch.nn.functional.one_hot(nearest, modes).double().mean(dim=1)
 
     order = torch.where(found, density, -torch.inf).argsort(dim=1, descending=True, stable=True)
     low, high = points.amin(dim=1, keepdim=True), points.amax(dim=1, keepdim=True)
-    location = (location @ root.mT + centre).clamp(low, high)  # rounding must not leave the prior
+    location = (location.double() @ root.mT + centre).clamp(low, high)  # rounding must not leave the prior
     found = found.gather(1, order)
     return Modes(
         torch.where(found[..., None], location.gather(1, order[..., None].expand(-1, -1, dim)), torch.nan),
@@ -70,9 +72,36 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
 def _climb(points: Tensor, starts: Tensor, width: float) -> Tensor:
     """Return where each start (N, S, D) ends when moved to the kernel-weighted mean, again and again."""
     for _ in range(ITERATIONS):
-        weight = torch.softmax(-0.5 * torch.cdist(starts, points) ** 2 / width**2, dim=-1)
-        starts = weight @ points
+        moved = torch.softmax(_log_kernel(starts, points, width), dim=-1) @ points
+        if (moved - starts).abs().amax() < 1e-3 * width:
+            return moved
+        starts = moved
     return starts
+
+
+def _log_kernel(at: Tensor, points: Tensor, width: float) -> Tensor:
+    """Return log kernels (N, S, n) of points (N, n, D) around places (N, S, D), up to a constant per place."""
+    square = (points**2).sum(dim=-1)[:, None]
+    return torch.baddbmm(square, at, points.mT, beta=-0.5 / width**2, alpha=1 / width**2)
+
+
+def _log_density(at: Tensor, points: Tensor, width: float) -> Tensor:
+    """Return the log kernel density (N, S) at places (N, S, D), up to one constant."""
+    return torch.logsumexp(_log_kernel(at, points, width), dim=-1) - (at**2).sum(dim=-1) / (2 * width**2)
+
+
+def _divided(points: Tensor, hills: Tensor, found: Tensor, width: float) -> Tensor:
+    """Return which hills (N, M) are divided by a dip from every one that more starts reached before them."""
+    found = found.clone()
+    steps = torch.linspace(0, 1, 9, dtype=points.dtype, device=points.device)[None, :, None]
+    for lower in range(1, hills.shape[1]):
+        for upper in range(lower):
+            way = torch.lerp(hills[:, lower, None], hills[:, upper, None], steps)
+            height = _log_density(way, points, width)
+            ends = torch.minimum(height[:, 0], height[:, -1])
+            dips = height.amin(dim=1) < ends + math.log(SADDLE)
+            found[:, lower] &= dips | ~found[:, upper]
+    return found
 
 
 def _merge(ends: Tensor, distance: float, modes: int) -> tuple[Tensor, Tensor]:
@@ -101,18 +130,15 @@ def _sharpen(points: Tensor, location: Tensor, width: float) -> tuple[Tensor, Te
     alive = torch.ones(clusters, modes, dtype=torch.bool, device=points.device)
     density = torch.full((clusters, modes), -torch.inf, dtype=points.dtype, device=points.device)
     for _ in range(SHARPEN):
-        root = torch.linalg.cholesky(kernel)
         offset = points[:, None] - location[:, :, None]
-        white = torch.linalg.solve_triangular(root, offset.mT, upper=False)
-        log_weight = -0.5 * (white**2).sum(dim=-2)
+        log_weight = -0.5 * ((offset @ torch.linalg.inv(kernel)) * offset).sum(dim=-1)
         weight = torch.softmax(log_weight, dim=-1)
         alive = alive & (1 / (weight**2).sum(dim=-1) > LEAST_WEIGHT)
-        moved = (weight[..., None] * points[:, None]).sum(dim=-2)
-        log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
-        here = torch.logsumexp(log_weight, dim=-1) - 0.5 * log_det
+        here = torch.logsumexp(log_weight, dim=-1) - 0.5 * torch.logdet(kernel)
+        moved = (weight[..., None, :] @ points[:, None])[..., 0, :]
         spread = _covariance(points[:, None] - moved[:, :, None], weight)
-        location = torch.where(alive[..., None], moved, location)
         density = torch.where(alive | density.isinf(), here, density)
+        location = torch.where(alive[..., None], moved, location)
         kernel = torch.where(alive[..., None, None], spread, kernel)
     return location, density
 
@@ -121,5 +147,5 @@ def _covariance(offset: Tensor, weight: Tensor) -> Tensor:
     """Weighted covariance (..., D, D) of offsets (..., n, D), kept away from singular."""
     total = weight.sum(dim=-1)[..., None, None]
     covariance = (offset * weight[..., None]).mT @ offset / total
-    tiny = 1e-9 * covariance.diagonal(dim1=-2, dim2=-1).mean(dim=-1)[..., None, None] + 1e-300
+    tiny = 1e-6 * covariance.diagonal(dim1=-2, dim2=-1).mean(dim=-1)[..., None, None] + 1e-300
     return covariance + tiny * torch.eye(offset.shape[-1], dtype=offset.dtype, device=offset.device)

@@ -1,0 +1,33 @@
+# One place for the set-up: everything below works on a fresh machine with Python 3.11 or newer.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEMO ?= runs/demo
+SETS ?=
+
+.PHONY: install demo test lint bench clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test,lint]"
+	@touch $@
+
+demo: install
+	$(BIN)/hpcflow mock configs/demo.yaml --out $(DEMO)/mock $(SETS)
+	$(BIN)/hpcflow run configs/demo.yaml --run $(DEMO) --set "infer.catalogues=[$(DEMO)/mock/mock.fits]" $(SETS)
+
+test: install
+	$(BIN)/pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/pytest tests/benchmarks --benchmark
+
+clean:
+	rm -rf $(VENV) runs
