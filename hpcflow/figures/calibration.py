@@ -1,0 +1,121 @@
+"""Simulation-based calibration: whether posteriors of simulated clusters hold their truths as often as they say."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hpcflow.figures.ranks import Binned, binned, coverage, ecdf_difference
+from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, short_label, styled
+
+__all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "rank_histograms", "statistics"]
+
+BINS = 20
+LEVELS = np.linspace(0.02, 0.98, 49)
+TICKS = (0.2, 0.4, 0.6, 0.8)  # not at the ends, where the numbers of neighbouring panels would meet
+
+
+def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
+    """Return the ranks (N,) of each parameter and, where they are there, of the products of two.
+
+    These are the six statistics of Walter et al. 2026, sect. 3.1.
+    """
+    found = {str(name): validation["rank"].sel(parameter=name).values for name in validation["parameter"].values}
+    if "rank_product" in validation:
+        product = validation["rank_product"]
+        found |= {str(name): product.sel(statistic=name).values for name in product["statistic"].values}
+    return found
+
+
+@styled
+def rank_histograms(validation: xr.Dataset) -> Figure:
+    """Draw a rank histogram per statistic, with the +-1 sigma band of uniform ranks.
+
+    Args:
+        validation: `rank` (simulation, parameter), `rank_product` (simulation, statistic), attribute `samples`.
+    """
+    ranks = statistics(validation)
+    figure, axes = grid(len(ranks), 3, WIDE, 1.75, sharex=True, sharey=True)
+    histograms = [binned(rank, BINS, _samples(validation)) for rank in ranks.values()]
+    for axis, name, histogram in zip(axes, ranks, histograms, strict=True):
+        draw_ranks(axis, histogram)
+        axis.set_title(short_label(name))
+    _symmetric(axes, np.concatenate([np.stack([h.ratio - 1, 3 * h.sigma]) for h in histograms], axis=None), 1.0)
+    figure.supxlabel("rank of the truth among posterior samples (share below it)", size="medium")
+    figure.supylabel("simulations over uniform expectation", size="medium")
+    return figure
+
+
+@styled
+def ecdf_differences(validation: xr.Dataset) -> Figure:
+    """Draw ECDF minus uniform CDF of the ranks of each statistic, with the 1-99 % band of uniform ranks.
+
+    Args:
+        validation: as for `rank_histograms`.
+    """
+    ranks = statistics(validation)
+    figure, axes = grid(len(ranks), 3, WIDE, 1.75, sharex=True, sharey=True)
+    curves = [ecdf_difference(rank, _samples(validation)) for rank in ranks.values()]
+    for axis, name, (z, difference, low, high) in zip(axes, ranks, curves, strict=True):
+        axis.fill_between(z, low, high, color="0.88", lw=0)
+        axis.axhline(0, color="0.55", lw=0.6)
+        axis.plot(z, difference, color=PALETTE["blue"])
+        axis.set_title(short_label(name))
+        axis.set_xlim(0, 1)
+        axis.set_xticks(TICKS)
+    _symmetric(axes, np.concatenate([curve[1:].ravel() for curve in curves]), 0.0)
+    figure.supxlabel("rank of the truth among posterior samples (share below it)", size="medium")
+    figure.supylabel("ECDF $-$ uniform CDF", size="medium")
+    return figure
+
+
+@styled
+def coverage_plot(validation: xr.Dataset) -> Figure:
+    """Draw how often central intervals hold the truth against how often they should, and the difference.
+
+    Args:
+        validation: as for `rank_histograms`; parameters only.
+    """
+    figure = Figure(figsize=(COLUMN * 1.25, 4.6), layout="constrained")
+    whole, rest = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.3))
+    whole.plot([0, 100], [0, 100], color="0.55", lw=0.6)
+    rest.axhline(0, color="0.55", lw=0.6)
+    colours = list(PALETTE.values())
+    for i, name in enumerate(validation["parameter"].values):
+        rank = validation["rank"].sel(parameter=name).values
+        level, inside, sigma = 100 * coverage(rank, LEVELS, _samples(validation))
+        style = {"color": colours[i % len(colours)], "ls": ("-", "--", "-.", ":")[i % 4]}
+        whole.plot(level, inside, label=short_label(str(name)), **style)
+        rest.plot(level, inside - level, **style)
+        if i == 0:  # all parameters have as many simulations
+            rest.fill_between(level, -sigma, sigma, color="0.88", lw=0)
+    whole.set_ylabel("truths inside / %")
+    whole.set_xlim(0, 100)
+    whole.set_ylim(0, 100)
+    whole.legend(loc="upper left")
+    rest.set_ylabel("difference / %")
+    rest.set_xlabel("level of the central interval / %")
+    figure.align_ylabels()
+    return figure
+
+
+def draw_ranks(axis: Axes, histogram: Binned, colour: str = "blue") -> None:
+    """Draw a rank histogram over the +-1 sigma band of uniform ranks."""
+    edges, sigma = histogram.edges, histogram.sigma
+    last = np.append(sigma, sigma[-1])  # as a step drawn to the last edge needs
+    axis.fill_between(edges, 1 - last, 1 + last, step="post", color="0.88", lw=0)
+    axis.axhline(1, color="0.55", lw=0.6)
+    axis.stairs(histogram.ratio, edges, color=PALETTE[colour], lw=1.2, baseline=None)
+    axis.set_xlim(0, 1)
+    axis.set_xticks(TICKS)
+
+
+def _symmetric(axes: list[Axes], values: NDArray[np.floating], centre: float) -> None:
+    reach = 1.15 * float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
+    for axis in axes:
+        axis.set_ylim(centre - reach, centre + reach)
+
+
+def _samples(validation: xr.Dataset) -> int:
+    return int(validation.attrs.get("samples", 0))

@@ -1,0 +1,181 @@
+"""The numbers of a run that fit on one page: the first table, and one row per galaxy."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hpcflow.figures.recovery import Recovery
+from hpcflow.figures.run import RunFolder
+from hpcflow.figures.summary import has_posterior
+
+__all__ = ["GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
+
+PARAMETERS = ("log_age", "log_mass", "ebv")
+NAMES = {"log_age": "log age", "log_mass": "log mass", "ebv": "E(B\u2212V)"}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A line of the first table: its group, what it is, its value and what to hold it against."""
+
+    group: str
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class GalaxyRow:
+    """A galaxy: its clusters, those with a posterior, medians of the MAP by parameter and of reduced chi^2."""
+
+    galaxy: str
+    clusters: int
+    fitted: int
+    medians: dict[str, float]
+    chi2: float
+
+
+def headline(run: RunFolder, archive: xr.Dataset | None) -> list[Number]:
+    """Return the first table; stages that have not been run have no lines in it.
+
+    Args:
+        run: the run's parts.
+        archive: its posteriors as `summarise` makes them.
+    """
+    return _simulations(run) + _training(run) + _validation(run) + _clusters(archive)
+
+
+def recovery_numbers(found: Recovery) -> list[Number]:
+    """Return how well known truths were found, as lines of the first table."""
+    group = "Truth"
+    ages = [
+        ("MAP age within 0.3 dex", found.close, ""),
+        (
+            "MAP age wrong by 10\u00d7 or more",
+            found.catastrophic,
+            "13\u201321 % of real clusters, Whitmore et al. 2023",
+        ),
+        ("the same, best of the modes", found.catastrophic_best, ""),
+    ]
+    lines = [Number(group, name, share(value, found.error(value)), note) for name, value, note in ages]
+    inside = [
+        Number(
+            group,
+            f"truth in the 68 % interval, {NAMES.get(name, name)}",
+            share(value, found.error(value)),
+            "expected 68 %",
+        )
+        for name, value in found.coverage.items()
+    ]
+    return [Number(group, "clusters with a known truth", _count(found.clusters)), *lines, *inside]
+
+
+def galaxy_rows(archive: xr.Dataset) -> list[GalaxyRow]:
+    """Return one row per galaxy, by name.
+
+    Args:
+        archive: galaxy, map and chi2_map.
+    """
+    fitted, best, names = has_posterior(archive), archive["map"].values, list(archive["parameter"].values)
+    columns = {name: names.index(name) for name in PARAMETERS if name in names}
+    rows = []
+    for galaxy in np.unique(archive["galaxy"].values):
+        here = archive["galaxy"].values == galaxy
+        good = here & fitted
+        medians = {name: _median(best[good, d]) for name, d in columns.items()}
+        chi2 = _median(archive["chi2_map"].values[good])
+        rows.append(GalaxyRow(str(galaxy), int(here.sum()), int(good.sum()), medians, chi2))
+    return rows
+
+
+def share(value: float, error: float) -> str:
+    """Return a share in percent with its standard error.
+
+    >>> share(0.683, 0.0047)
+    '68.3 \u00b1 0.5 %'
+    """
+    return f"{100 * value:.1f} \u00b1 {100 * error:.1f} %"
+
+
+def _simulations(run: RunFolder) -> list[Number]:
+    if run.simulations is None:
+        return []
+    done, total = run.progress()["simulations"]
+    failed = int(run.simulations["failed"].sum()) if "failed" in run.simulations else 0
+    note = f"{_count(done)} of {_count(total)} partitions finished"
+    return [Number("Simulations", "in the library", _count(run.simulations.sizes["simulation"]), note)] + (
+        [Number("Simulations", "that failed", _count(failed))] if failed else []
+    )
+
+
+def _training(run: RunFolder) -> list[Number]:
+    lines = []
+    network = run.flow.get("flow")
+    family = run.flow.get("family") or (network.get("family") if isinstance(network, dict) else None)
+    if family:
+        lines.append(Number("Flow", "family", str(family)))
+    weights = run.flow.get("weights")
+    if isinstance(weights, int):
+        lines.append(Number("Flow", "weights", _count(weights)))
+    if run.history is None:
+        return lines
+    nll = run.history["validation_nll"].values
+    if np.isfinite(nll).any():
+        best = int(np.nanargmin(nll))
+        step = _count(int(run.history["step"].values[best]))
+        lines.append(Number("Flow", "validation NLL", _nat(nll[best]), f"lowest, at step {step}"))
+    if "examples" in run.history:
+        lines.append(Number("Flow", "examples seen", _count(int(run.history["examples"].values[-1]))))
+    if "seconds" in run.history:
+        lines.append(Number("Flow", "training time", f"{run.history['seconds'].values[-1] / 60:.1f} min"))
+    return lines
+
+
+def _validation(run: RunFolder) -> list[Number]:
+    checked = run.validation
+    if checked is None:
+        return []
+    group, n = "Calibration", checked.sizes["simulation"]
+    lines = [Number(group, "held-out simulations", _count(n), f"{checked.attrs.get('samples', '?')} samples each")]
+    if "log_q" in checked:
+        log_q = checked["log_q"].values[np.isfinite(checked["log_q"].values)]
+        error = log_q.std() / np.sqrt(max(len(log_q), 1))
+        lines.append(Number(group, "mean log-density of the truth", _nat(log_q.mean(), error)))
+    low, high = checked["quantile"].isel(quantile=0), checked["quantile"].isel(quantile=2)
+    inside = ((checked["truth"] >= low) & (checked["truth"] <= high)).mean("simulation")
+    for name in checked["parameter"].values:
+        value = float(inside.sel(parameter=name))
+        text = share(value, np.sqrt(value * (1 - value) / max(n, 1)))
+        lines.append(Number(group, f"truth in the 68 % interval, {NAMES.get(name, name)}", text, "expected 68 %"))
+    return lines
+
+
+def _clusters(archive: xr.Dataset | None) -> list[Number]:
+    if archive is None:
+        return []
+    total, fitted = archive.sizes["cluster"], int(has_posterior(archive).sum())
+    chi2 = archive["chi2_map"].values[np.isfinite(archive["chi2_map"].values)]
+    lines = [
+        Number("Clusters", "in the catalogues", _count(total)),
+        Number("Clusters", "with a posterior", _count(fitted), f"{100 * fitted / max(total, 1):.1f} %"),
+    ]
+    if len(chi2):
+        poor = f"{100 * (chi2 > 10).mean():.1f} % above 10"
+        lines.append(Number("Clusters", "median reduced \u03c7\u00b2 of the MAP", f"{np.median(chi2):.2f}", poor))
+    return lines
+
+
+def _median(values: NDArray[np.floating]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if len(finite) else float("nan")
+
+
+def _nat(value: float, error: float | None = None) -> str:
+    text = f"{value:.3f}".replace("-", "\u2212")
+    return f"{text} nat" if error is None else f"{text} \u00b1 {error:.3f} nat"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")

@@ -1,0 +1,161 @@
+"""Posteriors of single clusters: which to show, and their samples in every pair of parameters."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from hpcflow.figures.density import density, levels
+from hpcflow.figures.style import COLUMN, DENSITY, PALETTE, label, padded, plain, styled
+from hpcflow.figures.summary import has_posterior, units
+
+__all__ = ["corner", "example_clusters"]
+
+Floats = NDArray[np.floating]
+
+AGES = {"young": 6.6, "intermediate": 8.0, "old": 9.8}  # log10 yr aimed at
+BINS = 40
+SMOOTH = 1.2  # bins
+SHARES = (0.95, 0.68)
+
+MARKS: dict[str, dict[str, Any]] = {
+    "MAP": {"marker": "^", "color": PALETTE["vermillion"], "ms": 6, "mec": "white", "mew": 0.6},
+    "other modes": {"marker": "^", "color": PALETTE["orange"], "ms": 5, "mec": "white", "mew": 0.6},
+    "published": {"marker": "X", "color": PALETTE["black"], "ms": 5.5, "mec": "white", "mew": 0.6},
+    "truth": {"marker": "P", "color": PALETTE["green"], "ms": 6, "mec": "white", "mew": 0.6},
+}
+
+
+def example_clusters(archive: xr.Dataset) -> dict[str, int]:
+    """Return the rows of up to four telling clusters: young, intermediate, old and the most multimodal.
+
+    Those come first that have every band and no flag. By age it is the cluster whose MAP is nearest to
+    `AGES`; the most multimodal has the largest variance of age between its modes.
+
+    Args:
+        archive: map, mode, mode_share, observed and flag.
+    """
+    fit = has_posterior(archive)
+    clean = fit & archive["observed"].values.all(axis=1) & (archive["flag"].values == 0)
+    fit = clean if clean.any() else fit
+    if not fit.any() or "log_age" not in archive["parameter"].values:
+        return {}
+    age = archive["map"].sel(parameter="log_age").values
+    chosen = {"most multimodal": int(np.argmax(np.where(fit, _between_modes(archive), -1.0)))}
+    for name, target in AGES.items():
+        left = fit & ~np.isin(np.arange(len(fit)), list(chosen.values()))
+        if left.any():
+            chosen[name] = int(np.argmin(np.where(left, np.abs(age - target), np.inf)))
+    return {name: chosen[name] for name in (*AGES, "most multimodal") if name in chosen}
+
+
+@styled
+def corner(cluster: xr.Dataset, truth: Floats | None = None) -> Figure:
+    """Draw one cluster's samples in every pair of parameters, and each marginal.
+
+    Args:
+        cluster: one row of the archive with `theta` (sample, parameter), map, mode, published.
+        truth: (D,) true parameters, where they are known.
+    """
+    names, unit = [str(name) for name in cluster["parameter"].values], units(cluster)
+    theta, marks = cluster["theta"].values, _marks(cluster, truth)
+    edges: list[Floats] = [
+        np.linspace(*_limits(theta[:, d], [points[:, d] for points in marks.values()]), BINS + 1)
+        for d in range(len(names))
+    ]
+    figure = Figure(figsize=(COLUMN * 1.25, COLUMN * 1.25), layout="constrained")
+    axes = figure.subplots(len(names), len(names), squeeze=False)
+    for row in range(len(names)):
+        for column in range(len(names)):
+            axis = axes[row, column]
+            if column > row:
+                axis.set_visible(False)
+                continue
+            if column == row:
+                _marginal(axis, theta[:, row], edges[row], {key: m[:, row] for key, m in marks.items()})
+            else:
+                _pair(axis, theta, marks, edges, (column, row))
+            _dress(axis, row, column, names, unit)
+    _legend(figure, cluster, list(marks))
+    figure.align_labels()
+    return figure
+
+
+def _between_modes(archive: xr.Dataset) -> Floats:
+    """Return the variance (N,) of log age between the modes, each weighed by its share of the samples."""
+    age = archive["mode"].sel(parameter="log_age").values
+    weight = np.where(np.isfinite(age), archive["mode_share"].values, 0.0)
+    total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    mean = (weight * np.nan_to_num(age)).sum(axis=1, keepdims=True) / total
+    return np.asarray((weight * np.nan_to_num(age - mean) ** 2).sum(axis=1) / total[:, 0])
+
+
+def _marks(cluster: xr.Dataset, truth: Floats | None) -> dict[str, Floats]:
+    """Return the points to mark, (M, D) each, those without any left out."""
+    points = {
+        "MAP": cluster["map"].values[None],
+        "other modes": cluster["mode"].values[1:],
+        "published": cluster["published"].values[None] if "published" in cluster else np.empty((0, 0)),
+        "truth": np.empty((0, 0)) if truth is None else np.asarray(truth)[None],
+    }
+    finite = {name: values[np.isfinite(values).any(axis=-1)] for name, values in points.items() if values.size}
+    return {name: values for name, values in finite.items() if len(values)}
+
+
+def _limits(samples: Floats, marks: list[Floats]) -> tuple[float, float]:
+    inner = np.nanquantile(samples, (0.001, 0.999))
+    return padded(np.concatenate([inner, *marks]), 0.06)
+
+
+def _marginal(axis: Axes, samples: Floats, edges: Floats, marks: dict[str, Floats]) -> None:
+    counts, _ = np.histogram(samples, edges)
+    axis.stairs(counts, edges, fill=True, color="#d7e6f1")
+    axis.stairs(counts, edges, color=PALETTE["blue"], lw=0.8)
+    for name, values in marks.items():
+        for value in values:
+            axis.axvline(value, color=MARKS[name]["color"], lw=1.0, ls=":" if name == "other modes" else "-")
+    axis.set_xlim(edges[0], edges[-1])
+    axis.set_ylim(bottom=0)
+    axis.set_yticks([])
+
+
+def _pair(axis: Axes, theta: Floats, marks: dict[str, Floats], edges: list[Floats], pair: tuple[int, int]) -> None:
+    x, y = pair
+    counts = density(theta[:, x], theta[:, y], (edges[x], edges[y]), SMOOTH)
+    centres = [(edges[d][1:] + edges[d][:-1]) / 2 for d in pair]
+    axis.pcolormesh(edges[x], edges[y], counts.T, cmap=DENSITY, vmin=0, rasterized=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a posterior within one bin has no contour
+        axis.contour(*centres, counts.T, levels(counts, SHARES), colors=PALETTE["blue"], linewidths=0.7)
+    for name, values in marks.items():
+        axis.plot(values[:, x], values[:, y], ls="", zorder=4, **MARKS[name])
+    axis.set_xlim(edges[x][0], edges[x][-1])
+    axis.set_ylim(edges[y][0], edges[y][-1])
+
+
+def _dress(axis: Axes, row: int, column: int, names: list[str], unit: dict[str, str]) -> None:
+    axis.xaxis.set_major_locator(MaxNLocator(3, prune="both"))
+    last = row == len(names) - 1
+    axis.tick_params(labelbottom=last)
+    if last:
+        axis.set_xlabel(label(names[column], unit.get(names[column], "")))
+    if column < row:
+        axis.yaxis.set_major_locator(MaxNLocator(3, prune="both"))
+        axis.tick_params(labelleft=column == 0)
+        if column == 0:
+            axis.set_ylabel(label(names[row], unit.get(names[row], "")))
+
+
+def _legend(figure: Figure, cluster: xr.Dataset, shown: list[str]) -> None:
+    chi2 = float(cluster["chi2_map"])
+    fit = rf"reduced $\chi^2$ of the MAP: {chi2:.2g}" if np.isfinite(chi2) else ""
+    title = f"{plain(cluster['galaxy'].item())}  {plain(cluster['cluster_id'].item())}\n{fit}".strip()
+    handles = [Line2D([], [], ls="", label=name, **MARKS[name]) for name in shown]
+    place: Any = {"loc": "upper right", "bbox_to_anchor": (0.99, 0.99), "alignment": "left"}
+    figure.legend(handles=handles, title=title, **place)

@@ -1,0 +1,113 @@
+"""A run folder as a reader finds it: every part lazily opened, None where its stage has not been run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hpcflow.errors import InputError
+from hpcflow.model.filters import load_curve
+from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.simulations import SimulationStore
+from hpcflow.store.validation import ValidationStore
+
+__all__ = ["RunFolder"]
+
+Store = SimulationStore | PosteriorArchive | ValidationStore
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The parts of a run.
+
+    Args:
+        path: the run's folder.
+        config: the whole config, as plain values.
+        provenance: versions and whatever else was noted when the run began.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @cached_property
+    def simulations(self) -> xr.Dataset | None:
+        """The library of simulations."""
+        return _open(SimulationStore, self.path / "simulations.zarr")
+
+    @cached_property
+    def posteriors(self) -> xr.Dataset | None:
+        """The archive's finished clusters; None too where no partition is finished."""
+        return _finished(_open(PosteriorArchive, self.path / "posteriors.zarr"), "cluster")
+
+    @cached_property
+    def validation(self) -> xr.Dataset | None:
+        """Ranks and quantiles of the held-out simulations that are finished."""
+        return _finished(_open(ValidationStore, self.path / "report" / "validation.zarr"), "simulation")
+
+    @cached_property
+    def history(self) -> xr.Dataset | None:
+        """The training history along `step`."""
+        path = self.path / "flow" / "history.csv"
+        if not path.is_file():
+            return None
+        table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True, dtype=float))
+        columns = {name: ("step", table[name]) for name in table.dtype.names or () if name != "step"}
+        return xr.Dataset(columns, coords={"step": table["step"].astype(int)}) if len(table) else None
+
+    @cached_property
+    def flow(self) -> dict[str, Any]:
+        """What the flow's folder says of it; empty where there is none."""
+        path = self.path / "flow" / "flow.json"
+        try:
+            return dict(json.loads(path.read_text())) if path.is_file() else {}
+        except ValueError as e:
+            raise InputError(f"{path} is not JSON; train the flow again ({e})") from e
+
+    def progress(self) -> dict[str, tuple[int, int]]:
+        """Return how many partitions each store has finished, and how many it has; (0, 0) where there is none."""
+        stores: dict[str, tuple[type[Store], Path]] = {
+            "simulations": (SimulationStore, self.path / "simulations.zarr"),
+            "posteriors": (PosteriorArchive, self.path / "posteriors.zarr"),
+            "validation": (ValidationStore, self.path / "report" / "validation.zarr"),
+        }
+        found = {}
+        for name, (kind, path) in stores.items():
+            store = _open(kind, path)
+            found[name] = (0, 0) if store is None else (int((store["status"] == 1).sum()), store.sizes["partition"])
+        return found
+
+    def pivots(self, bands: list[str]) -> dict[str, float]:
+        """Return pivot wavelengths in nm of those bands whose curves can still be read."""
+        curves = self.config.get("model", {}).get("bands", {})
+        found = {}
+        for band in bands:
+            try:
+                found[band] = load_curve(str(curves[band])).pivot_nm
+            except (KeyError, InputError):
+                continue  # a curve of the user's own may have moved since
+        return found
+
+
+def _open(kind: type[Store], path: Path) -> xr.Dataset | None:
+    if not path.is_dir():
+        return None
+    kind.open(path)  # refuses what is no such store, or of another version
+    # Without chunks: arrays are read when asked for, by rows, and need no dask.
+    dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+    return dataset
+
+
+def _finished(store: xr.Dataset | None, rows: str) -> xr.Dataset | None:
+    """Return the rows of finished partitions, None where there are none."""
+    if store is None:
+        return None
+    done = np.repeat(store["status"].values == 1, int(store.attrs["partition_size"]))[: store.sizes[rows]]
+    if done.all():
+        return store
+    return store.isel({rows: np.flatnonzero(done)}) if done.any() else None

@@ -1,0 +1,58 @@
+"""How the flow was trained: loss and learning rate against steps."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hpcflow.figures.style import PALETTE, WIDE, padded, styled, thousands
+
+__all__ = ["training"]
+
+
+@styled
+def training(history: xr.Dataset) -> Figure:
+    """Draw the negative log-likelihood of training and held-out simulations, and the learning rate.
+
+    Args:
+        history: train_nll and validation_nll [nat], learning_rate, each along `step`; NaN where not evaluated.
+    """
+    figure = Figure(figsize=(WIDE, 3.3), layout="constrained")
+    loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    step = history["step"].values
+    for name, colour, text in (
+        ("train_nll", "sky", "training simulations"),
+        ("validation_nll", "blue", "held-out simulations"),
+    ):
+        values = history[name].values
+        known = np.isfinite(values)
+        loss.plot(step[known], values[known], color=PALETTE[colour], label=text)
+    _mark_best(loss, step, history["validation_nll"].values)
+    loss.set_ylim(*_loss_limits(np.concatenate([history["train_nll"].values, history["validation_nll"].values])))
+    loss.set_ylabel("negative log-\nlikelihood / nat")
+    loss.legend()
+
+    rate.plot(step, history["learning_rate"].values, color=PALETTE["orange"])
+    rate.set_ylabel("learning rate\n(per step)")
+    rate.set_ylim(bottom=0)
+    rate.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)
+    rate.set_xlabel("training step (batches)")
+    rate.set_xlim(*padded(step.astype(float), 0.01))
+    figure.align_ylabels()
+    return figure
+
+
+def _mark_best(axis: Axes, step: NDArray[np.integer], values: NDArray[np.floating]) -> None:
+    if np.isfinite(values).any():
+        best = int(np.nanargmin(values))
+        text = f"lowest: {values[best]:.3f} at step {thousands(int(step[best]))}".replace("-", "\u2212")
+        axis.plot(step[best], values[best], "o", color=PALETTE["vermillion"], label=text, zorder=3)
+
+
+def _loss_limits(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Return limits that show the descent to the end, not the first steps far above it."""
+    finite = values[np.isfinite(values)]
+    low, high = np.quantile(finite, [0.0, 0.95]) if finite.size else (0.0, 1.0)
+    margin = 0.08 * (high - low) or 0.5
+    return float(low - margin), float(high + 2 * margin)

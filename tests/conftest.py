@@ -1,0 +1,58 @@
+"""Fixtures that several rooms share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run every test in a folder of its own, so that a stray relative path cannot touch the checkout."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., Path]:
+    """Write a config that runs in seconds; keyword arguments replace whole sections."""
+
+    def write(**sections: Any) -> Path:
+        config: dict[str, Any] = {
+            "name": "tiny",
+            "model": {
+                "bands": {
+                    "F275W": "WFC3_UVIS.F275W",
+                    "F336W": "WFC3_UVIS.F336W",
+                    "F438W": "WFC3_UVIS.F438W",
+                    "F555W": "WFC3_UVIS.F555W",
+                    "F814W": "WFC3_UVIS.F814W",
+                },
+                "parameters": {
+                    "log_age": {"low": 6.0, "high": 10.1383},
+                    "log_mass": {"low": 2.0, "high": 8.0},
+                    "ebv": {"low": 0.0, "high": 1.5},
+                },
+            },
+            "observe": {"missing": 0.1},
+            "simulate": {"n": 4500, "partition": 1000, "seed": 3},
+            "train": {
+                "flow": {"family": "autoregressive", "hidden": 8, "embedding_hidden": 16, "embedding_layers": 1},
+                "batch": 128,
+                "steps": 20,
+                "validate_every": 10,
+            },
+            "infer": {"samples": 200, "keep": 50, "predictive": 30, "partition": 16},
+            "validate": {"n": 200, "samples": 30, "partition": 64},
+            "mock": {"n": 50, "seed": 2},
+        }
+        config |= sections
+        path = tmp_path / "tiny.yaml"
+        with path.open("w") as file:
+            YAML(typ="safe", pure=True).dump(config, file)
+        return path
+
+    return write

@@ -1,0 +1,24 @@
+import numpy as np
+
+from hpcflow.figures.chi2 import chi2_histogram, spectral_energy
+
+
+def test_every_cluster_is_in_the_histogram(archive, labels):
+    figure = chi2_histogram(archive)
+    assert figure.axes[0].patches[0].get_data().values.sum() == archive.sizes["cluster"] - 1
+    assert any("chi" in text for text in labels(figure))
+
+
+def test_without_posteriors_it_says_so(archive):
+    figure = chi2_histogram(archive.assign(chi2_map=archive["chi2_map"] * np.nan))
+    assert "no cluster" in figure.axes[0].texts[0].get_text()
+
+
+def test_spectra_stand_at_wavelengths_if_all_are_known(run, archive, labels):
+    pivots = run.pivots(["F275W", "F438W", "F814W"])
+    figure = spectral_energy(archive, {"young": 0, "old": 1}, pivots)
+    assert [axis.get_xscale() for axis in figure.axes] == ["log", "log"]
+    assert {"pivot wavelength / nm", "flux density / mJy"} == set(labels(figure))
+    del pivots["F438W"]
+    figure = spectral_energy(archive, {"young": 3}, pivots)
+    assert figure.axes[0].get_xlabel() == "band"

@@ -1,0 +1,27 @@
+import math
+
+from hpcflow.figures.headline import galaxy_rows, headline, recovery_numbers
+from hpcflow.figures.recovery import recovery
+from hpcflow.figures.run import RunFolder
+
+
+def test_every_stage_has_its_numbers(run, archive, truth):
+    lines = headline(run, archive) + recovery_numbers(recovery(archive, truth))
+    assert {line.group for line in lines} == {"Simulations", "Flow", "Calibration", "Clusters", "Truth"}
+    values = {(line.group, line.name): line.value for line in lines}
+    assert values["Clusters", "in the catalogues"] == "40"
+    assert values["Clusters", "with a posterior"] == "39"
+    assert values["Flow", "family"] == "autoregressive"
+    assert values["Calibration", "truth in the 68 % interval, E(B\u2212V)"].endswith("%")
+
+
+def test_stages_not_run_have_none(tmp_path):
+    assert headline(RunFolder(tmp_path, {}, {}), None) == []
+
+
+def test_galaxies_have_medians(archive):
+    rows = galaxy_rows(archive)
+    assert [(row.galaxy, row.clusters, row.fitted) for row in rows] == [("NGC0628C", 20, 19), ("NGC1566", 20, 20)]
+    assert 6 < rows[0].medians["log_age"] < 10.2
+    empty = galaxy_rows(archive.isel(cluster=[7]))[0]
+    assert empty.fitted == 0 and math.isnan(empty.chi2)

@@ -1,0 +1,36 @@
+import numpy as np
+
+from hpcflow.figures.posteriors import corner, example_clusters
+from hpcflow.figures.summary import has_posterior
+
+
+def test_examples_are_clean_and_what_they_say(archive):
+    examples = example_clusters(archive)
+    assert list(examples) == ["young", "intermediate", "old", "most multimodal"]
+    assert len(set(examples.values())) == 4
+    assert (archive["flag"].values[list(examples.values())] == 0).all()
+    ages = [float(archive["map"].sel(parameter="log_age")[examples[name]]) for name in ("young", "intermediate", "old")]
+    assert ages == sorted(ages)
+    assert examples["most multimodal"] == 5
+
+
+def test_there_may_be_fewer_clusters_than_examples(archive):
+    assert len(example_clusters(archive.isel(cluster=[0, 1]))) == 2
+    empty = archive.isel(cluster=np.flatnonzero(~has_posterior(archive)))
+    assert example_clusters(empty) == {}
+
+
+def test_corner_marks_everything_that_is_known(run, archive, truth, labels):
+    cluster = run.posteriors.isel(cluster=5).load()
+    figure = corner(cluster, truth[5])
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == ["MAP", "other modes", "published", "truth"]
+    assert any("yr" in text for text in labels(figure)) and any("mag" in text for text in labels(figure))
+    assert len([axis for axis in figure.axes if axis.get_visible()]) == 6
+
+
+def test_corner_without_other_estimates(run):
+    cluster = run.posteriors.isel(cluster=0).load()
+    cluster["published"] = cluster["published"] * np.nan
+    texts = corner(cluster).legends[0].get_texts()
+    assert [text.get_text() for text in texts] == ["MAP"]

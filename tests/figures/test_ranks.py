@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from hpcflow.figures.ranks import binned, coverage, ecdf_difference
+
+LEVELS = np.linspace(0.05, 0.95, 10)
+
+
+def ranks(width: float, samples: int, n: int = 4000) -> np.ndarray:
+    """Ranks of truths from N(0, 1) in posteriors N(0, width): exact at 1, too wide above, too narrow below."""
+    rng = np.random.default_rng(1)
+    truth, drawn = rng.standard_normal((n, 1)), width * rng.standard_normal((n, samples))
+    return (drawn < truth).mean(axis=1)
+
+
+@pytest.mark.parametrize("samples", [20, 99, 100])
+def test_exact_posteriors_stay_in_the_bands(samples):
+    rank = ranks(1.0, samples)
+    histogram = binned(rank, 20, samples)
+    assert (np.abs(histogram.ratio - 1) < 4 * histogram.sigma).all()
+    _, difference, low, high = ecdf_difference(rank, samples)
+    assert ((difference >= 1.5 * low - 1e-9) & (difference <= 1.5 * high + 1e-9)).all()
+    level, inside, sigma = coverage(rank, LEVELS, samples)
+    assert (np.abs(inside - level) < 4 * sigma + 1e-9).all()
+
+
+@pytest.mark.parametrize(("width", "sign"), [(2.0, 1), (0.5, -1)])
+def test_wrong_widths_are_seen(width, sign):
+    rank = ranks(width, 100)
+    histogram = binned(rank, 20, 100)
+    assert np.sign(histogram.ratio[9:11].mean() - histogram.ratio[[0, -1]].mean()) == sign
+    level, inside, sigma = coverage(rank, LEVELS, 100)
+    assert (sign * (inside - level)[2:8] > 4 * sigma[2:8]).all()
+
+
+@pytest.mark.parametrize("samples", [1, 7, 20, 100])
+def test_every_rank_once_is_exactly_uniform(samples):
+    rank = np.arange(samples + 1) / samples
+    np.testing.assert_allclose(ecdf_difference(rank, samples)[1], 0, atol=1e-12)
+    level, inside, _ = coverage(rank, LEVELS, samples)
+    np.testing.assert_allclose(inside, level)
+    ratio = binned(rank, 20, samples).ratio
+    np.testing.assert_allclose(ratio[np.isfinite(ratio)], 1)
+
+
+def test_continuous_ranks_need_no_number_of_samples():
+    rank = (np.arange(1000) + 0.5) / 1000
+    np.testing.assert_allclose(binned(rank, 20).ratio, 1)
+    np.testing.assert_allclose(coverage(rank, LEVELS)[1], LEVELS, atol=2e-3)
+
+
+def test_missing_ranks_do_not_count():
+    rank = np.array([0.1, np.nan, 0.9])
+    np.testing.assert_array_equal(binned(rank, 2).ratio, 1)

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from hpcflow.figures.recovery import best_mode, find_truth, join_truth, recovery
+
+
+def test_truth_lies_beside_its_catalogue(run):
+    assert find_truth([run.path / "mock.fits", "elsewhere.fits", "table.csv"], run.path) == [
+        run.path / "mock_truth.fits"
+    ]
+    assert find_truth(["mock.fits"], run.path) == [run.path / "mock_truth.fits"]
+
+
+def test_truth_is_joined_by_galaxy_and_identifier(run, archive, truth):
+    backwards = archive.isel(cluster=slice(None, None, -1))
+    np.testing.assert_array_equal(join_truth(backwards, [run.path / "mock_truth.fits"])[::-1], truth)
+    renamed = archive.assign(galaxy=archive["galaxy"].copy(data=np.full(archive.sizes["cluster"], "NGC9999")))
+    assert np.isnan(join_truth(renamed, [run.path / "mock_truth.fits"])).all()
+
+
+def test_shares_count_what_they_say(archive, truth):
+    moved = truth.copy()
+    moved[:4, 0] += 2.0  # catastrophic, and in no mode
+    moved[5, 0] = 6.3  # in the second mode
+    moved[6, 0] += 0.5
+    found = recovery(archive, moved)
+    n = archive.sizes["cluster"] - 1
+    wrong = 4 + (abs(truth[5, 0] - 6.3) >= 1)
+    assert found.clusters == n
+    assert found.catastrophic == pytest.approx(wrong / n)
+    assert found.catastrophic_best == pytest.approx(4 / n)
+    assert found.close == pytest.approx((n - 5 - (abs(truth[5, 0] - 6.3) > 0.3)) / n)
+    assert set(found.coverage) == {"log_age", "log_mass", "ebv"}
+    assert 0 < found.error(found.close) < 0.1
+
+
+def test_without_truth_there_is_nothing(archive, truth):
+    assert recovery(archive, np.full_like(truth, np.nan)) is None
+
+
+def test_the_best_mode_is_the_nearest(archive, truth):
+    truth = truth.copy()
+    truth[5, 0] = 6.25
+    assert best_mode(archive, truth)[5, 0] == pytest.approx(6.3)

@@ -1,0 +1,110 @@
+"""The config: strict keys, YAML without traps, overrides, shipped files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hpcflow.config import Config, difference, dump_yaml, load_config, load_yaml
+from hpcflow.errors import InputError
+from hpcflow.stages.init import shipped_configs
+
+SHIPPED = shipped_configs()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_config_loads(name: str) -> None:
+    assert load_config(SHIPPED[name]).name == name
+
+
+def test_the_promised_configs_ship() -> None:
+    assert set(SHIPPED) >= {"demo", "walter2026", "phangs", "legus-ngc1566", "legus-ngc628c"}
+
+
+def test_numbers_are_numbers(tiny: Callable[..., Path]) -> None:
+    config = load_config(tiny(), ["train.learning_rate=1e-3", "simulate.n=5e6"])
+    assert config.train.learning_rate == 0.001
+    assert config.simulate.n == 5_000_000
+
+
+def test_twelve_oclock_is_text(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("walltime: 12:00:00\n")
+    assert load_yaml(tmp_path / "a.yaml") == {"walltime": "12:00:00"}
+
+
+def test_yaml_tags_make_no_objects(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("x: !!python/object/apply:os.system ['true']\n")
+    with pytest.raises(InputError, match="is not YAML"):
+        load_yaml(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("train.lerning=1", r"train\.lerning is not a known key; known here: flow, features"),
+        ("modle.x=1", "modle is not a known key; known here: name, model"),
+        ("model.parameters.ebv.lo=0", r"ebv\.lo is not a known key; known here: low, high"),
+        ("train.flow={family: cinn, hiden: 3}", r"hiden is not a known key; known here: family, blocks"),
+        ("train.flow={family: maf}", "cinn.*autoregressive"),
+        ("simulate.n=-5", r"simulate\.n: .*greater than 0.*-5"),
+        ("simulate.n=many", r"simulate\.n: .*integer.*many"),
+        ("observe.relative_error=[0, 2]", r"relative_error.*less than or equal to 1"),
+        ("observe.band_sets=[[F999W]]", "F999W, which model.bands lacks"),
+        ("model.parameters={log_age: {low: 6, high: 10}}", "lacks ebv, log_mass"),
+        ("model.fixed={ebv: 1}", "ebv is both free and fixed"),
+        ("infer.keep=100000", "keep = 100000 is more than samples"),
+        ("name=a/b", "name: "),
+        ("train", "expected section.key=value"),
+        ("name.x=1", "name is a value, not a section"),
+        ("train.batch=[1", "not YAML"),
+    ],
+)
+def test_wrong_values_are_named(tiny: Callable[..., Path], override: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        load_config(tiny(), [override])
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("name: a\n")
+    with pytest.raises(InputError, match=r"a\.yaml: model is missing; add it"):
+        load_config(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("text", ["- 1\n- 2\n", "a: [1\n", "just text"])
+def test_files_that_are_no_config(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"a\.yaml"):
+        load_config(tmp_path / "a.yaml")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="hpcflow init"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_the_config_cannot_be_changed(tiny: Callable[..., Path]) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_config(tiny()).simulate.n = 1
+
+
+def test_yaml_round_trip(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    config = load_config(tiny())
+    (tmp_path / "b.yaml").write_text(dump_yaml(config.plain()))
+    assert load_config(tmp_path / "b.yaml") == config
+
+
+PLAIN = st.recursive(
+    st.integers() | st.booleans() | st.text(max_size=3), lambda inner: st.dictionaries(st.text("ab", max_size=2), inner)
+)
+
+
+@given(PLAIN, PLAIN)
+def test_difference_is_empty_only_for_equals(a: object, b: object) -> None:
+    assert difference(a, a) == []
+    assert (difference(a, b) == []) == (a == b)
+
+
+def test_defaults_are_the_reference_problem() -> None:
+    assert Config.model_fields["observe"].default.distance_mpc == (1.0, 30.0)
