@@ -86,7 +86,9 @@ def train(config: ConfigPath, run: RunFolder = None, sets: Overrides = None, wor
 @app.command()
 def infer(
     config: ConfigPath,
-    catalogues: Annotated[list[str] | None, typer.Argument(metavar="[CATALOG]...", help="Instead of the config's.")] = None,
+    catalogues: Annotated[
+        list[str] | None, typer.Argument(metavar="[CATALOG]...", help="Instead of the config's.")
+    ] = None,
     run: RunFolder = None,
     sets: Overrides = None,
     workers: Workers = None,
@@ -229,7 +231,7 @@ def _log_to_stderr() -> None:
     log.propagate = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(handler)
+    log.handlers[:] = [handler]
 
 
 def _refuse_namesake() -> None:

@@ -213,7 +213,7 @@ def dump_yaml(value: Any) -> str:
     """Return plain values as YAML text."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None only
     text = io.StringIO()
     yaml.dump(value, text)
     return text.getvalue()

@@ -1,6 +1,6 @@
 """What can go wrong for a user, and the exit code that says so."""
 
-__all__ = ["HpcflowError", "InputError", "PartitionsFailed"]
+__all__ = ["FailedPartitionsError", "HpcflowError", "InputError"]
 
 
 class HpcflowError(Exception):
@@ -13,7 +13,7 @@ class InputError(HpcflowError):
     """A config, catalogue, table or run folder is not what it has to be; nothing was written."""
 
 
-class PartitionsFailed(HpcflowError):
+class FailedPartitionsError(HpcflowError):
     """Some partitions were set aside with their reasons; all the others are finished."""
 
     exit_code = 1

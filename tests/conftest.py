@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
+
+from hpcflow.config import dump_yaml
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -16,11 +17,11 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Callable[..., Path]:
-    """Write a config that runs in seconds; keyword arguments replace whole sections."""
+@pytest.fixture(scope="session")
+def write_config() -> Callable[..., Path]:
+    """Give a function that writes a config that runs in seconds; keyword arguments replace whole sections."""
 
-    def write(**sections: Any) -> Path:
+    def write(folder: Path, **sections: Any) -> Path:
         config: dict[str, Any] = {
             "name": "tiny",
             "model": {
@@ -49,10 +50,14 @@ def tiny(tmp_path: Path) -> Callable[..., Path]:
             "validate": {"n": 200, "samples": 30, "partition": 64},
             "mock": {"n": 50, "seed": 2},
         }
-        config |= sections
-        path = tmp_path / "tiny.yaml"
-        with path.open("w") as file:
-            YAML(typ="safe", pure=True).dump(config, file)
+        path = folder / "tiny.yaml"
+        path.write_text(dump_yaml(config | sections))
         return path
 
     return write
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, write_config: Callable[..., Path]) -> Callable[..., Path]:
+    """Give the same function, for the test's own folder."""
+    return lambda **sections: write_config(tmp_path, **sections)

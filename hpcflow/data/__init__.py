@@ -24,7 +24,5 @@ def path(name: str) -> Path:
     """
     found = Path(str(files(__package__))) / name
     if not found.is_file():
-        raise FileNotFoundError(
-            f"no file {name} ships with hpcflow; see hpcflow/data/SOURCES.md for those that do"
-        )
+        raise FileNotFoundError(f"no file {name} ships with hpcflow; see hpcflow/data/SOURCES.md for those that do")
     return found

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 Nodes = tuple[Floats, Floats]
 
 FOLDER = Path(__file__).parent / "filters"
-SEDPY = ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F555W", "WFC3_UVIS.F814W")
+SEDPY: tuple[str, ...] = ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F555W", "WFC3_UVIS.F814W")
 SEDPY += ("ACS_WFC.F435W", "ACS_WFC.F555W", "ACS_WFC.F606W", "ACS_WFC.F814W")
 NEIGHBOURS = ("F390W", "F475W")
 OPEN = 0.5  # on its edges an element tells little of what stands behind it
@@ -102,9 +102,7 @@ def _behind_element(band: str, wl: Floats) -> Floats:
 
 
 def _sedpy(band: str) -> Nodes:
-    wl, throughput = np.loadtxt(
-        _installed("sedpy") / "data/filters" / f"{band.replace('.', '_').lower()}.par"
-    ).T[:2]
+    wl, throughput = np.loadtxt(_installed("sedpy") / "data/filters" / f"{band.replace('.', '_').lower()}.par").T[:2]
     return wl, throughput
 
 
@@ -119,9 +117,7 @@ def _installed(package: str) -> Path:
     # Found but not imported: only its data files are wanted.
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise SystemExit(
-            f"{package} is not installed; the curves need astro-sedpy and pyphot (see SOURCES.md)"
-        )
+        raise SystemExit(f"{package} is not installed; the curves need astro-sedpy and pyphot (see SOURCES.md)")
     return Path(spec.origin).parent
 
 

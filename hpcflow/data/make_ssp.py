@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> int:
         mass_fraction=grid.mass_fraction,
     )
     print(f"{TABLE.name}: {len(grid.wl_nm)} -> {len(nodes)} wavelengths, {TABLE.stat().st_size} bytes")
-    for band, worst in worst_errors(grid, grid.wl_nm[nodes], values).items():
+    for band, worst in worst_errors(grid, grid.wl_nm[nodes], values.astype(np.float64)).items():
         print(f"{band}: {worst:.1e}")
     return 0
 

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,6 @@ def perceptron(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Sequen
     """Return a fully connected network with `layers` hidden layers of `hidden` units."""
     widths = [inputs] + [hidden] * layers
     modules: list[nn.Module] = []
-    for wide, narrow in zip(widths[:-1], widths[1:], strict=True):
+    for wide, narrow in pairwise(widths):
         modules += [nn.Linear(wide, narrow), nn.SiLU()]
     return nn.Sequential(*modules, nn.Linear(widths[-1], outputs))

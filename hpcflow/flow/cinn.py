@@ -6,8 +6,8 @@ them: Ardizzone et al. 2019 (arXiv:1907.02392); Walter et al. 2026, eqs. 5-7.
 
 from functools import partial
 
-import FrEIA.framework as Ff
-import FrEIA.modules as Fm
+from FrEIA.framework import SequenceINN
+from FrEIA.modules import GLOWCouplingBlock, PermuteRandom
 from torch import Tensor, nn
 
 from hpcflow.flow.base import Flow, perceptron
@@ -54,12 +54,10 @@ class ConditionalInvertibleNetwork(Flow):
             )
         subnet = partial(_subnet, hidden=hidden, layers=layers)
         context = embedding or features
-        self.blocks = Ff.SequenceINN(self.dim)
+        self.blocks = SequenceINN(self.dim)
         for block in range(blocks):
-            self.blocks.append(
-                Fm.GLOWCouplingBlock, cond=0, cond_shape=(context,), subnet_constructor=subnet, clamp=clamp
-            )
-            self.blocks.append(Fm.PermuteRandom, seed=seed + block)
+            self.blocks.append(GLOWCouplingBlock, cond=0, cond_shape=(context,), subnet_constructor=subnet, clamp=clamp)
+            self.blocks.append(PermuteRandom, seed=seed + block)
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the embedding (N, C) of the features x (N, F)."""
@@ -84,7 +82,6 @@ class ConditionalInvertibleNetwork(Flow):
 def _subnet(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Module:
     """A perceptron that starts at zero, so that an untrained coupling is the identity."""
     network = perceptron(inputs, outputs, hidden, layers)
-    last = network[-1]
-    nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
+    for parameter in network[-1].parameters():
+        nn.init.zeros_(parameter)
     return network

@@ -14,9 +14,7 @@ MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR = 1e-4, 10.0  # a worthless band stays fi
 
 def paper(photometry: Photometry) -> Tensor:
     """Return log10 f*, r* and d, (N, 2B + 1): the 11 inputs of Walter et al. 2026 for five bands."""
-    return torch.cat(
-        [_log_flux(photometry), _relative_error(photometry), photometry.distance[:, None]], dim=1
-    )
+    return torch.cat([_log_flux(photometry), _relative_error(photometry), photometry.distance[:, None]], dim=1)
 
 
 def absolute(photometry: Photometry) -> Tensor:
@@ -52,7 +50,9 @@ class Features(nn.Module):
     def __init__(self, kind: str, bands: int) -> None:
         super().__init__()
         self.kind = kind
-        one = Photometry(torch.ones(1, bands), torch.ones(1, bands), torch.ones(1, bands, dtype=torch.bool), torch.ones(1))
+        one = Photometry(
+            torch.ones(1, bands), torch.ones(1, bands), torch.ones(1, bands, dtype=torch.bool), torch.ones(1)
+        )
         self.size = FEATURES[kind](one).shape[1]
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("spread", torch.ones(self.size))

@@ -1,8 +1,8 @@
 """Monotonic rational-quadratic splines (Durkan et al. 2019, arXiv:1906.04032), both ways, with linear tails."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import pad, softplus
 
 __all__ = ["parameters_per_spline", "spline", "spline_inverse"]
 
@@ -51,8 +51,8 @@ def _knots(raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     floor = MIN_BIN * bins
     widths = 2 * BOUND * (MIN_BIN + (1 - floor) * torch.softmax(raw[..., :bins], dim=-1))
     heights = 2 * BOUND * (MIN_BIN + (1 - floor) * torch.softmax(raw[..., bins : 2 * bins], dim=-1))
-    inner = MIN_SLOPE + F.softplus(raw[..., 2 * bins :] + 0.5413)  # softplus(0.5413) = 1: zero means identity
-    return widths, heights, F.pad(inner, (1, 1), value=1.0)
+    inner = MIN_SLOPE + softplus(raw[..., 2 * bins :] + 0.5413)  # softplus(0.5413) = 1: zero means identity
+    return widths, heights, pad(inner, (1, 1), value=1.0)
 
 
 def _bin(inside: Tensor, searched: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor) -> tuple[Tensor, ...]:

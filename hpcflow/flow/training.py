@@ -115,7 +115,7 @@ def train(
         kept = flow if averaged is None else averaged.module
         nll = _loss(kept, estimator, held_out)
         count = (step - 1) % schedule.validate_every + 1
-        rate = scheduler.get_last_lr()[0]
+        rate = float(scheduler.get_last_lr()[0])
         elapsed = time.monotonic() - start
         history.append(Progress(step, step * schedule.batch, total.item() / count, nll, rate, elapsed))
         report(history[-1])

@@ -80,7 +80,9 @@ class SspSimulator:
         self._fixed = {"r_v": 3.1} | dict(fixed or {})
         needed = {"log_age", "ebv", "r_v"}
         if unknown := set(parameters) - needed:
-            raise InputError(f"simulator ssp has no parameter {', '.join(sorted(unknown))}; free ones: log_age, ebv, r_v")
+            raise InputError(
+                f"simulator ssp has no parameter {', '.join(sorted(unknown))}; free ones: log_age, ebv, r_v"
+            )
         if missing := needed - set(parameters) - set(self._fixed):
             raise InputError(f"simulator ssp needs {', '.join(sorted(missing))}: give it bounds or a fixed value")
 
@@ -110,7 +112,9 @@ class SspSimulator:
             age = np.rint(age)
         first = 1.0 if self._ages == "cigale" else self._t[0]
         with np.errstate(invalid="ignore"):
-            good = np.flatnonzero((age >= first) & (age <= self._t[-1]) & (ebv >= 0) & (r_v > 0) & np.isfinite(ebv * r_v))
+            good = np.flatnonzero(
+                (age >= first) & (age <= self._t[-1]) & (ebv >= 0) & (r_v > 0) & np.isfinite(ebv * r_v)
+            )
             fast = "r_v" not in self.parameters
             series = good[ebv[good] <= EBV_MAX] if fast else good[:0]
             direct = good[ebv[good] > EBV_MAX] if fast else good

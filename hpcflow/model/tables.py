@@ -52,7 +52,9 @@ def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
     if not path.is_file():
         path = Path(name_or_path)
     if not path.is_file():
-        raise InputError(f"SSP table {name_or_path} is neither a file nor shipped; shipped are {', '.join(shipped_tables())}")
+        raise InputError(
+            f"SSP table {name_or_path} is neither a file nor shipped; shipped are {', '.join(shipped_tables())}"
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             t_myr, wl_nm, spec = (np.asarray(file[key], dtype=np.float64) for key in ("t_myr", "wl_nm", "spec"))
@@ -62,7 +64,9 @@ def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
     if spec.ndim == 3:
         spec = spec[_nearest(path, listed, metallicity)]
     if spec.shape != (len(wl_nm), len(t_myr)):
-        raise InputError(f"SSP table {path}: spec is {spec.shape}, expected wavelengths x ages {len(wl_nm), len(t_myr)}")
+        raise InputError(
+            f"SSP table {path}: spec is {spec.shape}, expected wavelengths x ages {len(wl_nm), len(t_myr)}"
+        )
     if (np.diff(t_myr) <= 0).any() or (np.diff(wl_nm) <= 0).any() or not np.isfinite(spec).all():
         raise InputError(f"SSP table {path}: ages and wavelengths must rise and every luminosity be finite")
     return SspTable(t_myr, wl_nm, np.ascontiguousarray(spec))
@@ -73,5 +77,7 @@ def _nearest(path: Path, listed: Floats | None, metallicity: float) -> int:
         raise InputError(f"SSP table {path}: spec has three axes but there is no `metallicity` to tell them apart")
     index = int(np.argmin(np.abs(listed - metallicity)))
     if not np.isclose(listed[index], metallicity, rtol=1e-6):
-        raise InputError(f"SSP table {path} has no metallicity {metallicity}; it has {', '.join(f'{z:g}' for z in listed)}")
+        raise InputError(
+            f"SSP table {path} has no metallicity {metallicity}; it has {', '.join(f'{z:g}' for z in listed)}"
+        )
     return index

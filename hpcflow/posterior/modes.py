@@ -46,7 +46,7 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
         bandwidth: kernel width in standard deviations of the whole posterior.
     """
     points = samples[:, :POINTS].double()
-    clusters, n, dim = points.shape
+    n, dim = points.shape[1:]
     width = bandwidth or n ** (-1 / (dim + 4))
     centre = points.mean(dim=1, keepdim=True)
     root = torch.linalg.cholesky(_covariance(points - centre, torch.ones_like(points[..., 0])))
@@ -55,7 +55,9 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
     hills, found = _merge(_climb(white, white[:, :STARTS], width), width * MERGE, modes)
     found = _divided(white, hills, found, width)
     location, density = _sharpen(white, hills, width)
-    nearest = torch.cdist(white, torch.where(found[..., None], location, torch.inf).nan_to_num(posinf=1e6)).argmin(dim=-1)
+    nearest = torch.cdist(white, torch.where(found[..., None], location, torch.inf).nan_to_num(posinf=1e6)).argmin(
+        dim=-1
+    )
     share = torch.nn.functional.one_hot(nearest, modes).double().mean(dim=1)
 
     order = torch.where(found, density, -torch.inf).argsort(dim=1, descending=True, stable=True)

@@ -32,7 +32,7 @@ def sample_cluster(flow: Flow, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor
 
 
 def summarise(theta: Tensor, log_q: Tensor, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
-    """Return quantile (Q, D), mean (D,), std (D,), covariance (D, D) and entropy () of samples (n, D) with log q (n,)."""
+    """Return quantile (Q, D), mean, std (D,), covariance (D, D) and entropy () of samples (n, D) with log q (n,)."""
     points = theta.double()
     covariance = torch.cov(points.T)
     return {

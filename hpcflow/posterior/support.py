@@ -64,7 +64,8 @@ class Support:
             log_flux = np.log10(flux) + 2 * np.log10(distance * 1e5)[:, None]
         outside = (log_flux < self.faintest) | (log_flux > self.brightest)
         said = {
-            Flag.MISSING_BAND: np.isin(reason, [Reason.NO_COVERAGE, Reason.NO_BAND]).any(axis=1) & self._lacks(observed),
+            Flag.MISSING_BAND: np.isin(reason, [Reason.NO_COVERAGE, Reason.NO_BAND]).any(axis=1)
+            & self._lacks(observed),
             Flag.NOT_DETECTED: np.isin(reason, [Reason.NOT_DETECTED, Reason.NEGATIVE]).any(axis=1),
             Flag.BAD_VALUE: np.isin(reason, [Reason.NOT_FINITE, Reason.BAD_ERROR]).any(axis=1),
             Flag.TOO_FEW_BANDS: observed.sum(axis=1) < LEAST_BANDS,
@@ -73,21 +74,23 @@ class Support:
             Flag.FLUX_OUTSIDE_TRAINING: (observed & outside).any(axis=1),
             Flag.BANDS_OUTSIDE_TRAINING: ~self._trained(observed),
         }
-        return sum((np.where(rows, int(flag), 0) for flag, rows in said.items()), np.zeros(len(flux), int)).astype(np.int32)
+        return sum((np.where(rows, int(flag), 0) for flag, rows in said.items()), np.zeros(len(flux), int)).astype(
+            np.int32
+        )
 
     def _sets(self, bands: int) -> NDArray[np.bool_]:
         return np.array(self.observer.band_sets or [[True] * bands], dtype=bool)
 
     def _lacks(self, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Whether clusters (N,) have no whole band set: bands of other instruments are not missed."""
-        return ~np.array([(observed | ~have).all(axis=1) for have in self._sets(observed.shape[1])]).any(axis=0)
+        return np.asarray(~np.any([(observed | ~have).all(axis=1) for have in self._sets(observed.shape[1])], axis=0))
 
     def _trained(self, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Whether the pattern of observed bands (N, B) is one that was drawn in training."""
         sets = self._sets(observed.shape[1])
         if self.observer.missing > 0:
-            return np.array([(have | ~observed).all(axis=1) for have in sets]).any(axis=0)
-        return np.array([(have == observed).all(axis=1) for have in sets]).any(axis=0)
+            return np.asarray(np.any([(have | ~observed).all(axis=1) for have in sets], axis=0))
+        return np.asarray(np.any([(have == observed).all(axis=1) for have in sets], axis=0))
 
 
 def _tuple(value: Any) -> Any:

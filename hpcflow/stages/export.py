@@ -9,7 +9,7 @@ from astropy.table import Column, Table
 from hpcflow.stages.build import UNITS
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
-from hpcflow.store.rows import write_rows
+from hpcflow.store.rows import refuse_unknown, write_rows
 
 __all__ = ["export"]
 
@@ -18,10 +18,11 @@ def export(run: Run, to: str) -> Path:
     """Write `clusters.TO` into the run folder and return its path.
 
     Raises:
-        InputError: if there is no archive.
+        InputError: if there is no archive, or no such format.
     """
     ds = PosteriorArchive.open(run.posteriors).dataset()
     path = run.path / f"clusters.{to}"
+    refuse_unknown(path)
     write_rows(_table(ds.drop_vars(["theta", "log_q"]).load()), path)
     return path
 
@@ -51,8 +52,8 @@ def _table(ds: xr.Dataset) -> Table:
 
 
 def _add(table: Table, name: str, values: np.ndarray, attrs: dict[str, object]) -> None:
-    if values.dtype.kind == "T":  # numpy's variable-length text, unknown to table formats
-        values = np.asarray(values, dtype=np.str_)
+    if values.dtype.kind == "T":  # numpy's variable-length text, which casts to no other type
+        values = np.array(values.tolist(), dtype=np.str_)
     text = attrs.get("comment", attrs["long_name"]) if name == "flag" else attrs["long_name"]
     unit = None if attrs.get("units") in (None, "", "1", "nat") else attrs["units"]
     table[name] = Column(values, unit=unit, description=text)

@@ -10,7 +10,7 @@ from hpcflow.config import Config
 from hpcflow.errors import InputError
 from hpcflow.model.observe import scale
 from hpcflow.model.simulator import SIMULATORS
-from hpcflow.store.rows import write_rows
+from hpcflow.store.rows import refuse_unknown, write_rows
 from hpcflow.store.table import load_table
 
 __all__ = ["flux"]
@@ -28,13 +28,16 @@ def flux(config: Config, table: Path, out: Path) -> int:
         InputError: if the table lacks a parameter, a column is not a number, or asks for what the simulator does
             not vary.
     """
+    refuse_unknown(out)
     rows = load_table(table)
     model = config.model
     needed = [name for name in model.parameters if name != "log_mass"]
     if missing := [name for name in needed if name not in rows.colnames]:
         raise InputError(f"{table} has no column {', '.join(missing)}; it has {', '.join(rows.colnames)}")
     freed = [name for name in model.fixed if name in rows.colnames and name != "metallicity"]
-    if "metallicity" in rows.colnames and not np.allclose(_column(rows, "metallicity", table), model.fixed["metallicity"]):
+    if "metallicity" in rows.colnames and not np.allclose(
+        _column(rows, "metallicity", table), model.fixed["metallicity"]
+    ):
         raise InputError(
             f"{table}: column metallicity differs from model.fixed.metallicity = {model.fixed['metallicity']:g}; "
             "split the table and give each part its own with --set model.fixed.metallicity=VALUE"

@@ -27,7 +27,7 @@ def infer(config: Config, run: Run, workers: int) -> None:
     Raises:
         InputError: if there is no trained flow, a catalogue cannot be used, or the archive is of another catalogue
             or flow; nothing is written.
-        PartitionsFailed: if partitions were set aside.
+        FailedPartitionsError: if partitions were set aside.
     """
     description = checkpoint.read_description(run.flow)
     catalogue = read_catalogues(config)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from hpcflow.compute.cluster import local_client
 from hpcflow.compute.loop import map_partitions
-from hpcflow.errors import PartitionsFailed
+from hpcflow.errors import FailedPartitionsError
 from hpcflow.stages.progress import log, tracked
 from hpcflow.stages.run import Run
 from hpcflow.store.partitions import Partition
@@ -32,7 +32,7 @@ def run_missing(
         workers: processes to use.
 
     Raises:
-        PartitionsFailed: if any was set aside.
+        FailedPartitionsError: if any was set aside.
     """
     total, left = sum(map(len, everything)), sum(map(len, missing))
     reasons = run.logs / f"{stage}.failed.json"
@@ -46,7 +46,7 @@ def run_missing(
     if failed:
         reasons.write_text(json.dumps({p.index: reason for p, reason in failed.items()}, indent=1) + "\n")
         first, reason = next(iter(failed.items()))
-        raise PartitionsFailed(
-            f"{stage}: {len(failed)} of {len(everything)} partitions failed, the first is {first.index} ({reason:.200}); "
+        raise FailedPartitionsError(
+            f"{stage}: {len(failed)} of {len(everything)} partitions failed, first {first.index} ({reason:.200}); "
             f"all reasons are in {reasons}; run the same command again to try them again"
         )

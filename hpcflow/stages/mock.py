@@ -16,7 +16,8 @@ from hpcflow.model.population import Population
 from hpcflow.model.simulator import Simulator
 from hpcflow.store.galaxies import galaxies
 from hpcflow.store.matching import parse_bands
-from hpcflow.store.phangs import write_phangs, write_table
+from hpcflow.store.phangs import write_phangs
+from hpcflow.store.rows import write_rows
 from hpcflow.store.units import AB_ZERO_MJY
 
 __all__ = ["DEPTH_AB", "make_mock"]
@@ -96,9 +97,7 @@ def make_mock(
             bands, or no cluster is bright enough.
     """
     if n < 1 or not 0 <= seed < 2**64:
-        raise InputError(
-            f"a mock needs n of at least 1 and a seed from 0 to 2^64 - 1, not n {n} and seed {seed}"
-        )
+        raise InputError(f"a mock needs n of at least 1 and a seed from 0 to 2^64 - 1, not n {n} and seed {seed}")
     if set(simulator.parameters) != {"log_age", "ebv"}:
         raise InputError(
             f"a mock draws log_age and ebv, but the simulator takes {', '.join(simulator.parameters)}; "
@@ -144,9 +143,7 @@ def _draw(
     while sum(len(block.field) for block in kept) < n:
         block = _observe(simulator, fields, filters, rng)
         if len(block.field) == 0 and not kept:
-            raise InputError(
-                f"none of {BLOCK} simulated clusters is bright enough to be catalogued; check model.ssp"
-            )
+            raise InputError(f"none of {BLOCK} simulated clusters is bright enough to be catalogued; check model.ssp")
         kept.append(block)
     parts = zip(*((b.field, b.truth, b.flux, b.sigma) for b in kept), strict=True)
     whole = _Clusters(*(np.concatenate(part)[:n] for part in parts))
@@ -174,9 +171,7 @@ def _observe(
     sigma = np.hypot(floor, RELATIVE_ERROR * true)
     observed = normal(true, sigma, noise)
 
-    v = np.array([next(filters.index(name) for name in V_BANDS if name in f.filters) for f in fields])[index][
-        :, None
-    ]
+    v = np.array([next(filters.index(name) for name in V_BANDS if name in f.filters) for f in fields])[index][:, None]
     v_flux, v_sigma = (np.take_along_axis(values, v, axis=1)[:, 0] for values in (observed, sigma))
     faintest = AB_ZERO_MJY * 10 ** (-0.4 * (FAINTEST_V + 5 * np.log10(distance * 1e5)))
     selected = (v_flux >= MIN_SIGNAL_TO_NOISE * v_sigma) & (v_flux > faintest)
@@ -209,18 +204,14 @@ def _write(
     offset = FIELD_DEG * rng.standard_normal((n, 2))
     folder.mkdir(parents=True, exist_ok=True)
     catalogue, truth = folder / "mock.fits", folder / "mock_truth.fits"
-    write_table(
-        truth,
-        Table(
-            [
-                Column(names, "galaxy"),
-                Column(number.astype(np.str_), "cluster_id"),
-                Column(clusters.truth[:, 0], "log_age"),
-                Column(clusters.truth[:, 1], "log_mass"),
-                Column(clusters.truth[:, 2], "ebv", unit=u.mag),
-            ]
-        ),
-    )
+    columns = [
+        Column(names, "galaxy"),
+        Column(number.astype(np.str_), "cluster_id"),
+        Column(clusters.truth[:, 0], "log_age"),
+        Column(clusters.truth[:, 1], "log_mass"),
+        Column(clusters.truth[:, 2], "ebv", unit=u.mag),
+    ]
+    write_rows(Table(columns), truth)
     write_phangs(
         catalogue,
         galaxy=names,

@@ -36,7 +36,11 @@ def tracked(what: str, total: int, done: int = 0) -> Iterator[Callable[[int, str
         )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(what, total=total, completed=done, note="")
-            yield lambda n, note="": bar.update(task, advance=n, note=note)
+
+            def move(n: int, note: str = "") -> None:
+                bar.update(task, advance=n, note=note)
+
+            yield move
         return
     state = {"done": done, "last": time.monotonic()}
 

@@ -62,7 +62,9 @@ class Run:
             InputError: if the folder is not a run.
         """
         if not (self.path / "run.yaml").is_file():
-            raise InputError(f"{self.path} is not a run folder: it has no run.yaml; `hpcflow simulate CONFIG` makes one")
+            raise InputError(
+                f"{self.path} is not a run folder: it has no run.yaml; `hpcflow simulate CONFIG` makes one"
+            )
         return Config.model_validate(load_yaml(self.path / "run.yaml")["config"])
 
     def begin(self, stage: str, config: Config) -> None:
@@ -77,9 +79,7 @@ class Run:
         if path.is_file():
             before = load_yaml(path)
             frozen = before["frozen"]
-            changed = [
-                line for key in frozen for line in difference(before["config"].get(key), plain.get(key), key)
-            ]
+            changed = [line for key in frozen for line in difference(before["config"].get(key), plain.get(key), key)]
             if changed:
                 raise InputError(
                     f"{self.path} was made with another config ({'; '.join(changed[:5])}): "
@@ -96,7 +96,9 @@ class Run:
 
     def _refuse_orphans(self) -> None:
         if self.simulations.exists() or self.posteriors.exists():
-            raise InputError(f"{self.path} holds stores but no run.yaml that says what they are; name another with --run")
+            raise InputError(
+                f"{self.path} holds stores but no run.yaml that says what they are; name another with --run"
+            )
 
 
 def provenance() -> dict[str, Any]:

@@ -19,7 +19,7 @@ def simulate(config: Config, run: Run, workers: int) -> None:
 
     Raises:
         InputError: if the config cannot be run or belongs to another run; nothing is written.
-        PartitionsFailed: if partitions were set aside.
+        FailedPartitionsError: if partitions were set aside.
     """
     simulator = build_simulator(config)  # before anything is written: a wrong path is said at once
     run.begin("simulate", config)

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
@@ -34,7 +36,7 @@ def status(run: Run) -> list[StageStatus]:
         InputError: if the folder is not a run.
     """
     run.config()
-    stores = {
+    stores: dict[str, tuple[Any, Path, str]] = {
         "simulate": (SimulationStore, run.simulations, "simulations"),
         "infer": (PosteriorArchive, run.posteriors, "clusters"),
         "validate": (ValidationStore, run.validation, "simulations"),

@@ -45,16 +45,23 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
         flow = config.train.flow.model_dump(mode="json")
         estimator = Estimator(prior, tuple(store.bands), config.train.features, flow).to(device)
         frozen = config.train.seed if config.observe.draws == "frozen" else None
-        libraries = [
-            Library(*(torch.from_numpy(a).to(device) for a in rows), store.parameters, prior, observer, seed)
-            for rows, seed in ((training, frozen), (validation, None))
-        ]
+        learned, held_out = (
+            Library(theta.to(device), flux.to(device), store.parameters, prior, observer, seed)
+            for (theta, flux), seed in (
+                (map(torch.from_numpy, training), frozen),
+                (map(torch.from_numpy, validation), None),
+            )
+        )
         options = config.train.model_dump(exclude={"flow", "features"})
         schedule = Schedule(**options)
         log.info(
-            "train: %s flow of %d weights on %d simulations, on %s", flow["family"], estimator.weights, len(training[0]), device
+            "train: %s flow of %d weights on %d simulations, on %s",
+            flow["family"],
+            estimator.weights,
+            len(training[0]),
+            device,
         )
-        history = _train(estimator, *libraries, schedule)
+        history = _train(estimator, learned, held_out, schedule)
         mass = prior.select(["log_mass"]).parameters[0]
         support = Support.of_library(observer, training[1], (mass.low, mass.high))
         extra = {

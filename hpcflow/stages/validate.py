@@ -32,7 +32,7 @@ def validate(config: Config, run: Run, workers: int) -> None:
 
     Raises:
         InputError: if there is no trained flow, or the record is of another one.
-        PartitionsFailed: if partitions were set aside.
+        FailedPartitionsError: if partitions were set aside.
     """
     checkpoint.read_description(run.flow)
     available = len(SimulationStore.open(run.simulations).rows("test")[0])
@@ -41,7 +41,9 @@ def validate(config: Config, run: Run, workers: int) -> None:
         store = _open_or_create(config, run, min(config.validation.n, available))
         run_missing("validate", run, validate_partition, store.partitions, store.missing(), workers)
         for name, (share, error) in coverage(run.validation).items():
-            log.info("validate: the 68 %% interval of %s holds %.1f +- %.1f %% of the truths", name, 100 * share, 100 * error)
+            log.info(
+                "validate: the 68 %% interval of %s holds %.1f +- %.1f %% of the truths", name, 100 * share, 100 * error
+            )
 
 
 def coverage(path: Path) -> dict[str, tuple[float, float]]:
@@ -65,7 +67,9 @@ def validate_partition(run: str, partition: Partition) -> None:
     columns = {**dict(zip(names, theta[rows].T, strict=True)), "log_mass": log_mass[:, 0]}
     truth = torch.from_numpy(np.stack([columns[name] for name in prior.names], axis=1)).float()
     photometry = build_observer(config)(flux[rows].astype(np.float64), log_mass[:, 0], rng)
-    noise = keyed_noise(seed, ("validate", partition.index), len(partition) * config.validation.samples, len(prior.names))
+    noise = keyed_noise(
+        seed, ("validate", partition.index), len(partition) * config.validation.samples, len(prior.names)
+    )
     noise = noise.reshape(len(partition), config.validation.samples, len(prior.names))
     with torch.inference_mode():
         x = estimator.condition(photometry)

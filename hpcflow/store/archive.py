@@ -61,7 +61,8 @@ class PosteriorArchive:
             catalogue: the clusters.
             systematic: relative error that is added to theirs in quadrature.
             partition: clusters per partition.
-            samples, modes: sizes of those dimensions.
+            samples: kept of each cluster.
+            modes: kept of each cluster.
             parameters: with their bounds, in the order of theta's last axis.
             attrs: seed, hashes and versions: the source of every number.
 
@@ -91,7 +92,12 @@ class PosteriorArchive:
             rows = CHUNK if "sample" in dims else None
             variables[name] = Variable(dims, shape, dtype, fill, rows, attributes, known.get(name))
         prior = {p.name: [p.low, p.high, p.scale] for p in parameters}
-        everything = {"Conventions": "CF-1.11", "prior": prior, "coordinates": "galaxy cluster_id ra dec distance", **attrs}
+        everything = {
+            "Conventions": "CF-1.11",
+            "prior": prior,
+            "coordinates": "galaxy cluster_id ra dec distance",
+            **attrs,
+        }
         return cls(Regions.create(path, SCHEMA, len(catalogue), partition, variables, everything))
 
     @classmethod
@@ -175,8 +181,16 @@ def _schema(parameters: Sequence[Parameter]) -> dict[str, tuple[tuple[str, ...],
             "uint16",
             says("posterior samples", units, scale_factor=step, add_offset=offset, _FillValue=EMPTY),
         ),
-        "log_q": (("cluster", "sample"), "float32", says("log of the flow's density at each sample, per declared units")),
-        "mode": (("cluster", "mode", "parameter"), "float32", says("modes of the joint posterior, highest first", units)),
+        "log_q": (
+            ("cluster", "sample"),
+            "float32",
+            says("log of the flow's density at each sample, per declared units"),
+        ),
+        "mode": (
+            ("cluster", "mode", "parameter"),
+            "float32",
+            says("modes of the joint posterior, highest first", units),
+        ),
         "mode_share": (("cluster", "mode"), "float32", says("share of the samples nearest to each mode")),
         "mode_log_q": (("cluster", "mode"), "float32", says("log of the flow's density at each mode")),
         "map": (by_parameter, "float32", says("maximum a posteriori: the highest mode", units)),

@@ -60,14 +60,10 @@ def read_catalogue(
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(
-            f"catalogue {path} does not exist or is no file; correct its path in infer.catalogues"
-        )
+        raise InputError(f"catalogue {path} does not exist or is no file; correct its path in infer.catalogues")
     name = detect_format(path) if format == "auto" else format
     if name not in READERS:
-        raise InputError(
-            f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}"
-        )
+        raise InputError(f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}")
     catalogue = READERS[name](path, parse_bands(bands), ReadOptions(galaxy, columns or {}, unit))
     catalogue = _of_classes(catalogue, classes, path)
     catalogue = replace(catalogue, distance=_distances(catalogue, distances or {}, path))
@@ -97,9 +93,7 @@ def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Pat
     if not kept.any():
         there = ", ".join(str(c) for c in np.unique(catalogue.cluster_class).tolist())
         wanted = ", ".join(str(c) for c in sorted(classes))
-        raise InputError(
-            f"{path} has no cluster of class {wanted}; it has {there} (-1: unknown): set infer.classes"
-        )
+        raise InputError(f"{path} has no cluster of class {wanted}; it has {there} (-1: unknown): set infer.classes")
     return catalogue.select(kept)
 
 
@@ -108,9 +102,7 @@ def _distances(catalogue: Catalogue, overrides: Mapping[str, float], path: Path)
     given = {normalise_galaxy(name): float(value) for name, value in overrides.items()}
     for name, value in given.items():
         if not (np.isfinite(value) and value > 0):
-            raise InputError(
-                f"{path}: {value} Mpc cannot be the distance of {name}; correct it in infer.distance_mpc"
-            )
+            raise InputError(f"{path}: {value} Mpc cannot be the distance of {name}; correct it in infer.distance_mpc")
     distance = np.array(catalogue.distance)
     for name in np.unique(catalogue.galaxy).tolist():
         rows = catalogue.galaxy == name

@@ -82,9 +82,7 @@ class Catalogue:
 
     def select(self, rows: NDArray[Any]) -> Self:
         """Return the rows of a boolean mask (N,) or of indices (M,)."""
-        chosen = {
-            f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("bands", "published")
-        }
+        chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("bands", "published")}
         return replace(self, **chosen, published={key: value[rows] for key, value in self.published.items()})
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -119,9 +117,7 @@ class Catalogue:
         if not catalogues:
             raise InputError("there is no catalogue to read; name at least one in infer.catalogues")
         if len({c.bands for c in catalogues}) > 1:
-            raise InputError(
-                "catalogues to be joined have different bands; read them all with the bands of one config"
-            )
+            raise InputError("catalogues to be joined have different bands; read them all with the bands of one config")
         joined = {
             f.name: np.concatenate([getattr(c, f.name) for c in catalogues])
             for f in fields(Catalogue)
@@ -129,8 +125,7 @@ class Catalogue:
         }
         keys = [key for key in PUBLISHED if any(key in c.published for c in catalogues)]
         published = {
-            key: np.concatenate([c.published.get(key, np.full(len(c), np.nan)) for c in catalogues])
-            for key in keys
+            key: np.concatenate([c.published.get(key, np.full(len(c), np.nan)) for c in catalogues]) for key in keys
         }
         whole = Catalogue(**joined, bands=catalogues[0].bands, published=published)
         whole.refuse_duplicates("the catalogues together")

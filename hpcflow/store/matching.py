@@ -94,11 +94,7 @@ def refuse_missing(
     for band in bands:
         if band.label in found:
             continue
-        expected = (
-            band.instrument is None
-            or not found
-            or any(_expected(band, name, one_instrument) for name in names)
-        )
+        expected = band.instrument is None or not found or any(_expected(band, name, one_instrument) for name in names)
         if expected:
             alike = [name for name in columns if _FILTER.search(name)]
             raise InputError(

@@ -1,6 +1,5 @@
 """PHANGS-HST cluster catalogues in FITS, read and written (Maschmann et al. 2024, ApJS 273, 14)."""
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +13,11 @@ from hpcflow.errors import InputError
 from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.galaxies import bands_of, instrument_of, normalise_galaxy
 from hpcflow.store.matching import Band, ReadOptions, refuse_missing, rows_of
+from hpcflow.store.rows import write_rows
 from hpcflow.store.table import find_column, load_table, numbers, strings
 from hpcflow.store.units import to_mjy, unit_of
 
-__all__ = ["NO_COVERAGE", "read_phangs", "write_phangs", "write_table"]
+__all__ = ["NO_COVERAGE", "read_phangs", "write_phangs"]
 
 Floats = NDArray[np.float64]
 
@@ -118,9 +118,7 @@ def write_phangs(
             undetected += covered & (values < sigma[name])
         uncovered += ~covered & _observed(galaxy, name)
         columns.append(Column(np.where(covered, values, NO_COVERAGE), f"PHANGS_{name}_mJy", unit=u.mJy))
-        columns.append(
-            Column(np.where(covered, sigma[name], NO_COVERAGE), f"PHANGS_{name}_mJy_ERR", unit=u.mJy)
-        )
+        columns.append(Column(np.where(covered, sigma[name], NO_COVERAGE), f"PHANGS_{name}_mJy_ERR", unit=u.mJy))
     columns += [
         Column(undetected, NON_DETECTION[0]),
         Column(uncovered, "PHANGS_NO_COVERAGE_FLAG"),
@@ -131,21 +129,12 @@ def write_phangs(
         zero = {"log_age": 6.0, "log_mass": 0.0}.get(key)
         linear = values if zero is None else 10 ** (values - zero)
         columns.append(Column(linear, PUBLISHED[key][0], unit=units[key]))
-    write_table(path, Table(columns))
-
-
-def write_table(path: Path, table: Table) -> None:
-    """Write a FITS table under another name first, so that `path` is never half of one."""
-    partial = path.with_name(f".{path.name}.partial")
-    table.write(partial, format="fits", overwrite=True)
-    os.replace(partial, path)
+    write_rows(Table(columns), path)
 
 
 def _observed(galaxy: NDArray[np.str_], filter_name: str) -> NDArray[np.bool_]:
     names, inverse = np.unique(galaxy, return_inverse=True)
-    known = [
-        bands_of(name) is None or instrument_of(name, filter_name) is not None for name in names.tolist()
-    ]
+    known = [bands_of(name) is None or instrument_of(name, filter_name) is not None for name in names.tolist()]
     return np.array(known, dtype=bool)[inverse]
 
 
@@ -156,9 +145,7 @@ def _galaxies(path: Path, table: Table, galaxy: str | None) -> NDArray[np.str_]:
         return np.array([normalise_galaxy(name) for name in names.tolist()])[inverse]
     if galaxy is None:
         if (match := _GALAXY.search(path.name)) is None:
-            raise InputError(
-                f"{path} has neither a column PHANGS_GALAXY nor a galaxy in its name; set infer.galaxy"
-            )
+            raise InputError(f"{path} has neither a column PHANGS_GALAXY nor a galaxy in its name; set infer.galaxy")
         galaxy = match[1]
     return np.full(len(table), normalise_galaxy(galaxy))
 
@@ -178,9 +165,7 @@ def _photometry(
         rows = rows_of(band, bands, galaxy)
         raw, raw_error = numbers(value), numbers(error)
         unit = unit_of(value, options.unit)
-        flux[:, i], sigma[:, i] = to_mjy(
-            raw, raw_error, unit, error_unit=unit_of(error, unit), curve=band.curve
-        )
+        flux[:, i], sigma[:, i] = to_mjy(raw, raw_error, unit, error_unit=unit_of(error, unit), curve=band.curve)
         limit = (flagged > 0) & (raw > 0) & ~(raw_error > 0)
         known = np.select([raw == NO_COVERAGE, limit], [Reason.NO_COVERAGE, Reason.NOT_DETECTED], Reason.OK)
         reason[rows, i] = known[rows]

@@ -130,11 +130,14 @@ class Regions:
 
     def missing(self) -> list[Partition]:
         """Partitions that are not complete."""
-        status = np.asarray(self._group["status"][:])
+        status = np.asarray(self._array("status")[:])
         return [p for p in self.partitions if status[p.index] != DONE]
 
     def write(
-        self, partition: Partition, arrays: Mapping[str, ArrayLike], counters: Mapping[str, int] = MappingProxyType({})
+        self,
+        partition: Partition,
+        arrays: Mapping[str, NDArray[Any]],
+        counters: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """Write one partition's rows of the arrays named and its counters, then mark it complete.
 
@@ -147,14 +150,17 @@ class Regions:
         for name, values in arrays.items():
             if len(values) != len(partition):
                 raise ValueError(f"{name}: {len(values)} rows for a partition of {len(partition)}")
-            self._group[name][partition.start : partition.stop] = values
+            self._array(name)[partition.start : partition.stop] = values
         for name, count in {**counters, "status": DONE}.items():  # the status comes last
-            self._group[name][partition.index] = count
+            self._array(name)[partition.index] = count
 
     def read(self, name: str, partition: Partition | None = None) -> NDArray[Any]:
         """Return an array, or one partition's rows of it."""
         rows = slice(None) if partition is None else slice(partition.start, partition.stop)
-        return np.asarray(self._group[name][rows])
+        return np.asarray(self._array(name)[rows])
+
+    def _array(self, name: str) -> Any:
+        return self._group[name]
 
     def read_many(self, name: str, wanted: Iterable[Partition]) -> NDArray[Any]:
         """Return the rows (n, ...) of several partitions, one after the other."""
@@ -166,7 +172,7 @@ def _create_array(group: zarr.Group, name: str, variable: Variable, shard: int) 
     rows = min(variable.rows or first, first)
     shards = (-(-first // rows) * rows, *variable.shape[1:])
     # One chunk a shard needs no index; text has no fixed width to cut shards from.
-    sharding = {} if variable.dtype == "str" or rows == first else {"shards": shards}
+    sharding: dict[str, Any] = {} if variable.dtype == "str" or rows == first else {"shards": shards}
     chunks = (rows, *variable.shape[1:]) if sharding else (first, *variable.shape[1:])
     array = group.create_array(
         name,

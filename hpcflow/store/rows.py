@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
+from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
 from hpcflow.errors import InputError
 
-__all__ = ["FORMATS", "write_rows"]
+__all__ = ["FORMATS", "refuse_unknown", "write_rows"]
 
 FORMATS = {".fits": "fits", ".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".parquet": "parquet"}
 
@@ -21,8 +21,7 @@ def write_rows(table: Table, path: Path) -> None:
     Raises:
         InputError: if the ending is none of `FORMATS`.
     """
-    if path.suffix not in FORMATS:
-        raise InputError(f"{path}: cannot tell the format; end the name in {', '.join(FORMATS)}")
+    refuse_unknown(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     growing = path.with_name(f".new-{path.name}")
     growing.unlink(missing_ok=True)
@@ -33,14 +32,34 @@ def write_rows(table: Table, path: Path) -> None:
     growing.replace(path)
 
 
+def refuse_unknown(path: Path) -> None:
+    """Raise if a file's name does not end in one of `FORMATS`.
+
+    Raises:
+        InputError: listing them.
+    """
+    if path.suffix not in FORMATS:
+        raise InputError(f"{path}: cannot tell the format; it must end in {', '.join(FORMATS)}")
+
+
 def _fits(table: Table) -> fits.HDUList:
     """Return the table as FITS, descriptions as the TCOMM keywords that TOPCAT shows."""
     plain = Table(table, copy=False)
     for name in plain.colnames:
-        if plain[name].dtype.kind == "T":  # numpy's variable-length text
-            plain[name] = np.asarray(plain[name], dtype=np.str_)
+        if (unit := plain[name].unit) is not None and not _in_fits(unit):
+            plain[name].description = f"{plain[name].description or name} [{unit}]"
+            plain[name].unit = None
     hdu = fits.table_to_hdu(plain)
-    for i, name in enumerate(table.colnames, start=1):
-        if table[name].info.description:
-            hdu.header[f"TCOMM{i}"] = table[name].info.description
+    for i, name in enumerate(plain.colnames, start=1):
+        if plain[name].description:
+            hdu.header[f"TCOMM{i}"] = plain[name].description
     return fits.HDUList([fits.PrimaryHDU(), hdu])
+
+
+def _in_fits(unit: u.UnitBase) -> bool:
+    """Whether the FITS standard knows a unit; it has no logarithmic ones."""
+    try:
+        unit.to_string("fits")
+    except ValueError:
+        return False
+    return True

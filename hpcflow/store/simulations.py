@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from hpcflow.errors import InputError
 from hpcflow.model.prior import Parameter
@@ -64,8 +64,8 @@ class SimulationStore:
         """
         if n <= (LEAST_PARTITIONS - 1) * partition:
             raise InputError(
-                f"simulate.n = {n} makes fewer than {LEAST_PARTITIONS} partitions of {partition}, one each for training, "
-                "validation and test; lower simulate.partition"
+                f"simulate.n = {n} makes fewer than {LEAST_PARTITIONS} partitions of {partition}, one each for "
+                "training, validation and test; lower simulate.partition"
             )
         rows = min(CHUNK, partition)
         names = [p.name for p in parameters]
@@ -101,7 +101,7 @@ class SimulationStore:
         """
         return cls(Regions.open(path, SCHEMA))
 
-    def write(self, partition: Partition, theta: ArrayLike, flux: NDArray[np.floating]) -> None:
+    def write(self, partition: Partition, theta: NDArray[np.floating], flux: NDArray[np.floating]) -> None:
         """Write a finished partition: theta (n, D) and flux (n, B), NaN where a simulation failed."""
         failed = int((~np.isfinite(flux).all(axis=1)).sum())
         self._regions.write(partition, {"theta": theta, "flux": flux}, {"failed": failed})
@@ -117,7 +117,9 @@ class SimulationStore:
             InputError: if partitions are missing.
         """
         if missing := self.missing():
-            raise InputError(f"{self.path}: {len(missing)} partitions are not simulated yet; run `hpcflow simulate` again")
+            raise InputError(
+                f"{self.path}: {len(missing)} partitions are not simulated yet; run `hpcflow simulate` again"
+            )
         chosen = dict(zip(("train", "validation", "test"), split(len(self.partitions), self.seed), strict=True))[part]
         wanted = [self.partitions[i] for i in chosen]
         theta, flux = self._regions.read_many("theta", wanted), self._regions.read_many("flux", wanted)

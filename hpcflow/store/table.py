@@ -88,9 +88,7 @@ def load_table(path: Path) -> Table:
     name = path.name.lower()
     kind = next((FORMATS[suffix] for suffix in FORMATS if name.endswith(suffix)), None)
     if kind is None:
-        raise InputError(
-            f"{path} is of no known kind; convert it to one of {', '.join(FORMATS)}, or set infer.format"
-        )
+        raise InputError(f"{path} is of no known kind; convert it to one of {', '.join(FORMATS)}, or set infer.format")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # units and headers that are not to the standard
@@ -124,8 +122,7 @@ def strings(column: Column) -> NDArray[np.str_]:
     values = np.ma.asarray(column)
     if values.dtype.kind == "f":
         text = [
-            str(int(v)) if np.isfinite(v) and v == int(v) else str(v)
-            for v in np.ma.filled(values, np.nan).tolist()
+            str(int(v)) if np.isfinite(v) and v == int(v) else str(v) for v in np.ma.filled(values, np.nan).tolist()
         ]
     else:
         text = ["" if v is None else v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
@@ -151,8 +148,7 @@ def _mapped(path: Path, table: Table, key: str, name: str) -> Column:
     column = find_column(table, [name])
     if column is None:
         raise InputError(
-            f"{path} has no column {name}, which infer.columns.{key} names; it has "
-            f"{', '.join(table.colnames)}"
+            f"{path} has no column {name}, which infer.columns.{key} names; it has {', '.join(table.colnames)}"
         )
     return column
 
@@ -170,9 +166,7 @@ def _galaxies(path: Path, column: Column | None, galaxy: str | None, n: int) -> 
     if galaxy is not None:
         return np.full(n, normalise_galaxy(galaxy))
     if column is None:
-        raise InputError(
-            f"{path} has no column galaxy; set infer.galaxy, or name its column in infer.columns.galaxy"
-        )
+        raise InputError(f"{path} has no column galaxy; set infer.galaxy, or name its column in infer.columns.galaxy")
     names, inverse = np.unique(strings(column), return_inverse=True)
     return np.array([normalise_galaxy(name) for name in names.tolist()])[inverse]
 
@@ -184,9 +178,7 @@ def _pair(
     if band.label in columns:
         names = columns[band.label]
         if isinstance(names, str) or len(names) != 2:
-            raise InputError(
-                f"infer.columns.{band.label} for {path} must be [flux column, error column], not {names}"
-            )
+            raise InputError(f"infer.columns.{band.label} for {path} must be [flux column, error column], not {names}")
         value, error = (_mapped(path, table, band.label, name) for name in names)
         return value.name, error.name, False
     for name in dict.fromkeys((band.label, band.filter_name)):

@@ -111,6 +111,4 @@ def _factor(unit: str) -> float:
     try:
         return float(u.Unit(unit).to(u.mJy))
     except (ValueError, TypeError) as e:
-        raise InputError(
-            f"infer.unit {unit} is none of mJy, Jy, uJy, nJy, AB, Vega or another flux density"
-        ) from e
+        raise InputError(f"infer.unit {unit} is none of mJy, Jy, uJy, nJy, AB, Vega or another flux density") from e

@@ -49,9 +49,7 @@ def test_path_names_what_is_missing() -> None:
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda p: p.name)
 def test_hash_stands_in_sources(file: Path) -> None:
-    listed = dict(
-        re.findall(r"\| `(\S+)` \| `([0-9a-f]{64})` \|", path("SOURCES.md").read_text(encoding="utf-8"))
-    )
+    listed = dict(re.findall(r"\| `(\S+)` \| `([0-9a-f]{64})` \|", path("SOURCES.md").read_text(encoding="utf-8")))
     assert listed[file.relative_to(FOLDER).as_posix()] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -154,9 +152,7 @@ def test_ssp_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert max(worst.values()) < 1e-3
 
 
-@pytest.mark.skipif(
-    not (find_spec("sedpy") and find_spec("pyphot")), reason="astro-sedpy or pyphot is not installed"
-)
+@pytest.mark.skipif(not (find_spec("sedpy") and find_spec("pyphot")), reason="astro-sedpy or pyphot is not installed")
 def test_curves_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make_filters, "FOLDER", tmp_path)
     assert make_filters.main() == 0

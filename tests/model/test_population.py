@@ -32,9 +32,7 @@ def test_masses_follow_their_power_law(slope: float) -> None:
     if power == 0:
         expected = (middle - low) / (high - low)
     else:
-        expected = (10 ** (power * middle) - 10 ** (power * low)) / (
-            10 ** (power * high) - 10 ** (power * low)
-        )
+        expected = (10 ** (power * middle) - 10 ** (power * low)) / (10 ** (power * high) - 10 ** (power * low))
     assert share_below(mass, middle) == pytest.approx(expected, abs=5 / np.sqrt(N))
 
 

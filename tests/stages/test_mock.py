@@ -58,9 +58,7 @@ def test_catalogue_and_truth_are_the_same_clusters(catalogue: Catalogue, truth: 
     assert set(catalogue.galaxy) == set(galaxies()["galaxy"].tolist())
 
 
-def test_fluxes_are_the_truth_and_its_errors(
-    catalogue: Catalogue, truth: Table, simulator: Simulator
-) -> None:
+def test_fluxes_are_the_truth_and_its_errors(catalogue: Catalogue, truth: Table, simulator: Simulator) -> None:
     unit = simulator(np.stack([truth["log_age"], truth["ebv"]], axis=1))
     columns = [simulator.bands.index(curve) for curve in BOTH.values()]
     true = unit[:, columns] * scale(np.asarray(truth["log_mass"]), catalogue.distance)[:, None]
@@ -92,9 +90,7 @@ def test_selection(catalogue: Catalogue) -> None:
     assert absolute.max() > -6.1
 
 
-def test_a_few_rows_lack_a_band_and_some_are_not_detected(
-    catalogue: Catalogue, mock: tuple[Path, Path]
-) -> None:
+def test_a_few_rows_lack_a_band_and_some_are_not_detected(catalogue: Catalogue, mock: tuple[Path, Path]) -> None:
     lacking = (catalogue.reason == Reason.NO_COVERAGE).sum(axis=1)
     assert lacking.max() == 1
     assert 0.02 < lacking.mean() < 0.04
@@ -106,9 +102,7 @@ def test_a_few_rows_lack_a_band_and_some_are_not_detected(
     assert set(catalogue.cluster_class.tolist()) == {1, 2}
 
 
-def test_the_same_seed_gives_the_same_bytes(
-    mock: tuple[Path, Path], simulator: Simulator, tmp_path: Path
-) -> None:
+def test_the_same_seed_gives_the_same_bytes(mock: tuple[Path, Path], simulator: Simulator, tmp_path: Path) -> None:
     again = make_mock(simulator, BOTH, N, 1, tmp_path)
     assert [p.read_bytes() for p in again] == [p.read_bytes() for p in mock]
     other = make_mock(simulator, BOTH, N, 2, tmp_path)

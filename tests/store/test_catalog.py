@@ -64,9 +64,7 @@ def test_a_good_catalogue_keeps_order_and_numbers(tmp_path: Path) -> None:
         (-9999.0, -9999.0, Reason.NO_COVERAGE),
     ],
 )
-def test_bad_numbers_are_masked_with_their_reason(
-    tmp_path: Path, flux: float, error: float, reason: Reason
-) -> None:
+def test_bad_numbers_are_masked_with_their_reason(tmp_path: Path, flux: float, error: float, reason: Reason) -> None:
     table = plain()
     table["F336W_flux"][1], table["F336W_err"][1] = flux, error
     catalogue = read_catalogue(written(tmp_path, table), UVIS)
@@ -217,15 +215,11 @@ def test_an_unknown_distance_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("factor", "unit"), [(1e-3, "Jy"), (1e3, "uJy"), (1e6, "nJy")])
 def test_fluxes_in_another_unit_are_found_out(tmp_path: Path, factor: float, unit: str) -> None:
-    table = plain(
-        **{f"{name}_{kind}": np.full(4, factor * 1e-3) for name in UVIS for kind in ("flux", "err")}
-    )
+    table = plain(**{f"{name}_{kind}": np.full(4, factor * 1e-3) for name in UVIS for kind in ("flux", "err")})
     path = written(tmp_path, table)
     text = message(path)
     assert "median absolute AB magnitude" in text
-    assert all(
-        part in text for part in (f"if they are {unit}", "infer.unit", "infer.check_units: false", "mJy")
-    )
+    assert all(part in text for part in (f"if they are {unit}", "infer.unit", "infer.check_units: false", "mJy"))
     assert np.allclose(read_catalogue(path, UVIS, unit=unit).flux, 1e-3)
     assert np.allclose(read_catalogue(path, UVIS, check_units=False).flux, factor * 1e-3)
 

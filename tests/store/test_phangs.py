@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from hpcflow.errors import InputError
 from hpcflow.store.catalog import Catalogue, Reason, read_catalogue
-from hpcflow.store.phangs import write_phangs, write_table
+from hpcflow.store.phangs import write_phangs
 
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
 BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}
@@ -171,11 +171,3 @@ def test_fits_that_failed_publish_nothing(tmp_path: Path) -> None:
     assert published["log_age"][1] == 7
     edited(path, PHANGS_REDUCEDCHISQ_MINCHISQ=None)
     assert set(read(path).published) == {"log_age", "log_mass", "ebv"}
-
-
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = write(tmp_path / "c.fits", ["NGC1566"])
-    before = path.read_bytes()
-    with pytest.raises(TypeError):
-        write_table(path, Table({"a": [object()]}))
-    assert path.read_bytes() == before

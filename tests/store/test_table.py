@@ -20,9 +20,7 @@ def table(value: str = "{}_flux", error: str = "{}_err", bands: tuple[str, ...] 
     return Table(columns)
 
 
-def read(
-    folder: Path, rows: Table, name: str = "t.fits", bands: dict[str, str] = BANDS, **kw: object
-) -> Catalogue:
+def read(folder: Path, rows: Table, name: str = "t.fits", bands: dict[str, str] = BANDS, **kw: object) -> Catalogue:
     rows.write(folder / name, overwrite=True)
     return read_catalogue(folder / name, bands, format="table", **kw)  # type: ignore[arg-type]
 
@@ -193,9 +191,7 @@ def test_a_filters_column_is_the_band_of_the_instrument_that_took_it(tmp_path: P
 def test_a_column_of_the_label_or_of_the_map_is_taken_as_it_stands(tmp_path: Path) -> None:
     bands = {"F336W": "WFC3_UVIS.F336W", "ACS_F555W": "ACS_WFC.F555W"}
     assert read(tmp_path, table(bands=("F336W", "ACS_F555W")), bands=bands).observed.all()
-    assert read(
-        tmp_path, table(), bands=bands, columns={"ACS_F555W": ["F555W_flux", "F555W_err"]}
-    ).observed.all()
+    assert read(tmp_path, table(), bands=bands, columns={"ACS_F555W": ["F555W_flux", "F555W_err"]}).observed.all()
 
 
 def test_a_curve_of_the_users_own_matches_by_its_label(tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Tables of one row per cluster, in every format, whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+from astropy.io import fits
+from astropy.table import Column, Table
+
+from hpcflow.errors import InputError
+from hpcflow.store.rows import FORMATS, write_rows
+
+TABLE = Table(
+    [
+        Column(["a", "b"], "galaxy", description="which"),
+        Column([1.0, 2.0], "flux", unit="mJy", description="how bright"),
+        Column([6.0, 7.0], "log_age", unit="dex(yr)", description="how old"),
+    ]
+)
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_round_trip(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"deep/t{ending}"
+    write_rows(TABLE, path)
+    again = Table.read(path, format=FORMATS[ending])
+    assert again["flux"].tolist() == [1.0, 2.0]
+    assert [str(name) for name in again["galaxy"]] == ["a", "b"]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_fits_carries_units_and_descriptions(tmp_path: Path) -> None:
+    write_rows(TABLE, tmp_path / "t.fits")
+    header = fits.getheader(tmp_path / "t.fits", 1)
+    assert (header["TUNIT2"], header["TCOMM2"]) == ("mJy", "how bright")
+    # A logarithmic unit is none that FITS knows: it is said in words instead.
+    assert header["TCOMM3"] == "how old [dex(yr)]"
+    assert "TUNIT3" not in header
+    assert str(TABLE["log_age"].unit) == "dex(yr)"
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "t.fits"
+    write_rows(TABLE, path)
+    before = path.read_bytes()
+    with pytest.raises(TypeError):
+        write_rows(Table({"a": [object()]}), path)
+    assert path.read_bytes() == before
+
+
+def test_an_unknown_ending(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"\.parquet"):
+        write_rows(TABLE, tmp_path / "t.xls")
