@@ -1,0 +1,76 @@
+"""The loop: everything is done, failures are set aside, a dying worker costs nothing."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from distributed import Client
+
+from hpcflow.compute.cluster import default_workers, local_client
+from hpcflow.compute.loop import map_partitions
+from hpcflow.store.partitions import Partition, partitions
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with local_client(2) as client:
+        yield client
+
+
+def task(folder: str, partition: Partition) -> None:
+    """Fail, die or write a file, as the files beside it say."""
+    here = Path(folder)
+    if (here / f"poison-{partition.index}").exists():
+        raise ValueError(f"row {partition.start} is poison")
+    dying = here / f"die-{partition.index}"
+    if dying.exists():
+        dying.unlink()
+        os._exit(9)
+    (here / f"done-{partition.index}").write_text(str(len(partition)))
+
+
+def written(folder: Path) -> list[int]:
+    return sorted(int(path.name.split("-")[1]) for path in folder.glob("done-*"))
+
+
+def test_all_are_done_and_counted(client: Client, tmp_path: Path) -> None:
+    seen: list[int] = []
+    failed = map_partitions(client, task, str(tmp_path), partitions(95, 3), lambda p: seen.append(p.index))
+    assert failed == {}
+    assert sorted(seen) == written(tmp_path) == list(range(32))
+
+
+def test_failures_are_set_aside_with_their_reasons(client: Client, tmp_path: Path) -> None:
+    for index in (3, 7):
+        (tmp_path / f"poison-{index}").touch()
+    seen: list[int] = []
+    failed = map_partitions(client, task, str(tmp_path), partitions(30, 3), lambda p: seen.append(p.index))
+    assert [p.index for p in failed] == [3, 7]
+    assert "row 9 is poison" in failed[Partition(3, 9, 12)]
+    assert sorted(seen) == written(tmp_path) == [0, 1, 2, 4, 5, 6, 8, 9]
+
+
+def test_a_killed_worker_is_replaced_and_its_partition_done_again(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "die-4").touch()
+    failed = map_partitions(client, task, str(tmp_path), partitions(24, 3), lambda _: None)
+    assert failed == {}
+    assert written(tmp_path) == list(range(8))
+
+
+def test_nothing_listens_off_loopback(client: Client) -> None:
+    client.wait_for_workers(2, timeout=30)
+    here = psutil.Process()
+    listening = [
+        connection.laddr.ip
+        for process in [here, *here.children(recursive=True)]
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3  # the scheduler and two workers
+    assert all(ip == "127.0.0.1" for ip in listening), listening
+
+
+def test_there_is_at_least_one_processor() -> None:
+    assert default_workers() >= 1

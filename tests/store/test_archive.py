@@ -1,0 +1,96 @@
+"""The archive: photometry from the start, samples packed inside the prior, everything described."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from hpcflow.model.prior import Parameter
+from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.clusters import Catalogue, Reason
+from hpcflow.store.flags import Flag
+
+PARAMETERS = (
+    Parameter("log_age", 6, 10.1383, "dex(yr)"),
+    Parameter("log_mass", 2, 8, "dex(solMass)"),
+    Parameter("ebv", 0, 1.5, "mag"),
+)
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    n = 7
+    flux = np.full((n, 2), 1e-4)
+    flux[2, 1] = np.nan
+    return Catalogue(
+        galaxy=np.array(["NGC1566"] * n),
+        cluster_id=np.array([str(i) for i in range(n)]),
+        ra=np.linspace(64, 65, n),
+        dec=np.linspace(-55, -54, n),
+        distance=np.full(n, 17.69),
+        cluster_class=np.ones(n, dtype=np.int64),
+        bands=("F555W", "F814W"),
+        flux=flux,
+        sigma=np.where(np.isnan(flux), np.nan, 1e-6),
+        reason=np.where(np.isnan(flux), Reason.NO_COVERAGE, Reason.OK).astype(np.uint8),
+        published={"log_age": np.arange(n, dtype=float)},
+    )
+
+
+@pytest.fixture
+def archive(tmp_path: Path, catalogue: Catalogue) -> PosteriorArchive:
+    return PosteriorArchive.create(
+        tmp_path / "p.zarr",
+        catalogue=catalogue,
+        systematic=0.05,
+        partition=3,
+        samples=40,
+        modes=2,
+        parameters=PARAMETERS,
+        attrs={"seed": 1},
+    )
+
+
+def test_photometry_is_there_before_any_posterior(archive: PosteriorArchive, catalogue: Catalogue) -> None:
+    ds = archive.dataset()
+    assert ds["cluster_id"].values.tolist() == catalogue.cluster_id.tolist()
+    np.testing.assert_array_equal(ds["flux"].values, catalogue.flux)
+    expected = np.sqrt(1e-6**2 + (0.05 * 1e-4) ** 2)
+    np.testing.assert_allclose(ds["sigma"].values[0], expected)
+    assert ds["observed"].values.tolist() == catalogue.observed.tolist()
+    assert ds["published"].values[3, 0] == 3
+    assert np.isnan(ds["theta"].values).all()
+    assert np.isnan(ds["map"].values).all()
+
+
+def test_packed_samples_stay_in_bounds_and_close(archive: PosteriorArchive) -> None:
+    rng = np.random.default_rng(0)
+    low, high = (np.array([getattr(p, side) for p in PARAMETERS]) for side in ("low", "high"))
+    theta = rng.uniform(low, high, (3, 40, 3))
+    theta[0, 0], theta[0, 1] = low, high
+    theta[1] = np.nan
+    archive.write(archive.partitions[0], {"theta": theta})
+    back = xr.open_zarr(archive.path)["theta"].values[:3]
+    assert np.isnan(back[1]).all()
+    assert (back[[0, 2]] >= low - 1e-12).all()
+    assert (back[[0, 2]] <= high + 1e-12).all()
+    # A step is the width of all bounds over 65 534; what lies next to a bound may be a whole one away.
+    assert np.abs(back[[0, 2]] - theta[[0, 2]]).max() <= 10.1383 / 65534
+    assert [p.index for p in archive.missing()] == [1, 2]
+
+
+def test_every_variable_says_what_it_is(archive: PosteriorArchive) -> None:
+    ds = archive.dataset()
+    for name in set(ds.variables) - {"parameter", "band"}:
+        assert ds[name].attrs.get("long_name"), name
+    masks, meanings = ds["flag"].attrs["flag_masks"], ds["flag"].attrs["flag_meanings"].split()
+    assert dict(zip(meanings, masks, strict=True)) == {str(f.name).lower(): int(f) for f in Flag}
+    values, reasons = ds["reason"].attrs["flag_values"], ds["reason"].attrs["flag_meanings"].split()
+    assert dict(zip(reasons, values, strict=True)) == {r.name.lower(): int(r) for r in Reason}
+
+
+def test_reading_one_cluster_reads_little(archive: PosteriorArchive) -> None:
+    """Samples are chunked along clusters: one cluster does not pull in a whole galaxy."""
+    assert archive.dataset()["theta"].chunks is not None
+    assert max(archive.dataset()["theta"].chunks[0]) <= 16

@@ -1,0 +1,62 @@
+"""The library of simulations."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpcflow.errors import InputError
+from hpcflow.model.prior import Parameter
+from hpcflow.store.simulations import SimulationStore
+
+PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("ebv", 0, 1.5, "mag"))
+
+
+def make(path: Path, n: int = 50, partition: int = 10) -> SimulationStore:
+    return SimulationStore.create(
+        path, n=n, partition=partition, parameters=PARAMETERS, bands=("B", "V"), seed=1, source={"ssp": "x"}
+    )
+
+
+def fill(store: SimulationStore) -> None:
+    for p in store.missing():
+        rows = np.arange(p.start, p.stop, dtype=float)[:, None]
+        store.write(p, rows + [0.0, 0.5], rows + [1.0, 2.0])
+
+
+def test_train_validation_and_test_are_whole_partitions(tmp_path: Path) -> None:
+    store = make(tmp_path / "s.zarr")
+    fill(store)
+    rows = [store.rows(part)[0][:, 0] for part in ("train", "validation", "test")]
+    assert sorted(np.concatenate(rows).tolist()) == list(range(50))
+    for part in rows:
+        assert set((part // 10).astype(int).tolist()) == {int(r) // 10 for r in part}
+        assert len(part) % 10 == 0
+    again = SimulationStore.open(tmp_path / "s.zarr")
+    assert again.bands == ["B", "V"]
+    assert again.parameters == ["log_age", "ebv"]
+    np.testing.assert_array_equal(again.rows("test")[1], store.rows("test")[1])
+
+
+def test_failed_rows_are_counted_and_left_out(tmp_path: Path) -> None:
+    store = make(tmp_path / "s.zarr")
+    fill(store)
+    first = store.partitions[0]
+    flux = np.ones((10, 2))
+    flux[3] = np.nan
+    store.write(first, np.zeros((10, 2)), flux)
+    assert store.dataset()["failed"].values.tolist() == [1, 0, 0, 0, 0]
+    assert sum(len(store.rows(part)[0]) for part in ("train", "validation", "test")) == 49
+
+
+def test_an_unfinished_library_is_not_trained_on(tmp_path: Path) -> None:
+    store = make(tmp_path / "s.zarr")
+    store.write(store.partitions[0], np.zeros((10, 2)), np.ones((10, 2)))
+    with pytest.raises(InputError, match="4 partitions are not simulated yet"):
+        store.rows("train")
+
+
+def test_too_few_partitions(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"lower simulate\.partition"):
+        make(tmp_path / "s.zarr", n=20, partition=10)
+    assert not (tmp_path / "s.zarr").exists()
