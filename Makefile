@@ -27,7 +27,7 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/pytest tests/benchmarks --benchmark
+	$(BIN)/pytest tests/benchmarks -m benchmark
 
 clean:
 	rm -rf $(VENV) runs

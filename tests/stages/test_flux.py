@@ -1,0 +1,61 @@
+"""The simulator as other codes are compared with it: a table in, fluxes out."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from hpcflow.config import load_config
+from hpcflow.errors import InputError
+from hpcflow.stages.flux import flux
+from hpcflow.stages.init import shipped_configs
+
+REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "cigale" / "reference"
+BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
+
+
+@pytest.mark.parametrize("metallicity", ["0.0004", "0.004", "0.02", "0.05"])
+def test_the_models_of_cigale_are_reproduced(metallicity: str, tmp_path: Path) -> None:
+    if not REFERENCE.is_dir():
+        pytest.skip(f"CIGALE's reference models are not at {REFERENCE}")
+    models = Table.read(REFERENCE / "reference.csv")
+    models = models[np.isclose(models["metallicity_Z"], float(metallicity))]
+    rows = Table({"log_age": np.log10(models["age_myr"]) + 6, "ebv": models["ebv"], "r_v": models["rv"]})
+    rows.write(tmp_path / "in.csv")
+    sets = [f"model.ssp={REFERENCE / f'ssp_Z{metallicity}.npz'}", "model.ages=cigale"]
+    sets += [f"model.bands.{band}={REFERENCE / f'hst.wfc3.{band}.dat'}" for band in BANDS]
+    config = load_config(shipped_configs()["walter2026"], sets)
+    assert flux(config, tmp_path / "in.csv", tmp_path / "out.csv") == 0
+    out = Table.read(tmp_path / "out.csv")
+    assert len(out) == len(models) > 0
+    for band in BANDS:
+        np.testing.assert_allclose(out[f"flux_{band}"], models[f"fnu_mJy_{band}"], rtol=1e-9)
+
+
+def write(path: Path, **columns: list[object]) -> Path:
+    Table(columns).write(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"log_age": [7.0]}, "has no column ebv; it has log_age"),
+        ({"log_age": [7.0], "ebv": ["much"]}, "column ebv holds something that is not a number"),
+        ({"log_age": [7.0], "ebv": [0.1], "metallicity": [0.004]}, "model.fixed.metallicity=VALUE"),
+    ],
+)
+def test_wrong_tables(tiny: Callable[..., Path], tmp_path: Path, columns: dict[str, list[object]], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        flux(load_config(tiny()), write(tmp_path / "in.csv", **columns), tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_row_that_cannot_be_is_nan_and_counted(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    table = write(tmp_path / "in.csv", id=["a", "b", "c"], log_age=[7.0, 4.0, 7.0], ebv=[0.1, 0.1, -1.0])
+    assert flux(load_config(tiny()), table, tmp_path / "out.fits") == 2
+    out = Table.read(tmp_path / "out.fits")
+    assert [str(name).strip() for name in out["id"]] == ["a", "b", "c"]
+    assert np.isfinite(np.ma.filled(out["flux_F555W"], np.nan)).tolist() == [True, False, False]
