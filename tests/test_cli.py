@@ -260,6 +260,16 @@ def test_the_exit_code_leaves_the_process(config: Path) -> None:
     assert done.stderr.startswith("hpcflow: --set nonsense")
 
 
+def test_the_namesake_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hpcflow.cli.distribution", lambda name: name)
+    assert "virtual environment of its own" in hpcflow("init", code=2).stderr
+
+
+def test_a_bug_is_called_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("hpcflow.stages.init.shipped_configs", lambda: 1 / 0)
+    assert "please report it" in hpcflow("init", "demo", tmp_path, code=3).stderr
+
+
 def test_stages_out_of_order(config: Path, tmp_path: Path) -> None:
     assert "run the stage that writes it first" in hpcflow("train", config, "--run", tmp_path / "x", code=2).stderr
     assert "hpcflow train" in hpcflow("infer", config, "--run", tmp_path / "x", code=2).stderr

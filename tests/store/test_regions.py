@@ -46,7 +46,9 @@ def test_missing_are_those_not_marked(tmp_path: Path) -> None:
     assert [p.index for p in Regions.open(tmp_path / "a.zarr", SCHEMA).missing()] == [0, 2]
 
 
-@pytest.mark.parametrize("partition", [Partition(0, 1, 5), Partition(0, 0, 3), Partition(5, 20, 24), Partition(2, 8, 12)])
+@pytest.mark.parametrize(
+    "partition", [Partition(0, 1, 5), Partition(0, 0, 3), Partition(5, 20, 24), Partition(2, 8, 12)]
+)
 def test_unaligned_regions_are_refused(tmp_path: Path, partition: Partition) -> None:
     regions = make(tmp_path / "a.zarr")
     with pytest.raises(ValueError, match="not a partition"):

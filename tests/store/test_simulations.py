@@ -21,7 +21,7 @@ def make(path: Path, n: int = 50, partition: int = 10) -> SimulationStore:
 def fill(store: SimulationStore) -> None:
     for p in store.missing():
         rows = np.arange(p.start, p.stop, dtype=float)[:, None]
-        store.write(p, rows + [0.0, 0.5], rows + [1.0, 2.0])
+        store.write(p, rows + np.array([0.0, 0.5]), rows + np.array([1.0, 2.0]))
 
 
 def test_train_validation_and_test_are_whole_partitions(tmp_path: Path) -> None:

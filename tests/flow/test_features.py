@@ -1,0 +1,125 @@
+import pytest
+import torch
+from torch import Tensor
+
+from hpcflow.flow.features import FEATURES, Features
+from hpcflow.model.observe import Photometry
+
+torch.set_num_threads(1)
+
+kinds = pytest.mark.parametrize("kind", FEATURES)
+
+
+def photometry(n: int = 200, bands: int = 5, lost: float = 0.3) -> Photometry:
+    generator = torch.Generator().manual_seed(bands)
+    flux = 10 ** (-4 + 2 * torch.rand((n, bands), generator=generator))
+    sigma = flux * (0.02 + 0.4 * torch.rand((n, bands), generator=generator))
+    observed = torch.rand((n, bands), generator=generator) > lost
+    observed[:, :2] = True
+    return Photometry(flux, sigma, observed, 1 + 29 * torch.rand(n, generator=generator))
+
+
+def with_junk(seen: Photometry, junk: float) -> Photometry:
+    flux, sigma = (torch.where(seen.observed, a, junk) for a in seen[:2])
+    return seen._replace(flux=flux, sigma=sigma)
+
+
+def test_the_paper_has_eleven_inputs_for_five_bands() -> None:
+    seen = photometry(lost=0.0)
+    x = FEATURES["paper"](seen)
+    assert x.shape == (200, 11)
+    torch.testing.assert_close(x[:, :5], seen.flux.log10())
+    torch.testing.assert_close(x[:, 5:10], seen.sigma / seen.flux)
+    torch.testing.assert_close(x[:, 10], seen.distance)
+
+
+@kinds
+@pytest.mark.parametrize("bands", [2, 3, 5, 7])
+def test_the_size_is_that_of_what_comes_out(kind: str, bands: int) -> None:
+    features = Features(kind, bands)
+    assert features(photometry(20, bands)).shape == (20, features.size)
+
+
+def test_absolute_features_know_a_flux_only_times_distance_squared() -> None:
+    seen = photometry()
+    near = FEATURES["absolute"](seen)
+    for factor in (0.1, 7.0):
+        far = Photometry(seen.flux / factor**2, seen.sigma / factor**2, seen.observed, seen.distance * factor)
+        torch.testing.assert_close(FEATURES["absolute"](far), near, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(FEATURES["absolute"](seen._replace(distance=2 * seen.distance)), near, atol=1e-2)
+
+
+def test_absolute_colours_do_not_change_with_mass() -> None:
+    seen = photometry(lost=0.3)
+    heavy = Photometry(100 * seen.flux, 100 * seen.sigma, seen.observed, seen.distance)
+    light, bright = FEATURES["absolute"](seen), FEATURES["absolute"](heavy)
+    torch.testing.assert_close(bright[:, 0], light[:, 0] + 2)
+    torch.testing.assert_close(bright[:, 1:], light[:, 1:], rtol=1e-5, atol=1e-5)
+
+
+@kinds
+@pytest.mark.parametrize("junk", [float("nan"), float("inf"), -1.0, 0.0, 1e30])
+def test_the_numbers_of_a_band_that_is_not_observed_are_not_looked_at(kind: str, junk: float) -> None:
+    seen = photometry()
+    assert not seen.observed.all()
+    x, other = FEATURES[kind](seen), FEATURES[kind](with_junk(seen, junk))
+    assert torch.isfinite(other).all()
+    assert torch.equal(x, other)
+
+
+def test_absolute_features_of_a_band_that_is_not_observed_are_zero() -> None:
+    seen = with_junk(photometry(), float("nan"))
+    blocks = FEATURES["absolute"](seen)[:, 1:].unflatten(1, (4, 5))
+    assert (blocks.movedim(1, -1)[~seen.observed] == 0).all()
+    assert torch.equal(blocks[:, 3], seen.observed.float())
+    assert (blocks[:, 1:].movedim(1, -1)[seen.observed] != 0).all()
+
+
+def test_a_lost_band_does_not_change_the_features_of_others_but_for_the_mean() -> None:
+    seen = photometry(lost=0.0)
+    observed = seen.observed.clone()
+    observed[:, 4] = False
+    less, whole = FEATURES["absolute"](seen._replace(observed=observed)), FEATURES["absolute"](seen)
+
+    def luminosity(x: Tensor) -> Tensor:
+        return x[:, :1] + x[:, 1:5]
+
+    torch.testing.assert_close(luminosity(less), luminosity(whole), rtol=1e-5, atol=1e-5)
+
+
+@kinds
+def test_features_are_standardised_by_what_they_were_fitted_on(kind: str) -> None:
+    features, seen = Features(kind, 5), photometry(5000)
+    features.fit(seen)
+    x = features(seen)
+    torch.testing.assert_close(x.mean(dim=0), torch.zeros(features.size), rtol=0, atol=1e-3)
+    spread = x.std(dim=0)
+    constant = FEATURES[kind](seen).std(dim=0) < 1e-6
+    torch.testing.assert_close(spread[~constant], torch.ones_like(spread[~constant]), rtol=0, atol=1e-3)
+    assert (x[:, constant].abs() < 1e-5).all()
+    assert torch.isfinite(x).all()
+
+
+@kinds
+def test_what_was_fitted_is_kept(kind: str) -> None:
+    one, other = Features(kind, 5), Features(kind, 5)
+    one.fit(photometry(500))
+    other.load_state_dict(one.state_dict())
+    seen = photometry(20)
+    assert torch.equal(one(seen), other(seen))
+    assert not torch.equal(one(seen), Features(kind, 5)(seen))
+
+
+@kinds
+def test_a_cluster_is_on_its_own(kind: str) -> None:
+    features, seen = Features(kind, 5), photometry()
+    alone = features(Photometry(*(a[7:8] for a in seen)))
+    assert torch.equal(features(seen)[7:8], alone)
+
+
+@kinds
+def test_absurd_errors_stay_finite(kind: str) -> None:
+    seen = photometry(4)
+    sigma = seen.sigma.clone()
+    sigma[0], sigma[1] = 0.0, 1e30
+    assert torch.isfinite(FEATURES[kind](seen._replace(sigma=sigma))).all()

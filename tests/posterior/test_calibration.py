@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from hpcflow.posterior.calibration import calibrate, product_names
+
+torch.set_num_threads(1)
+
+LEVELS = (0.16, 0.5, 0.84)
+N, DRAWS = 2000, 99
+
+
+def experiment(width: float, shift: float = 0.0) -> dict[str, np.ndarray]:
+    """Calibrate a posterior of three parameters that is `width` times as wide as it should be."""
+    generator = torch.Generator().manual_seed(1)
+    centre = 5 + torch.randn((N, 3), generator=generator, dtype=torch.float64)
+    truth = centre + torch.randn((N, 3), generator=generator, dtype=torch.float64)
+    noise = torch.randn((N, DRAWS, 3), generator=generator, dtype=torch.float64)
+    return calibrate(truth, centre[:, None] + shift + width * noise, LEVELS)
+
+
+def pvalues(ranks: np.ndarray) -> np.ndarray:
+    """Return how likely each column of ranks is uniform on 0, 1/n .. 1."""
+    counts = np.stack([np.bincount(np.rint(c * DRAWS).astype(int) // 10, minlength=10) for c in ranks.T])
+    return np.array([stats.chisquare(row).pvalue for row in counts])
+
+
+def test_a_posterior_that_is_right_has_uniform_ranks() -> None:
+    found = experiment(1.0)
+    assert (pvalues(found["rank"]) > 1e-3).all()
+    assert (pvalues(found["rank_product"]) > 1e-3).all()
+
+
+@pytest.mark.parametrize(("width", "crowd"), [(2.0, "middle"), (0.5, "ends")])
+def test_a_posterior_that_is_too_wide_or_too_narrow_is_seen(width: float, crowd: str) -> None:
+    found = experiment(width)
+    for name in ("rank", "rank_product"):
+        assert (pvalues(found[name]) < 1e-10).all()
+        middle = ((found[name] > 0.25) & (found[name] < 0.75)).mean(axis=0)
+        assert ((middle > 0.55) if crowd == "middle" else (middle < 0.45)).all()
+
+
+@pytest.mark.parametrize("shift", [-0.5, 0.5])
+def test_a_posterior_that_is_shifted_is_seen_and_where_to(shift: float) -> None:
+    found = experiment(1.0, shift)
+    assert (pvalues(found["rank"]) < 1e-10).all()
+    assert ((found["rank"].mean(axis=0) < 0.5) == (shift > 0)).all()
+
+
+def test_ranks_and_quantiles_by_hand() -> None:
+    samples = torch.tensor([[[1.0, 5.0], [2.0, 6.0], [3.0, 7.0], [4.0, 8.0]]])
+    found = calibrate(torch.tensor([[2.5, 4.0]]), samples, (0.0, 0.5, 1.0))
+    np.testing.assert_allclose(found["rank"], [[0.5, 0.0]])
+    np.testing.assert_allclose(found["rank_product"], [[0.25]])  # 10 among 5, 12, 21, 32
+    np.testing.assert_allclose(found["quantile"], [[[1, 5], [2.5, 6.5], [4, 8]]])
+
+
+def test_quantiles_are_those_of_numpy() -> None:
+    samples = torch.randn((20, 50, 3), generator=torch.Generator().manual_seed(2))
+    found = calibrate(torch.zeros(20, 3), samples, LEVELS)
+    np.testing.assert_allclose(
+        found["quantile"], np.quantile(samples.numpy(), LEVELS, axis=1).swapaxes(0, 1), rtol=1e-5
+    )
+    assert found["quantile"].shape == (20, 3, 3)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 4])
+def test_every_pair_has_a_name_and_a_rank(dim: int) -> None:
+    names = product_names([f"p{i}" for i in range(dim)])
+    found = calibrate(torch.zeros(5, dim), torch.randn(5, 10, dim), LEVELS)
+    assert found["rank_product"].shape == (5, len(names))
+    assert len(set(names)) == dim * (dim - 1) // 2
+
+
+def test_products_are_named_in_the_order_they_are_ranked() -> None:
+    truth = torch.tensor([[1.0, 10.0, 100.0]])
+    samples = truth[:, None] * torch.tensor([[[2.0, 2.0, 0.4]]])  # a*b grows, a*c and b*c fall
+    ranks = calibrate(truth, samples, LEVELS)["rank_product"][0]
+    assert dict(zip(product_names("abc"), ranks, strict=True)) == {"a*b": 0.0, "a*c": 1.0, "b*c": 1.0}

@@ -1,0 +1,215 @@
+"""The engine with an untrained flow: what it says of a cluster must not depend on who else is asked about."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hpcflow.flow.estimator import Estimator, as_tensors
+from hpcflow.flow.families import FAMILIES
+from hpcflow.model.filters import load_curve
+from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.prior import Parameter, Prior
+from hpcflow.model.ssp import SspSimulator
+from hpcflow.model.tables import load_ssp, shipped_tables
+from hpcflow.posterior.cluster import Engine, Settings
+from hpcflow.posterior.support import Support
+from hpcflow.store.archive import QUANTILES, PosteriorArchive
+from hpcflow.store.clusters import Catalogue, Reason
+from hpcflow.store.flags import Flag
+
+torch.set_num_threads(1)
+
+PRIOR = Prior((Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
+BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
+OBSERVER = Observer(relative_error=(0.0, 0.5), missing=0.1)
+SETTINGS = Settings(samples=150, keep=40, predictive=30, modes=3, seed=5)
+families = pytest.mark.parametrize("family", FAMILIES)
+Rows = dict[str, np.ndarray]
+
+
+@cache
+def simulator() -> SspSimulator:
+    curves = {band: load_curve(f"WFC3_UVIS.{band}") for band in BANDS}
+    return SspSimulator(load_ssp(shipped_tables()[0], 0.02), curves)
+
+
+@cache
+def support() -> Support:
+    theta = PRIOR.select(["log_age", "ebv"]).sample(2000, np.random.default_rng(1))
+    return Support.of_library(OBSERVER, simulator()(theta), (2.0, 8.0))
+
+
+@cache
+def engine(family: str = "autoregressive", seed: int = 5) -> Engine:
+    torch.manual_seed(0)
+    estimator = Estimator(PRIOR, BANDS, "absolute", {"family": family, "hidden": 8, "embedding_hidden": 8})
+    estimator.features.fit(as_tensors(observed(200)))
+    estimator.eval().requires_grad_(False)
+    return Engine(estimator, simulator(), support(), Settings(150, 40, 30, 3, seed))
+
+
+def observed(n: int, seed: int = 2) -> Photometry:
+    rng = np.random.default_rng(seed)
+    theta = PRIOR.sample(n, rng)
+    return Observer(relative_error=(0.02, 0.3))(simulator()(theta[:, [0, 2]]), theta[:, 1], rng)
+
+
+def rows(n: int = 6) -> Rows:
+    seen = observed(n)
+    return {
+        "galaxy": np.array([f"ngc{i % 2}" for i in range(n)]),
+        "cluster_id": np.array([str(i) for i in range(n)]),
+        "flux": seen.flux,
+        "sigma": seen.sigma,
+        "observed": seen.observed,
+        "distance": seen.distance,
+        "reason": np.zeros((n, 5), np.uint8),
+    }
+
+
+def without(given: Rows, row: int, bands: list[int], reason: Reason) -> Rows:
+    """Return rows in which one has lost bands, as a catalogue says it."""
+    changed = {name: value.copy() for name, value in given.items()}
+    changed["flux"][row, bands] = changed["sigma"][row, bands] = np.nan
+    changed["observed"][row, bands], changed["reason"][row, bands] = False, reason
+    return changed
+
+
+def assert_same(one: Rows, two: Rows) -> None:
+    assert one.keys() == two.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name], err_msg=name)
+
+
+@families
+def test_a_cluster_is_the_same_alone_and_in_any_order(family: str) -> None:
+    given, of = rows(), engine(family)
+    together = of.infer(given)
+    assert np.isfinite(together["theta"]).all()
+    for i in (0, 3, 5):
+        assert_same(of.infer({k: v[i : i + 1] for k, v in given.items()}), {k: v[[i]] for k, v in together.items()})
+    order = np.array([4, 2, 0, 5, 1, 3])
+    assert_same(of.infer({k: v[order] for k, v in given.items()}), {k: v[order] for k, v in together.items()})
+
+
+@families
+def test_a_cluster_is_the_same_among_bad_rows(family: str) -> None:
+    given, of = rows(), engine(family)
+    clean = of.infer(given)
+    bad = without(given, 1, [0, 1, 2, 3, 4], Reason.NOT_FINITE)
+    bad = without(bad, 2, [0, 1, 2, 3], Reason.NEGATIVE)
+    bad["distance"][4] = np.nan
+    mixed = of.infer(bad)
+    kept = [0, 3, 5]
+    assert_same({k: v[kept] for k, v in mixed.items()}, {k: v[kept] for k, v in clean.items()})
+    for row, flag in ((1, Flag.TOO_FEW_BANDS), (2, Flag.TOO_FEW_BANDS), (4, Flag.FAILED)):
+        assert mixed["flag"][row] & flag
+        for name, value in mixed.items():
+            assert name == "flag" or np.isnan(value[row]).all(), name
+    assert mixed["flag"][1] & Flag.BAD_VALUE
+    assert mixed["flag"][2] & Flag.NOT_DETECTED
+    assert mixed["flag"][4] & Flag.DISTANCE_OUTSIDE_TRAINING
+    assert not (clean["flag"] & (Flag.TOO_FEW_BANDS | Flag.FAILED)).any()
+
+
+def test_a_used_flux_that_is_no_number_fails_alone() -> None:
+    given = rows()
+    clean = engine().infer(given)
+    for junk in (np.nan, -1.0, np.inf):
+        bad = {name: value.copy() for name, value in given.items()}
+        bad["flux"][2, 1] = junk
+        found = engine().infer(bad)
+        assert found["flag"][2] & Flag.FAILED
+        assert np.isnan(found["theta"][2]).all()
+        others = [0, 1, 3, 4, 5]
+        assert_same({k: v[others] for k, v in found.items()}, {k: v[others] for k, v in clean.items()})
+
+
+def test_a_cluster_without_one_band_has_a_posterior_and_nothing_predicted_in_that_band() -> None:
+    found = engine().infer(without(rows(), 3, [1], Reason.NO_COVERAGE))
+    assert found["flag"][3] & Flag.MISSING_BAND
+    assert not found["flag"][3] & (Flag.TOO_FEW_BANDS | Flag.FAILED)
+    assert np.isfinite(found["theta"]).all()
+    for name in ("predictive_mean", "predictive_rank", "predictive_quantile"):
+        missing = np.isnan(found[name][3].reshape(5, -1)).all(axis=1)
+        np.testing.assert_array_equal(missing, [False, True, False, False, False], err_msg=name)
+    assert np.isfinite(found["map_flux"][3]).all()
+
+
+def test_names_and_shapes_are_those_of_the_archive(tmp_path: Path) -> None:
+    given = without(rows(), 1, [0, 1, 2, 3, 4], Reason.NOT_FINITE)
+    n = len(given["galaxy"])
+    catalogue = Catalogue(
+        galaxy=given["galaxy"],
+        cluster_id=given["cluster_id"],
+        ra=np.zeros(n),
+        dec=np.zeros(n),
+        distance=given["distance"],
+        cluster_class=np.ones(n, np.int64),
+        bands=BANDS,
+        flux=given["flux"],
+        sigma=given["sigma"],
+        reason=given["reason"],
+    )
+    archive = PosteriorArchive.create(
+        tmp_path / "posteriors.zarr",
+        catalogue=catalogue,
+        systematic=0.0,
+        partition=n,
+        samples=SETTINGS.keep,
+        modes=SETTINGS.modes,
+        parameters=PRIOR.parameters,
+        attrs={},
+    )
+    (partition,) = archive.partitions
+    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "reason")
+    found = engine().infer({name: archive.read(name, partition) for name in names})
+    known = {*names, "ra", "dec", "cluster_class", "published"}
+    dataset = archive.dataset()
+    assert set(found) == {str(v) for v in dataset.variables if "cluster" in dataset[v].dims} - known
+    for name, value in found.items():
+        assert value.shape == dataset[name].shape, name
+    archive.write(partition, found)
+    kept = archive.dataset()
+    np.testing.assert_array_equal(kept["flag"], found["flag"])
+    np.testing.assert_allclose(kept["theta"], found["theta"], atol=2e-4)
+    np.testing.assert_allclose(kept["quantile"], found["quantile"], rtol=1e-6)
+    dataset.close()
+    kept.close()
+
+
+def test_what_is_said_belongs_together() -> None:
+    given = rows()
+    found = engine().infer(given)
+    np.testing.assert_array_equal(found["map"], found["mode"][:, 0])
+    np.testing.assert_allclose(np.nansum(found["mode_share"], axis=1), 1.0)
+    np.testing.assert_allclose(found["std"], np.sqrt(np.diagonal(found["covariance"], axis1=1, axis2=2)))
+    assert (np.diff(found["quantile"], axis=1) >= 0).all()
+    expected = simulator()(found["map"][:, [0, 2]])
+    expected *= (10 ** found["map"][:, 1] * (1e-5 / given["distance"]) ** 2)[:, None]
+    np.testing.assert_allclose(found["map_flux"], expected, rtol=1e-10)
+    chi2 = (((found["map_flux"] - given["flux"]) / given["sigma"]) ** 2).sum(axis=1) / 2
+    np.testing.assert_allclose(found["chi2_map"], chi2, rtol=1e-10)
+    np.testing.assert_array_equal((found["flag"] & Flag.POOR_FIT) != 0, chi2 > 10)
+    inside = (found["theta"] >= PRIOR.low - 1e-6) & (found["theta"] <= PRIOR.high + 1e-6)
+    assert inside.all()
+    assert found["quantile"].shape == (6, len(QUANTILES), 3)
+
+
+def test_the_seed_and_the_cluster_choose_the_draws() -> None:
+    given = rows(2)
+    found = engine().infer(given)
+    assert not np.array_equal(engine(seed=6).infer(given)["theta"], found["theta"])
+    given["cluster_id"] = np.array(["0", "other"])
+    renamed = engine().infer(given)
+    np.testing.assert_array_equal(renamed["theta"][0], found["theta"][0])
+    assert not np.array_equal(renamed["theta"][1], found["theta"][1])
+
+
+def test_no_rows_give_empty_arrays() -> None:
+    found = engine().infer({name: value[:0] for name, value in rows().items()})
+    assert all(len(value) == 0 for value in found.values())
+    assert found["theta"].shape == (0, 40, 3)

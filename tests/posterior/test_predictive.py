@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from hpcflow.model.observe import NOISE
+from hpcflow.posterior.predictive import chi2, predictive, simulate
+
+LEVELS = (0.16, 0.5, 0.84)
+laws = pytest.mark.parametrize("law", NOISE)
+
+
+def test_chi2_by_hand() -> None:
+    model, flux, sigma = np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 2, 1, 4, 8]), np.array([1.0, 1, 2, 1, 3])
+    everything = np.ones(5, bool)
+    # pulls 1, 0, 1, 0, 1
+    assert chi2(model, flux, sigma, everything, 3) == pytest.approx(3 / 2)
+    assert chi2(model, flux, sigma, everything, 1) == pytest.approx(3 / 4)
+
+
+@pytest.mark.parametrize("bands", [2, 3, 4])
+def test_fewer_bands_than_parameters_count_as_one_degree_of_freedom(bands: int) -> None:
+    observed = np.arange(5) < bands
+    model, flux = np.full(5, 3.0), np.where(observed, 1.0, np.nan)
+    sigma = np.where(observed, 1.0, np.nan)
+    assert chi2(model, flux, sigma, observed, 3) == pytest.approx(4.0 * bands)
+
+
+def test_chi2_of_the_truth_is_one_per_band_on_average() -> None:
+    rng = np.random.default_rng(1)
+    found = [chi2(np.zeros(5), rng.standard_normal(5), np.ones(5), np.ones(5, bool), 0) for _ in range(4000)]
+    assert np.mean(found) == pytest.approx(1.0, abs=5 * np.sqrt(2 / 5 / 4000))
+
+
+def ranks(law: str, factor: float, clusters: int = 400, n: int = 200) -> np.ndarray:
+    """Return predictive ranks (clusters, 2) where the posterior is the truth's own law, `factor` times as wide."""
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(clusters):
+        centre = rng.uniform(1, 2, 2)
+        truth = centre * np.exp(0.3 * rng.standard_normal(2))
+        sigma = 0.1 * centre
+        flux = NOISE[law](truth, sigma, rng.standard_normal(2))
+        posterior = centre * np.exp(factor * 0.3 * rng.standard_normal((n, 2)))
+        found.append(predictive(posterior, flux, sigma, law, rng, LEVELS)["predictive_rank"])
+    return np.array(found)
+
+
+@laws
+@pytest.mark.parametrize(("factor", "seen"), [(1.0, "right"), (3.0, "too wide"), (0.3, "too narrow")])
+def test_ranks_are_uniform_where_truth_and_prediction_are_of_one_law(law: str, factor: float, seen: str) -> None:
+    for column in ranks(law, factor).T:
+        uniform = stats.kstest(column, "uniform").pvalue
+        assert (uniform > 1e-3) == (seen == "right")
+        middle = np.mean((column > 0.25) & (column < 0.75))
+        if seen != "right":
+            assert (middle > 0.6) == (seen == "too wide")
+
+
+@laws
+def test_mean_and_quantiles_are_those_of_the_law(law: str) -> None:
+    true, sigma = np.full((40_000, 2), 3.0), np.array([0.3, 0.9])
+    found = predictive(true, np.array([3.0, 3.0]), sigma, law, np.random.default_rng(3), LEVELS)
+    np.testing.assert_allclose(found["predictive_mean"], 3.0, atol=5 * 0.9 / np.sqrt(40_000))
+    z = stats.norm.ppf(LEVELS)
+    for band in range(2):
+        exact = NOISE[law](np.full(3, 3.0), np.full(3, sigma[band]), z)
+        np.testing.assert_allclose(found["predictive_quantile"][band], exact, atol=0.05)
+        assert found["predictive_rank"][band] == pytest.approx(np.interp(3.0, exact, LEVELS), abs=0.02)
+
+
+@laws
+def test_a_band_that_was_not_observed_has_no_prediction_and_changes_no_other(law: str) -> None:
+    true = np.random.default_rng(4).uniform(1, 2, (50, 3))
+    flux, sigma = np.full(3, 1.5), np.full(3, 0.1)
+    whole = predictive(true, flux, sigma, law, np.random.default_rng(5), LEVELS)
+    flux[1] = sigma[1] = np.nan
+    found = predictive(true, flux, sigma, law, np.random.default_rng(5), LEVELS)
+    for name, value in found.items():
+        assert np.isnan(value[1]).all()
+        np.testing.assert_array_equal(value[[0, 2]], whole[name][[0, 2]])
+    assert found["predictive_quantile"].shape == (3, 3)
+
+
+def test_simulating_scales_by_mass_and_distance_and_picks_the_columns() -> None:
+    def simulator(theta: np.ndarray) -> np.ndarray:
+        return np.stack([theta[:, 0], theta[:, 0] + 10 * theta[:, 1]], axis=1)
+
+    theta = np.array([[0.5, 3.0, 7.0], [0.1, 4.0, 8.0]])  # ebv, log_mass, log_age
+    found = simulate(simulator, [2, 0], 1, theta, 2e-5)
+    np.testing.assert_allclose(found, np.array([[7.0, 12.0], [8.0, 9.0]]) * np.array([[1e3], [1e4]]) / 4)

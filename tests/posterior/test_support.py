@@ -1,0 +1,159 @@
+import json
+
+import numpy as np
+import pytest
+
+from hpcflow.model.observe import Observer, Photometry
+from hpcflow.posterior.support import Support
+from hpcflow.store.clusters import Reason
+from hpcflow.store.flags import Flag
+
+ALL = ((True,) * 4,)
+SETS = ((True, True, True, False), (False, True, True, True))
+FAINT, BRIGHT = np.array([1.0, 2.0, 3.0, 3.0]), np.array([9.0, 9.0, 8.0, 8.0])
+
+
+def support(missing: float = 0.2, sets: tuple[tuple[bool, ...], ...] = ALL) -> Support:
+    return Support(Observer("lognormal", (0.02, 0.5), (2.0, 20.0), sets, missing), FAINT, BRIGHT)
+
+
+def usual() -> dict[str, np.ndarray]:
+    """Return one cluster with nothing to say against it: 1e5 mJy at 10 pc, seen from 10 Mpc with 10 % errors."""
+    flux = np.full((1, 4), 1e5 * 1e-12)
+    return {
+        "flux": flux,
+        "sigma": 0.1 * flux,
+        "observed": np.ones((1, 4), bool),
+        "distance": np.array([10.0]),
+        "reason": np.zeros((1, 4), np.uint8),
+    }
+
+
+def flags(of: Support, seen: dict[str, np.ndarray]) -> Flag:
+    found = of.flags(Photometry(seen["flux"], seen["sigma"], seen["observed"], seen["distance"]), seen["reason"])
+    assert found.shape == (1,)
+    assert found.dtype == np.int32
+    return Flag(int(found[0]))
+
+
+def lost(bands: list[int], reason: Reason) -> dict[str, np.ndarray]:
+    seen = usual()
+    seen["observed"][:, bands], seen["reason"][:, bands] = False, reason
+    seen["flux"][:, bands] = seen["sigma"][:, bands] = np.nan
+    return seen
+
+
+def with_(name: str, value: float, band: int | None = None) -> dict[str, np.ndarray]:
+    seen = usual()
+    if band is None:
+        seen[name][:] = value
+    else:
+        seen[name][:, band] = value
+    return seen
+
+
+def bright(factor: float, band: int) -> dict[str, np.ndarray]:
+    seen = usual()
+    seen["flux"][:, band] *= factor
+    seen["sigma"][:, band] *= factor
+    return seen
+
+
+CASES = {
+    "nothing": (usual(), Flag(0)),
+    "no coverage": (lost([1], Reason.NO_COVERAGE), Flag.MISSING_BAND),
+    "no band": (lost([0], Reason.NO_BAND), Flag.MISSING_BAND),
+    "not detected": (lost([1], Reason.NOT_DETECTED), Flag.NOT_DETECTED),
+    "negative": (lost([3], Reason.NEGATIVE), Flag.NOT_DETECTED),
+    "not finite": (lost([1], Reason.NOT_FINITE), Flag.BAD_VALUE),
+    "bad error": (lost([1], Reason.BAD_ERROR), Flag.BAD_VALUE),
+    "one band": (lost([0, 1, 2], Reason.NOT_FINITE), Flag.TOO_FEW_BANDS | Flag.BAD_VALUE),
+    "two bands": (lost([0, 1], Reason.NOT_FINITE), Flag.BAD_VALUE),
+    "large error": (with_("sigma", 0.51e-7, 2), Flag.ERROR_OUTSIDE_TRAINING),
+    "small error": (with_("sigma", 0.019e-7, 2), Flag.ERROR_OUTSIDE_TRAINING),
+    "faint": (bright(0.99e-2, 2), Flag.FLUX_OUTSIDE_TRAINING),
+    "faint but not too much": (bright(1.01e-2, 2), Flag(0)),
+    "bright": (bright(1.01e3, 2), Flag.FLUX_OUTSIDE_TRAINING),
+    "bright but not in this band": (bright(1.01e3, 0), Flag(0)),
+}
+
+
+@pytest.mark.parametrize(("seen", "expected"), CASES.values(), ids=CASES.keys())
+def test_a_flag_is_raised_by_what_it_is_for_and_by_nothing_else(seen: dict[str, np.ndarray], expected: Flag) -> None:
+    assert flags(support(), seen) == expected
+
+
+@pytest.mark.parametrize(("distance", "outside"), [(1.99, True), (2.0, False), (20.0, False), (20.01, True)])
+def test_distances_outside_training_are_flagged(distance: float, outside: bool) -> None:
+    seen = with_("distance", distance)
+    seen["flux"] *= (10 / distance) ** 2
+    seen["sigma"] *= (10 / distance) ** 2
+    assert flags(support(), seen) == (Flag.DISTANCE_OUTSIDE_TRAINING if outside else Flag(0))
+
+
+def test_a_distance_that_is_no_number_is_outside() -> None:
+    assert flags(support(), with_("distance", np.nan)) & Flag.DISTANCE_OUTSIDE_TRAINING
+
+
+def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
+    raised = Flag(0)
+    for _, expected in CASES.values():
+        raised |= expected
+    later = Flag.POOR_FIT | Flag.FAILED
+    elsewhere = Flag.DISTANCE_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING
+    assert raised | later | elsewhere == sum(Flag)
+
+
+def test_without_lost_bands_in_training_a_lost_band_is_outside() -> None:
+    for reason, also in ((Reason.NO_COVERAGE, Flag.MISSING_BAND), (Reason.NOT_FINITE, Flag.BAD_VALUE)):
+        assert flags(support(missing=0.0), lost([1], reason)) == Flag.BANDS_OUTSIDE_TRAINING | also
+    assert flags(support(missing=0.0), usual()) == Flag(0)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_another_instruments_bands_are_not_missed(missing: float) -> None:
+    for absent in (3, 0):
+        assert flags(support(missing, SETS), lost([absent], Reason.NO_BAND)) == Flag(0)
+
+
+def test_a_pattern_of_no_instrument_is_outside() -> None:
+    for missing in (0.0, 0.2):
+        assert flags(support(missing, SETS), usual()) & Flag.BANDS_OUTSIDE_TRAINING
+    part = lost([0, 3], Reason.NO_COVERAGE)
+    assert flags(support(0.2, SETS), part) == Flag.MISSING_BAND
+    assert flags(support(0.0, SETS), part) == Flag.MISSING_BAND | Flag.BANDS_OUTSIDE_TRAINING
+
+
+def test_rows_are_flagged_one_by_one() -> None:
+    cases = list(CASES.values())
+    together = {name: np.concatenate([seen[name] for seen, _ in cases]) for name in usual()}
+    photometry = Photometry(*(together[name] for name in ("flux", "sigma", "observed", "distance")))
+    found = support().flags(photometry, together["reason"])
+    np.testing.assert_array_equal(found, [int(expected) for _, expected in cases])
+
+
+def test_what_was_trained_on_is_not_flagged() -> None:
+    rng = np.random.default_rng(1)
+    unit, log_mass = 10 ** rng.uniform(0, 3, (500, 4)), rng.uniform(2, 8, 500)
+    observer = Observer("lognormal", (0.02, 0.5), (2.0, 20.0), SETS, 0.3)
+    seen = observer(unit, log_mass, rng)
+    true = unit * 10 ** log_mass[:, None] * (1e-5 / seen.distance[:, None]) ** 2
+    exact = Support.of_library(observer, unit, (2.0, 8.0)).flags(
+        seen._replace(flux=true, sigma=0.1 * true), np.zeros((500, 4), np.uint8)
+    )
+    assert (exact == 0).all()
+
+
+def test_the_support_of_a_library_is_its_fluxes_at_the_lightest_and_the_heaviest() -> None:
+    of = Support.of_library(Observer(), np.array([[1.0, 100.0], [10.0, 1000.0]]), (2.0, 8.0))
+    np.testing.assert_allclose(of.faintest, [2, 4])
+    np.testing.assert_allclose(of.brightest, [9, 11])
+
+
+@pytest.mark.parametrize("sets", [(), ALL, SETS])
+def test_it_survives_json(sets: tuple[tuple[bool, ...], ...]) -> None:
+    of = support(sets=sets)
+    found = Support.from_plain(json.loads(json.dumps(of.plain())))
+    assert found.observer == of.observer
+    np.testing.assert_array_equal(found.faintest, of.faintest)
+    np.testing.assert_array_equal(found.brightest, of.brightest)
