@@ -90,7 +90,7 @@ class Autoregressive(Section):
     """The autoregressive spline flow; see `flow.autoregressive`."""
 
     family: Literal["autoregressive"] = "autoregressive"
-    order: list[str] = ["log_age", "ebv", "log_mass"]
+    order: list[str] = []
     bins: int = 16
     hidden: int = 96
     layers: int = 2
@@ -184,7 +184,10 @@ class Config(Section):
     mock: Mock = Mock()
 
     @model_validator(mode="after")
-    def _band_sets_are_bands(self) -> "Config":
+    def _names_are_known(self) -> "Config":
+        order = getattr(self.train.flow, "order", [])
+        if order and set(order) != set(self.model.parameters):
+            raise ValueError(f"train.flow.order must name each of {', '.join(self.model.parameters)} once")
         unknown = {b for bands in self.observe.band_sets for b in bands} - set(self.model.bands)
         if unknown:
             raise ValueError(f"observe.band_sets names {', '.join(sorted(unknown))}, which model.bands lacks")

@@ -31,7 +31,8 @@ class AutoregressiveSpline(Flow):
     Args:
         prior: bounds of the parameters.
         features: number F of conditioning features.
-        order: names of the parameters in the order of the pass; mass, which is easiest given the rest, last.
+        order: names of all parameters in the order of the pass; where empty as in the prior, but log_mass last, which
+            is the easiest given the others.
         bins: of each spline.
         hidden, layers: size of the network that each sample passes per parameter.
         rank: length of the learned spectrum.
@@ -44,7 +45,7 @@ class AutoregressiveSpline(Flow):
         prior: Prior,
         features: int,
         *,
-        order: Sequence[str] = ("log_age", "ebv", "log_mass"),
+        order: Sequence[str] = (),
         bins: int = 16,
         hidden: int = 96,
         layers: int = 2,
@@ -54,7 +55,7 @@ class AutoregressiveSpline(Flow):
         embedding_layers: int = 3,
     ) -> None:
         super().__init__(prior)
-        self.order = prior.index(list(order))
+        self.order = prior.index(order or sorted(prior.names, key=lambda name: name == "log_mass"))
         self.outputs = 2 + parameters_per_spline(bins)
         self.steps = nn.ModuleList(
             _Step(given, self.outputs, hidden, layers, rank, frequencies) for given in range(1, self.dim)

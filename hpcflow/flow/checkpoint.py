@@ -44,8 +44,12 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
     (growing / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
     for name, text in (files or {}).items():
         (growing / name).write_text(text)
-    shutil.rmtree(folder, ignore_errors=True)
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
     growing.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_description(folder: Path) -> dict[str, Any]:
@@ -60,8 +64,9 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder} holds no trained flow; run `hpcflow train` first") from e
     except ValueError as e:
         raise InputError(f"{folder / DESCRIPTION} is not JSON; train the flow again") from e
-    if description.get("schema") != SCHEMA:
-        raise InputError(f"{folder} holds {description.get('schema')}, but this version reads {SCHEMA}; train it again")
+    found = description.get("schema") if isinstance(description, dict) else None
+    if found != SCHEMA:
+        raise InputError(f"{folder} holds {found}, but this version reads {SCHEMA}; train it again")
     return description
 
 
@@ -72,8 +77,13 @@ def load(folder: Path) -> Estimator:
         InputError: if it is missing, damaged or of another schema.
     """
     description = read_description(folder)
-    prior = Prior(tuple(Parameter(**p) for p in description["parameters"]))
-    estimator = Estimator(prior, tuple(description["bands"]), description["features"], description["flow"])
+    try:
+        prior = Prior(tuple(Parameter(**p) for p in description["parameters"]))
+        estimator = Estimator(prior, tuple(description["bands"]), description["features"], description["flow"])
+    except (KeyError, TypeError, AttributeError, ValueError) as e:
+        raise InputError(
+            f"{folder / DESCRIPTION} does not describe a flow of this version; train it again ({e})"
+        ) from e
     try:
         load_model(estimator, folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as e:

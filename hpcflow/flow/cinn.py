@@ -6,6 +6,7 @@ them: Ardizzone et al. 2019 (arXiv:1907.02392); Walter et al. 2026, eqs. 5-7.
 
 from functools import partial
 
+import numpy as np
 from FrEIA.framework import SequenceINN
 from FrEIA.modules import GLOWCouplingBlock, PermuteRandom
 from torch import Tensor, nn
@@ -55,9 +56,12 @@ class ConditionalInvertibleNetwork(Flow):
         subnet = partial(_subnet, hidden=hidden, layers=layers)
         context = embedding or features
         self.blocks = SequenceINN(self.dim)
+        state = np.random.get_state()  # FrEIA seeds numpy's global generator
         for block in range(blocks):
             self.blocks.append(GLOWCouplingBlock, cond=0, cond_shape=(context,), subnet_constructor=subnet, clamp=clamp)
             self.blocks.append(PermuteRandom, seed=seed + block)
+        np.random.set_state(state)
+        _fix_permutations(self.blocks)
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the embedding (N, C) of the features x (N, F)."""
@@ -77,6 +81,15 @@ class ConditionalInvertibleNetwork(Flow):
         rows = context.repeat_interleave(n, dim=0)  # FrEIA knows one condition per row
         out, log_jacobian = self.blocks(points.reshape(-1, dim), c=[rows], rev=rev)
         return out.reshape(clusters, n, dim), log_jacobian.reshape(clusters, n)
+
+
+def _fix_permutations(blocks: nn.Module) -> None:
+    """Turn whole-number parameters into buffers: nothing that averages or counts weights may touch them."""
+    for module in blocks.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            if not parameter.is_floating_point():
+                delattr(module, name)
+                module.register_buffer(name, parameter.detach())
 
 
 def _subnet(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Module:

@@ -16,12 +16,16 @@ class Probit(nn.Module):
     low: Tensor
     high: Tensor
     is_log: Tensor
+    bottom: Tensor
+    top: Tensor
 
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         is_log = torch.tensor([p.scale == "log" for p in prior.parameters])
         low, high = torch.tensor(prior.low), torch.tensor(prior.high)
         self.register_buffer("is_log", is_log, persistent=False)
+        self.register_buffer("bottom", low.float(), persistent=False)
+        self.register_buffer("top", high.float(), persistent=False)
         self.register_buffer("low", torch.where(is_log, low.log(), low).float(), persistent=False)
         self.register_buffer("high", torch.where(is_log, high.log(), high).float(), persistent=False)
 
@@ -35,7 +39,7 @@ class Probit(nn.Module):
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return theta (..., D) in declared units and log|dz/dtheta| (...) for z (..., D)."""
         outer = self.low + torch.special.ndtr(z) * (self.high - self.low)
-        theta = torch.where(self.is_log, outer.exp(), outer)
+        theta = torch.where(self.is_log, outer.exp(), outer).clamp(self.bottom, self.top)  # rounding stays inside
         return theta, self._log_jacobian(z, theta)
 
     def _log_jacobian(self, z: Tensor, theta: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Monotonic rational-quadratic splines (Durkan et al. 2019, arXiv:1906.04032), both ways, with linear tails."""
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad, softplus
@@ -8,6 +10,7 @@ __all__ = ["parameters_per_spline", "spline", "spline_inverse"]
 
 BOUND = 5.0  # identity outside [-BOUND, BOUND]
 MIN_BIN, MIN_SLOPE = 1e-3, 1e-3
+UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))  # softplus of it is a slope of 1: zero means identity
 
 
 def parameters_per_spline(bins: int) -> int:
@@ -51,7 +54,7 @@ def _knots(raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     floor = MIN_BIN * bins
     widths = 2 * BOUND * (MIN_BIN + (1 - floor) * torch.softmax(raw[..., :bins], dim=-1))
     heights = 2 * BOUND * (MIN_BIN + (1 - floor) * torch.softmax(raw[..., bins : 2 * bins], dim=-1))
-    inner = MIN_SLOPE + softplus(raw[..., 2 * bins :] + 0.5413)  # softplus(0.5413) = 1: zero means identity
+    inner = MIN_SLOPE + softplus(raw[..., 2 * bins :] + UNIT_SLOPE)
     return widths, heights, pad(inner, (1, 1), value=1.0)
 
 

@@ -120,7 +120,7 @@ def train(
         history.append(Progress(step, step * schedule.batch, total.item() / count, nll, rate, elapsed))
         report(history[-1])
         total.zero_()
-        if not math.isfinite(history[-1].train_nll):
+        if not math.isfinite(history[-1].train_nll + nll):
             raise HpcflowError(f"training diverged near step {step}: lower train.learning_rate and train again")
         if nll < best_nll:
             best, best_nll, since = copy.deepcopy(kept.state_dict()), nll, 0

@@ -63,8 +63,11 @@ def load_curve(name_or_path: str) -> Curve:
             angstrom, throughput = np.loadtxt(path, ndmin=2, usecols=(0, 1)).T
     except (ValueError, UserWarning) as e:
         raise InputError(f"filter curve {path}: expected two columns of numbers, Angstrom and throughput ({e})") from e
-    if len(angstrom) < 2 or (np.diff(angstrom) <= 0).any() or not np.isfinite(throughput).all():
-        raise InputError(f"filter curve {path}: wavelengths must rise from row to row and all numbers be finite")
+    finite = np.isfinite(angstrom).all() and np.isfinite(throughput).all()
+    if len(angstrom) < 2 or not finite or angstrom[0] <= 0 or (np.diff(angstrom) <= 0).any():
+        raise InputError(
+            f"filter curve {path}: wavelengths must be positive and rise from row to row, and all numbers be finite"
+        )
     if not throughput.max() > 0 or throughput.min() < 0:
         raise InputError(f"filter curve {path}: throughputs must be positive somewhere and negative nowhere")
     return Curve(angstrom / 10.0, throughput)

@@ -83,6 +83,10 @@ class SspSimulator:
             raise InputError(
                 f"simulator ssp has no parameter {', '.join(sorted(unknown))}; free ones: log_age, ebv, r_v"
             )
+        if unknown := set(self._fixed) - needed:
+            raise InputError(
+                f"simulator ssp has no parameter {', '.join(sorted(unknown))} to be fixed; it has ebv, r_v"
+            )
         if missing := needed - set(parameters) - set(self._fixed):
             raise InputError(f"simulator ssp needs {', '.join(sorted(missing))}: give it bounds or a fixed value")
 
@@ -140,6 +144,10 @@ class SspSimulator:
         weights = band_weights(curve, table.wl_nm)
         used = np.flatnonzero(weights)
         a, b = LAWS[extinction](table.wl_nm[used])
+        if not np.isfinite(a).all():
+            raise InputError(
+                f"extinction {extinction} is not defined everywhere in a band; it holds from 100 to 3333 nm"
+            )
         return _Band((table.spec[used] * weights[used, None]).T.copy(), a, b)
 
     def _chebyshev(self, r_v: float) -> tuple[Floats, Floats]:

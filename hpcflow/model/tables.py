@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,22 +60,24 @@ def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
         with np.load(path, allow_pickle=False) as file:
             t_myr, wl_nm, spec = (np.asarray(file[key], dtype=np.float64) for key in ("t_myr", "wl_nm", "spec"))
             listed = np.atleast_1d(file["metallicity"]) if "metallicity" in file else None
-    except (KeyError, ValueError, OSError) as e:
+    except (KeyError, ValueError, TypeError, EOFError, OSError, BadZipFile) as e:
         raise InputError(f"SSP table {path}: expected an .npz with t_myr, wl_nm and spec ({e})") from e
-    if spec.ndim == 3:
-        spec = spec[_nearest(path, listed, metallicity)]
+    if spec.ndim == 3 or listed is not None:
+        spec = np.reshape(spec, (-1, *spec.shape[-2:]))
+        spec = spec[_nearest(path, listed, len(spec), metallicity)]
     if spec.shape != (len(wl_nm), len(t_myr)):
         raise InputError(
             f"SSP table {path}: spec is {spec.shape}, expected wavelengths x ages {len(wl_nm), len(t_myr)}"
         )
-    if (np.diff(t_myr) <= 0).any() or (np.diff(wl_nm) <= 0).any() or not np.isfinite(spec).all():
-        raise InputError(f"SSP table {path}: ages and wavelengths must rise and every luminosity be finite")
+    finite = all(np.isfinite(a).all() for a in (t_myr, wl_nm, spec))
+    if not finite or (np.diff(t_myr) <= 0).any() or (np.diff(wl_nm) <= 0).any():
+        raise InputError(f"SSP table {path}: ages and wavelengths must rise and every number be finite")
     return SspTable(t_myr, wl_nm, np.ascontiguousarray(spec))
 
 
-def _nearest(path: Path, listed: Floats | None, metallicity: float) -> int:
-    if listed is None:
-        raise InputError(f"SSP table {path}: spec has three axes but there is no `metallicity` to tell them apart")
+def _nearest(path: Path, listed: Floats | None, count: int, metallicity: float) -> int:
+    if listed is None or len(listed) != count:
+        raise InputError(f"SSP table {path}: `metallicity` must list one number for each of the {count} tables in spec")
     index = int(np.argmin(np.abs(listed - metallicity)))
     if not np.isclose(listed[index], metallicity, rtol=1e-6):
         raise InputError(

@@ -149,5 +149,4 @@ def _covariance(offset: Tensor, weight: Tensor) -> Tensor:
     """Weighted covariance (..., D, D) of offsets (..., n, D), kept away from singular."""
     total = weight.sum(dim=-1)[..., None, None]
     covariance = (offset * weight[..., None]).mT @ offset / total
-    tiny = 1e-6 * covariance.diagonal(dim1=-2, dim2=-1).mean(dim=-1)[..., None, None] + 1e-300
-    return covariance + tiny * torch.eye(offset.shape[-1], dtype=offset.dtype, device=offset.device)
+    return covariance + torch.diag_embed(1e-6 * covariance.diagonal(dim1=-2, dim2=-1) + 1e-30)
