@@ -16,13 +16,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hpcflow.flow.base import Flow, perceptron
+from hpcflow.flow.base import Flow, perceptron, start_at_zero
 from hpcflow.flow.spline import parameters_per_spline, spline, spline_inverse
 from hpcflow.model.prior import EDGE, Prior
 
 __all__ = ["AutoregressiveSpline"]
-
-LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 
 
 class AutoregressiveSpline(Flow):
@@ -61,7 +59,7 @@ class AutoregressiveSpline(Flow):
             _Step(given, self.outputs, hidden, layers, rank, frequencies) for given in range(1, self.dim)
         )
         self.sizes = [self.outputs] + [hidden + rank + 1] * (self.dim - 1)
-        self.embedding = perceptron(features, sum(self.sizes), embedding_hidden, embedding_layers)
+        self.embedding = start_at_zero(perceptron(features, sum(self.sizes), embedding_hidden, embedding_layers))
 
     def embed(self, x: Tensor) -> Tensor:
         """Return everything (N, C) that the pass needs of the features x (N, F)."""
@@ -110,7 +108,7 @@ class _Step(nn.Module):
         self.register_buffer("frequency", math.pi * torch.arange(1, frequencies + 1), persistent=False)
         inputs = given * (1 + 2 * frequencies)
         self.first = nn.Linear(inputs, hidden)
-        self.rest = nn.Sequential(nn.SiLU(), perceptron(hidden, outputs, hidden, layers - 1))
+        self.rest = nn.Sequential(nn.SiLU(), start_at_zero(perceptron(hidden, outputs, hidden, layers - 1)))
         self.spectrum = perceptron(inputs, rank, hidden, 2)
 
     def forward(self, before: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,7 +120,7 @@ class _Step(nn.Module):
         out = self.rest(self.first(waves) + from_cluster)
         located = 0.5 + base[..., 0] + (self.spectrum(waves) * weights).sum(-1)
         centre = torch.special.ndtri(located.clamp(1e3 * EDGE, 1 - 1e3 * EDGE))
-        # du/dz at the centre: a width on the unit scale becomes one in z
-        stretch = centre**2 / 2 + LOG_SQRT_2PI
+        # log dz/du, up to a constant: one width on the unit scale is wider in z near the bounds
+        stretch = centre**2 / 2
         log_scale = (out[..., 1] + stretch).clamp(-7, 3)
         return centre + out[..., 0] * torch.exp(log_scale), log_scale, out[..., 2:]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from hpcflow.flow.probit import Probit
 from hpcflow.model.prior import Prior
 
-__all__ = ["Flow", "perceptron"]
+__all__ = ["Flow", "perceptron", "start_at_zero"]
 
 
 class Flow(nn.Module, ABC):
@@ -73,6 +73,13 @@ class Flow(nn.Module, ABC):
 def standard_normal_log_prob(noise: Tensor) -> Tensor:
     """Return the log-density (...) of a standard normal at noise (..., D)."""
     return -(noise**2).sum(-1) / 2 - 0.5 * noise.shape[-1] * math.log(2 * math.pi)
+
+
+def start_at_zero(network: nn.Sequential) -> nn.Sequential:
+    """Return a perceptron whose output starts at zero, so that an untrained flow is the prior."""
+    for parameter in network[-1].parameters():
+        nn.init.zeros_(parameter)
+    return network
 
 
 def perceptron(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Sequential:

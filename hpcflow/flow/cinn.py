@@ -11,7 +11,7 @@ from FrEIA.framework import SequenceINN
 from FrEIA.modules import GLOWCouplingBlock, PermuteRandom
 from torch import Tensor, nn
 
-from hpcflow.flow.base import Flow, perceptron
+from hpcflow.flow.base import Flow, perceptron, start_at_zero
 from hpcflow.model.prior import Prior
 
 __all__ = ["ConditionalInvertibleNetwork"]
@@ -93,8 +93,4 @@ def _fix_permutations(blocks: nn.Module) -> None:
 
 
 def _subnet(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Module:
-    """A perceptron that starts at zero, so that an untrained coupling is the identity."""
-    network = perceptron(inputs, outputs, hidden, layers)
-    for parameter in network[-1].parameters():
-        nn.init.zeros_(parameter)
-    return network
+    return start_at_zero(perceptron(inputs, outputs, hidden, layers))
