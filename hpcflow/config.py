@@ -134,6 +134,7 @@ class Infer(Section):
     """Which catalogues, and what is computed of each cluster."""
 
     catalogues: Paths = []
+    flow: str | None = None  # another run's folder, whose flow is used
     format: Literal["auto", "phangs", "legus", "table"] = "auto"
     galaxy: str | None = None
     classes: list[int] | None = None

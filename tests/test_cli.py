@@ -207,6 +207,15 @@ def test_init_copies_a_config_once(tmp_path: Path) -> None:
     assert "walter2026" in hpcflow("init", "nonsense", tmp_path, code=2).stderr
 
 
+def test_a_flow_serves_another_run(config: Path, catalogue: str, run: Path, tmp_path: Path) -> None:
+    other = ("--run", tmp_path / "other", "--set", catalogue, "--set", f"infer.flow={run}", "--workers", 1)
+    said = hpcflow("infer", config, *other, "--set", "model.fixed.r_v=4", code=2).stderr
+    assert "model.fixed.r_v: 3.1 -> 4.0" in said
+    assert not (tmp_path / "other").exists()
+    hpcflow("infer", config, *other)
+    same(run / "posteriors.zarr", tmp_path / "other" / "posteriors.zarr")
+
+
 def refused(config: Path, tmp_path: Path, *sets: str) -> str:
     """Run everything with wrong input; it must end in one sentence, exit code 2 and nothing written."""
     folder = tmp_path / "refused"

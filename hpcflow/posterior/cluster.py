@@ -78,6 +78,8 @@ class Engine:
             return None
         modes = mean_shift(theta[None], settings.modes)
         location = modes.location[0]
+        if not torch.isfinite(location[0]).all():
+            return None
         with torch.inference_mode():
             mode_log_q = flow.log_prob(location[None].float(), x[None])[0]
         points = np.concatenate([location[:1].numpy(), theta[: settings.predictive].double().numpy()])

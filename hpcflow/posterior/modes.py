@@ -19,6 +19,7 @@ ITERATIONS = 30
 POINTS = 2000  # samples that make the density; more change modes by less than their width
 MERGE = 1.0  # two ends closer than this many bandwidths are one mode
 SADDLE = 0.8  # and so are two without a dip to this share of the lower one between them
+CANDIDATES = 5  # hills that are looked at before those without a dip between them are joined
 SHARPEN = 8
 LEAST_WEIGHT = 64.0  # effective samples under the sharpened kernel: below, noise would be climbed
 
@@ -49,15 +50,15 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
     n, dim = points.shape[1:]
     width = bandwidth or n ** (-1 / (dim + 4))
     centre = points.mean(dim=1, keepdim=True)
-    root = torch.linalg.cholesky(_covariance(points - centre, torch.ones_like(points[..., 0])))
+    root = torch.linalg.cholesky_ex(_covariance(points - centre, torch.ones_like(points[..., 0]))).L
     white = torch.linalg.solve_triangular(root, (points - centre).mT, upper=False).mT.float()
 
-    hills, found = _merge(_climb(white, white[:, :STARTS], width), width * MERGE, modes)
+    hills, found = _merge(_climb(white, white[:, :STARTS], width), width * MERGE, max(modes, CANDIDATES))
     found = _divided(white, hills, found, width)
+    first = (~found).int().argsort(dim=1, stable=True)[:, :modes]  # of those that are, the ones most starts reached
+    hills, found = hills.gather(1, first[..., None].expand(-1, -1, dim)), found.gather(1, first)
     location, density = _sharpen(white, hills, width)
-    nearest = torch.cdist(white, torch.where(found[..., None], location, torch.inf).nan_to_num(posinf=1e6)).argmin(
-        dim=-1
-    )
+    nearest = torch.cdist(white, torch.where(found[..., None], location, 1e6)).argmin(dim=-1)
     share = torch.nn.functional.one_hot(nearest, modes).double().mean(dim=1)
 
     order = torch.where(found, density, -torch.inf).argsort(dim=1, descending=True, stable=True)
@@ -133,7 +134,7 @@ def _sharpen(points: Tensor, location: Tensor, width: float) -> tuple[Tensor, Te
     density = torch.full((clusters, modes), -torch.inf, dtype=points.dtype, device=points.device)
     for _ in range(SHARPEN):
         offset = points[:, None] - location[:, :, None]
-        log_weight = -0.5 * ((offset @ torch.linalg.inv(kernel)) * offset).sum(dim=-1)
+        log_weight = -0.5 * ((offset @ torch.linalg.inv_ex(kernel).inverse) * offset).sum(dim=-1)
         weight = torch.softmax(log_weight, dim=-1)
         alive = alive & (1 / (weight**2).sum(dim=-1) > LEAST_WEIGHT)
         here = torch.logsumexp(log_weight, dim=-1) - 0.5 * torch.logdet(kernel)

@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hpcflow.config import Config
+from hpcflow.config import Config, difference
+from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.cluster import Engine, Settings
@@ -29,13 +30,15 @@ def infer(config: Config, run: Run, workers: int) -> None:
             or flow; nothing is written.
         FailedPartitionsError: if partitions were set aside.
     """
-    description = checkpoint.read_description(run.flow)
+    flow = _flow(config, run)
+    description = checkpoint.read_description(flow)
+    _refuse_another_model(flow, description["config"], config.plain())
     catalogue = read_catalogues(config)
     run.begin("infer", config)
     with log_to(run.logs, "infer"):
         for band, counts in catalogue.counts().items():
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
-        sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(run.flow / checkpoint.WEIGHTS)}
+        sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
         archive = _open_or_create(config, run, catalogue, sources, description)
         run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), workers)
 
@@ -81,11 +84,25 @@ def _archive(run: str) -> PosteriorArchive:
 @cache
 def _engine(run: str) -> Engine:
     one_thread()
-    folder = Run(Path(run)).flow
+    folder = _flow(config_of(run), Run(Path(run)))
     wanted = config_of(run).infer
     settings = Settings(wanted.samples, wanted.keep, wanted.predictive, wanted.modes, wanted.seed)
     support = Support.from_plain(checkpoint.read_description(folder)["support"])
     return Engine(checkpoint.load(folder), simulator_of(run), support, settings)
+
+
+def _flow(config: Config, run: Run) -> Path:
+    """Return where the flow is: the run's own, or that of the run that `infer.flow` names."""
+    return Run(Path(config.infer.flow)).flow if config.infer.flow else run.flow
+
+
+def _refuse_another_model(flow: Path, trained: dict[str, Any], config: dict[str, Any]) -> None:
+    changed = [line for key in ("model", "observe") for line in difference(trained[key], config[key], key)]
+    if changed:
+        raise InputError(
+            f"{flow} was trained for another model ({'; '.join(changed[:5])}): name another run in infer.flow, "
+            "or train a flow for this one"
+        )
 
 
 def _open_or_create(
