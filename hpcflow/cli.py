@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hpcflow import __version__
 from hpcflow.errors import HpcflowError, InputError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Posteriors of age, mass and reddening for catalogues of star clusters.",
 )
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of what to compute.")]
@@ -46,12 +46,30 @@ def main() -> None:
     except HpcflowError as e:
         print(f"hpcflow: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
+    except OSError as e:
+        print(f"hpcflow: {e.filename or 'a file'}: {e.strerror or e}; check the path and the disk", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("hpcflow: stopped; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
     except Exception:
         logging.getLogger("hpcflow").exception("hpcflow: this is a bug; please report it with the lines above")
         sys.exit(3)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and exit.")
+    ] = False,
+) -> None:
+    """Posteriors of age, mass and reddening for catalogues of star clusters."""
 
 
 @app.command()

@@ -72,6 +72,15 @@ class Simulate(Section):
     partition: Annotated[int, Field(gt=0)] = 50_000
     seed: int = 1
 
+    @model_validator(mode="after")
+    def _has_partitions_to_hold_out(self) -> "Simulate":
+        if self.n <= 2 * self.partition:
+            raise ValueError(
+                f"n = {self.n} makes fewer than 3 partitions of {self.partition}, one each for training, "
+                "validation and test; lower partition"
+            )
+        return self
+
 
 class Cinn(Section):
     """The FrEIA network of Walter et al. 2026; see `flow.cinn`."""
@@ -278,8 +287,9 @@ def _sentence(error: ValidationError) -> str:
         return f"{where} is not a known key; known here: {known}"
     if first["type"] == "missing":
         return f"{where} is missing; add it"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[:1].lower()}{message[1:]} (given: {first['input']!r:.80})"
+    if first["type"] == "value_error":  # our own sentence
+        return f"{where}: {first['ctx']['error']}"
+    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]} (given: {first['input']!r:.80})"
 
 
 def _keys(location: Sequence[Any]) -> list[str]:

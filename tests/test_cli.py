@@ -15,6 +15,7 @@ import xarray as xr
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from hpcflow import __version__
 from hpcflow.cli import main
 
 STORES = ("simulations.zarr", "posteriors.zarr", "report/validation.zarr")
@@ -272,6 +273,16 @@ def test_the_exit_code_leaves_the_process(config: Path) -> None:
 def test_the_namesake_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hpcflow.cli.distribution", lambda name: name)
     assert "virtual environment of its own" in hpcflow("init", code=2).stderr
+
+
+def test_version() -> None:
+    assert hpcflow("--version").stdout.strip() == __version__
+
+
+def test_places_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "check the path" in hpcflow("mock", config, "--out", tmp_path / "file" / "mock", code=2).stderr
+    assert "check the path" in hpcflow("simulate", config, "--run", tmp_path / "file" / "run", code=2).stderr
 
 
 def test_a_bug_is_called_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

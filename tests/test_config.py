@@ -49,6 +49,7 @@ def test_yaml_tags_make_no_objects(tmp_path: Path) -> None:
         ("train.flow={family: cinn, hiden: 3}", r"hiden is not a known key; known here: family, blocks"),
         ("train.flow={family: maf}", "cinn.*autoregressive"),
         ("simulate.n=-5", r"simulate\.n: .*greater than 0.*-5"),
+        ("simulate.n=1000", "n = 1000 makes fewer than 3 partitions of 1000.*lower partition"),
         ("simulate.n=many", r"simulate\.n: .*integer.*many"),
         ("observe.relative_error=[0, 2]", r"relative_error.*less than or equal to 1"),
         ("observe.band_sets=[[F999W]]", "F999W, which model.bands lacks"),

@@ -15,7 +15,6 @@ from hpcflow.store.regions import Regions, Variable
 __all__ = ["SimulationStore"]
 
 SCHEMA = "hpcflow-simulations/1"
-LEAST_PARTITIONS = 3
 FAILED = {"failed": "rows that could not be simulated and are NaN"}
 CHUNK = 10_000  # rows read at once by a random access
 
@@ -60,13 +59,8 @@ class SimulationStore:
             source: the simulator, its settings and the hashes of what went in.
 
         Raises:
-            InputError: if the folder exists, or there would be fewer than three partitions.
+            InputError: if the folder exists.
         """
-        if n <= (LEAST_PARTITIONS - 1) * partition:
-            raise InputError(
-                f"simulate.n = {n} makes fewer than {LEAST_PARTITIONS} partitions of {partition}, one each for "
-                "training, validation and test; lower simulate.partition"
-            )
         rows = min(CHUNK, partition)
         names = [p.name for p in parameters]
         variables = {

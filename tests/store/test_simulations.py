@@ -54,9 +54,3 @@ def test_an_unfinished_library_is_not_trained_on(tmp_path: Path) -> None:
     store.write(store.partitions[0], np.zeros((10, 2)), np.ones((10, 2)))
     with pytest.raises(InputError, match="4 partitions are not simulated yet"):
         store.rows("train")
-
-
-def test_too_few_partitions(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"lower simulate\.partition"):
-        make(tmp_path / "s.zarr", n=20, partition=10)
-    assert not (tmp_path / "s.zarr").exists()
