@@ -3,6 +3,7 @@
 Nothing heavy is imported before a command needs it, so that `hpcflow --help` is instant.
 """
 
+import errno
 import logging
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
@@ -46,13 +47,14 @@ def main() -> None:
     except HpcflowError as e:
         print(f"hpcflow: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
-    except OSError as e:
-        print(f"hpcflow: {e.filename or 'a file'}: {e.strerror or e}; check the path and the disk", file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
         print("hpcflow: stopped; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
-    except Exception:
+    except Exception as e:
+        # A file that cannot be written is the user's to mend; sockets and time-outs are OSErrors too, but name no file.
+        if isinstance(e, OSError) and (e.filename or e.errno in (errno.ENOSPC, errno.EDQUOT)):
+            print(f"hpcflow: {e.filename or 'writing'}: {e.strerror}; check the path and the disk", file=sys.stderr)
+            sys.exit(2)
         logging.getLogger("hpcflow").exception("hpcflow: this is a bug; please report it with the lines above")
         sys.exit(3)
 

@@ -160,8 +160,9 @@ class Infer(Section):
 
     @model_validator(mode="after")
     def _keeps_what_it_draws(self) -> "Infer":
-        if self.keep > self.samples:
-            raise ValueError(f"keep = {self.keep} is more than samples = {self.samples}; lower it")
+        for name, wanted in (("keep", self.keep), ("predictive", self.predictive)):
+            if wanted > self.samples:
+                raise ValueError(f"{name} = {wanted} is more than samples = {self.samples}; lower it")
         return self
 
 

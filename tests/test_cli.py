@@ -1,5 +1,6 @@
 """The command line as a user meets it: every command, wrong input, restarts, and the same bytes every time."""
 
+import errno
 import io
 import shutil
 import subprocess
@@ -283,6 +284,17 @@ def test_places_that_cannot_be_written(config: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "check the path" in hpcflow("mock", config, "--out", tmp_path / "file" / "mock", code=2).stderr
     assert "check the path" in hpcflow("simulate", config, "--run", tmp_path / "file" / "run", code=2).stderr
+
+
+def test_a_full_disk_is_no_bug_but_a_time_out_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(error: OSError) -> None:
+        raise error
+
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr("hpcflow.stages.init.shipped_configs", lambda: fail(full))
+    assert "No space left on device; check" in hpcflow("init", "demo", tmp_path, code=2).stderr
+    monkeypatch.setattr("hpcflow.stages.init.shipped_configs", lambda: fail(TimeoutError("scheduler")))
+    assert "please report it" in hpcflow("init", "demo", tmp_path, code=3).stderr
 
 
 def test_a_bug_is_called_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

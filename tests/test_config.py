@@ -56,6 +56,7 @@ def test_yaml_tags_make_no_objects(tmp_path: Path) -> None:
         ("model.parameters={log_age: {low: 6, high: 10}}", "lacks ebv, log_mass"),
         ("model.fixed={ebv: 1}", "ebv is both free and fixed"),
         ("infer.keep=100000", "keep = 100000 is more than samples"),
+        ("infer.predictive=100000", "predictive = 100000 is more than samples"),
         ("name=a/b", "name: "),
         ("train", "expected section.key=value"),
         ("name.x=1", "name is a value, not a section"),

@@ -9,7 +9,7 @@ from distributed import Client, LocalCluster
 
 __all__ = ["default_workers", "local_client"]
 
-# A malloc that keeps its pages is worth a factor of two in sampling; Dask's default gives them back.
+# Dask's default has malloc give its pages back after every call, to be faulted in again by the next one.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": 1,
     "MKL_NUM_THREADS": 1,

@@ -31,11 +31,12 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
         HpcflowError: if training diverges.
     """
     store = SimulationStore.open(run.simulations)
-    training, validation = store.rows("train"), store.rows("validation")
-    run.begin("train", config)
     if run.flow.exists():
+        run.begin("train", config)  # refuses a config that it was not trained with
         log.info("train: %s is trained already", run.flow)
         return
+    training, validation = store.rows("train"), store.rows("validation")
+    run.begin("train", config)
     with log_to(run.logs, "train"):
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.set_num_threads(workers or default_workers())

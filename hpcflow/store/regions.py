@@ -145,7 +145,9 @@ class Regions:
             ValueError: if the partition is not one of the group's, or an array has another number of rows. An
                 unaligned region would be written without complaint, and lose its neighbours' rows.
         """
-        if partition not in self.partitions[partition.index : partition.index + 1]:
+        start = partition.index * self.size
+        expected = Partition(partition.index, start, min(start + self.size, self.rows))
+        if partition != expected or not 0 <= start < self.rows:
             raise ValueError(f"{partition} is not a partition of {self.path}, which is cut every {self.size} rows")
         for name, values in arrays.items():
             if len(values) != len(partition):
