@@ -171,6 +171,7 @@ class Validate(Section):
 
     n: Annotated[int, Field(gt=0)] = 10_000
     samples: Annotated[int, Field(ge=20)] = 200
+    exact: Annotated[int, Field(ge=0)] = 1000  # of the n, compared with the exact posterior
     partition: Annotated[int, Field(gt=0)] = 1000
     seed: int = 1
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hpcflow.figures.recovery import Recovery
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.summary import has_posterior
+from hpcflow.store.findings import gap
 
 __all__ = ["GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
 
@@ -143,6 +144,7 @@ def _validation(run: RunFolder) -> list[Number]:
         log_q = checked["log_q"].values[np.isfinite(checked["log_q"].values)]
         error = log_q.std() / np.sqrt(max(len(log_q), 1))
         lines.append(Number(group, "mean log-density of the truth", _nat(log_q.mean(), error)))
+    lines += _gap(checked)
     low, high = checked["quantile"].isel(quantile=0), checked["quantile"].isel(quantile=2)
     inside = ((checked["truth"] >= low) & (checked["truth"] <= high)).mean("simulation")
     for name in checked["parameter"].values:
@@ -150,6 +152,20 @@ def _validation(run: RunFolder) -> list[Number]:
         text = share(value, np.sqrt(value * (1 - value) / max(n, 1)))
         lines.append(Number(group, f"truth in the 68 % interval, {NAMES.get(name, name)}", text, "expected 68 %"))
     return lines
+
+
+def _gap(checked: xr.Dataset) -> list[Number]:
+    """Return the gap to the exact posterior: of all, and where it sits."""
+    found = gap(checked)
+    return [
+        Number(
+            "Gap to the exact posterior",
+            "mean log p \u2212 log q" if name == "all" else name,
+            _nat(value.mean, value.error),
+            f"{_count(value.n)} held-out simulations",
+        )
+        for name, value in found.items()
+    ]
 
 
 def _clusters(archive: xr.Dataset | None) -> list[Number]:

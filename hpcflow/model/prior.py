@@ -75,7 +75,7 @@ class Prior:
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw `n` parameter vectors (n, D)."""
-        return self._from_unit(rng.random((n, len(self.parameters))))
+        return self.from_unit(rng.random((n, len(self.parameters))))
 
     def log_prob(self, theta: Floats) -> Floats:
         """Return log p(theta) (N,) for theta (N, D) in declared units; -inf outside the bounds."""
@@ -90,13 +90,23 @@ class Prior:
 
         Source: Walter et al. 2026, eq. 9.
         """
-        low, high = self._outer(self.low), self._outer(self.high)
-        unit = (self._outer(np.asarray(theta, dtype=np.float64)) - low) / (high - low)
-        return ndtri(np.clip(unit, EDGE, 1 - EDGE))
+        return ndtri(np.clip(self.to_unit(theta), EDGE, 1 - EDGE))
 
     def from_latent(self, z: Floats) -> Floats:
         """Map latent z (..., D) back to theta (..., D): inside the bounds by construction."""
-        return self._from_unit(ndtr(np.asarray(z, dtype=np.float64)))
+        return self.from_unit(ndtr(np.asarray(z, dtype=np.float64)))
+
+    def to_unit(self, theta: Floats) -> Floats:
+        """Map theta (..., D) to its prior CDF (..., D): uniform on the unit cube under the prior."""
+        low, high = self._outer(self.low), self._outer(self.high)
+        return (self._outer(np.asarray(theta, dtype=np.float64)) - low) / (high - low)
+
+    def from_unit(self, unit: Floats) -> Floats:
+        """Map the unit cube (..., D) back to theta (..., D)."""
+        low, high = self._outer(self.low), self._outer(self.high)
+        value = low + unit * (high - low)
+        theta = np.where(self._is_log, np.exp(np.where(self._is_log, value, 0.0)), value)
+        return np.clip(theta, self.low, self.high)
 
     def index(self, names: Sequence[str]) -> list[int]:
         """Return the columns of theta that hold the named parameters."""
@@ -109,9 +119,3 @@ class Prior:
     def _outer(self, theta: Floats) -> Floats:
         """Declared units -> the scale on which the prior is uniform."""
         return np.where(self._is_log, np.log(np.where(self._is_log, theta, 1.0)), theta)
-
-    def _from_unit(self, unit: Floats) -> Floats:
-        low, high = self._outer(self.low), self._outer(self.high)
-        value = low + unit * (high - low)
-        theta = np.where(self._is_log, np.exp(np.where(self._is_log, value, 0.0)), value)
-        return np.clip(theta, self.low, self.high)

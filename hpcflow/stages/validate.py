@@ -2,33 +2,43 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hpcflow.config import Config
+from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
+from hpcflow.model.observe import Photometry
 from hpcflow.posterior.calibration import calibrate, product_names
+from hpcflow.posterior.exact import ExactModel, tractable_order
+from hpcflow.posterior.gap import gaps
+from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.sampling import keyed_noise
-from hpcflow.stages.build import build_observer, build_prior, config_of
+from hpcflow.stages.build import build_observer, build_prior, build_simulator, config_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import QUANTILES
+from hpcflow.store.findings import describe
 from hpcflow.store.partitions import Partition, rng_for
 from hpcflow.store.simulations import SimulationStore
+from hpcflow.store.strata import mean_error
 from hpcflow.store.validation import ValidationStore
 
-__all__ = ["coverage", "validate"]
+__all__ = ["validate"]
 
 TILE = 25  # clusters that go through the network together; fixed, so that results do not depend on anything else
+HELD = 64  # exact samples that the flow's density of the first parameters is averaged over
 
 
 def validate(config: Config, run: Run, workers: int) -> None:
-    """Rank held-out truths among samples of their posteriors, and report the coverage of the 68 % intervals.
+    """Rank held-out truths among samples of their posteriors, compare densities, and say what was found.
 
     Raises:
         InputError: if there is no trained flow, or the record is of another one.
@@ -40,44 +50,64 @@ def validate(config: Config, run: Run, workers: int) -> None:
     with log_to(run.logs, "validate"):
         store = _open_or_create(config, run, min(config.validation.n, available))
         run_missing("validate", run, validate_partition, store.partitions, store.missing(), workers)
-        for name, (share, error) in coverage(run.validation).items():
-            log.info(
-                "validate: the 68 %% interval of %s holds %.1f +- %.1f %% of the truths", name, 100 * share, 100 * error
-            )
-
-
-def coverage(path: Path) -> dict[str, tuple[float, float]]:
-    """Return by parameter the share of truths inside the central 68 % interval, and its standard error."""
-    with ValidationStore.open(path).dataset() as ds:
-        low, high = (ds["quantile"].values[:, i] for i in (0, 2))
-        inside = ((ds["truth"].values > low) & (ds["truth"].values < high)).mean(axis=0)
-        n = ds.sizes["simulation"]
-        names = ds["parameter"].values.tolist()
-    return {name: (float(p), float(np.sqrt(p * (1 - p) / n))) for name, p in zip(names, inside, strict=True)}
+        for line in describe(run.validation):
+            log.info("validate: %s", line)
 
 
 def validate_partition(run: str, partition: Partition) -> None:
-    """Observe, infer and rank one partition of held-out simulations; what a worker does."""
+    """Observe, infer, rank and compare one partition of held-out simulations; what a worker does."""
     config, estimator = config_of(run), _estimator(run)
-    names, theta, flux = _held_out(run)
-    rows = slice(partition.start, partition.stop)
-    prior, seed = estimator.prior, config.validation.seed
-    rng = rng_for(seed, "validate", partition.index)
-    log_mass = prior.select(["log_mass"]).sample(len(partition), rng)
-    columns = {**dict(zip(names, theta[rows].T, strict=True)), "log_mass": log_mass[:, 0]}
-    truth = torch.from_numpy(np.stack([columns[name] for name in prior.names], axis=1)).float()
-    photometry = build_observer(config)(flux[rows].astype(np.float64), log_mass[:, 0], rng)
+    truth, photometry = _observed(run, partition)
     noise = keyed_noise(
-        seed, ("validate", partition.index), len(partition) * config.validation.samples, len(prior.names)
+        config.validation.seed,
+        ("validate", partition.index),
+        truth.shape[0] * config.validation.samples,
+        truth.shape[1],
     )
-    noise = noise.reshape(len(partition), config.validation.samples, len(prior.names))
+    noise = noise.reshape(len(partition), config.validation.samples, truth.shape[1])
     with torch.inference_mode():
         x = estimator.condition(photometry)
         tiles = zip(noise.split(TILE), x.split(TILE), strict=True)
         samples = torch.cat([estimator.flow.transform(*tile)[0] for tile in tiles])
         log_q = torch.cat([estimator.flow(t, c) for t, c in zip(truth.split(TILE), x.split(TILE), strict=True)])
-    ranks = calibrate(truth, samples, QUANTILES)
-    _store(run).write(partition, {**ranks, "truth": truth.numpy(), "log_q": log_q.numpy()})
+    flux, sigma, observed, _ = photometry
+    record = {
+        **calibrate(truth, samples, QUANTILES),
+        **_compare(run, partition, truth, x, photometry),
+        "truth": truth.numpy(),
+        "log_q": log_q.numpy(),
+        "error": mean_error(flux, sigma, observed),
+        "bands": observed.sum(axis=1),
+    }
+    _store(run).write(partition, record)
+
+
+def _observed(run: str, partition: Partition) -> tuple[Tensor, Photometry]:
+    """Return true parameters (n, D) and photometry of a partition's simulations."""
+    config, prior = config_of(run), _estimator(run).prior
+    names, theta, flux = _held_out(run)
+    rows = slice(partition.start, partition.stop)
+    rng = rng_for(config.validation.seed, "validate", partition.index)
+    log_mass = prior.select(["log_mass"]).sample(len(partition), rng)[:, 0]
+    columns = {**dict(zip(names, theta[rows].T, strict=True)), "log_mass": log_mass}
+    truth = torch.from_numpy(np.stack([columns[name] for name in prior.names], axis=1)).float()
+    return truth, build_observer(config)(flux[rows].astype(np.float64), log_mass, rng)
+
+
+def _compare(run: str, partition: Partition, truth: Tensor, x: Tensor, photometry: Photometry) -> dict[str, Any]:
+    """Return log_p (n,) and gap (n, D) of the partition's share of the simulations that are compared; NaN elsewhere."""
+    attrs, total = _store(run).attrs, len(_store(run))
+    rows = np.flatnonzero(np.arange(partition.start, partition.stop) * attrs["exact"] % total < attrs["exact"])
+    log_p, gap = np.full(len(truth), np.nan), np.full(truth.shape, np.nan)
+    if attrs["exact"] and len(rows):
+        model = _exact(run)
+        rng = rng_for(attrs["seed"], "exact", partition.index)
+        posteriors = [model.posterior(Photometry(*(a[i : i + 1] for a in photometry))) for i in rows]
+        points = truth[rows].double().numpy()
+        chains = [p.chain(point, HELD, rng) for p, point in zip(posteriors, points, strict=True)]
+        log_p[rows] = [chain.log_p[-1] for chain in chains]
+        gap[rows[:, None], model.order] = gaps(_estimator(run).flow, x[rows], truth[rows], chains)
+    return {"log_p": log_p, "gap": gap}
 
 
 @cache
@@ -89,6 +119,11 @@ def _store(run: str) -> ValidationStore:
 def _estimator(run: str) -> Estimator:
     one_thread()
     return checkpoint.load(Run(Path(run)).flow)
+
+
+@cache
+def _exact(run: str) -> ExactModel:
+    return ExactModel(_likelihood(config_of(run)))
 
 
 @cache
@@ -104,12 +139,32 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
         refuse_other_sources(run.validation, store.attrs, source)
         return store
     parameters = build_prior(config).parameters
-    attrs = {**source, "samples": config.validation.samples, "seed": config.validation.seed}
+    order, reason = _order(config)
+    attrs = {
+        **source,
+        "samples": config.validation.samples,
+        "seed": config.validation.seed,
+        "exact": min(config.validation.exact, n) if order else 0,
+        "exact_says": reason,
+    }
     return ValidationStore.create(
         run.validation,
         n=n,
         partition=config.validation.partition,
         parameters=parameters,
         statistics=product_names([p.name for p in parameters]),
+        order=order,
         attrs=attrs,
     )
+
+
+def _order(config: Config) -> tuple[list[str], str]:
+    """Return the parameters in the order the gap is taken apart; where it cannot be, nothing, and why."""
+    try:
+        return tractable_order(_likelihood(config)), "log p is exact for this model"
+    except InputError as e:
+        return [], str(e)
+
+
+def _likelihood(config: Config) -> Likelihood:
+    return Likelihood(build_simulator(config), build_prior(config), build_observer(config))

@@ -15,16 +15,19 @@ from hpcflow.store.regions import Regions, Variable
 
 __all__ = ["ValidationStore"]
 
-SCHEMA = "hpcflow-validation/1"
+SCHEMA = "hpcflow-validation/2"
 
 
 class ValidationStore:
-    """One row per held-out simulation: truth, ranks, quantiles and the flow's density of the truth."""
+    """One row per held-out simulation: truth, ranks, quantiles, and the flow's and the exact density of the truth."""
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
         self.missing, self.partitions = regions.missing, regions.partitions
         self.attrs = regions.attrs
+
+    def __len__(self) -> int:
+        return sum(map(len, self.partitions))
 
     @classmethod
     def create(
@@ -35,9 +38,19 @@ class ValidationStore:
         partition: int,
         parameters: Sequence[Parameter],
         statistics: Sequence[str],
+        order: Sequence[str],
         attrs: Mapping[str, Any],
     ) -> "ValidationStore":
-        """Make an empty record of `n` simulations; `statistics` are the products that are ranked as well.
+        """Make an empty record of `n` simulations.
+
+        Args:
+            path: folder to make.
+            n: number of held-out simulations.
+            partition: simulations per partition.
+            parameters: with their units.
+            statistics: the products of parameters that are ranked as well.
+            order: of the parameters in the chain rule that takes the gap apart.
+            attrs: samples, seed and hashes.
 
         Raises:
             InputError: if the folder exists.
@@ -67,7 +80,18 @@ class ValidationStore:
                 units=units,
                 levels=list(QUANTILES),
             ),
+            "error": variable(("simulation",), long_name="geometric mean of the bands' relative errors", units="1"),
+            "bands": variable(("simulation",), long_name="number of observed bands", units="1"),
             "log_q": variable(("simulation",), long_name="log of the flow's density of the truth", units="1"),
+            "log_p": variable(
+                ("simulation",), long_name="log of the exact density of the truth; NaN where not computed", units="1"
+            ),
+            "gap": variable(
+                ("simulation", "parameter"),
+                long_name="log p - log q of each parameter, given those before it in the attribute `order`",
+                units="nat",
+                order=list(order),
+            ),
         }
         return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs))
 

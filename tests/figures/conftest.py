@@ -130,7 +130,7 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
     n = 60
     store = ValidationStore.create(
         path / "report" / "validation.zarr", n=n, partition=30, parameters=PARAMETERS, statistics=PRODUCTS,
-        attrs={"samples": DRAWS, "seed": 1},
+        order=["log_age", "ebv", "log_mass"], attrs={"samples": DRAWS, "seed": 1, "exact": n // 2, "exact_says": ""},
     )  # fmt: skip
     truth = rng.random((n, 3))
     levels = np.broadcast_to(np.array([0.16, 0.5, 0.84])[:, None], (n, 3, 3))
@@ -141,7 +141,19 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
     }
     for p in store.partitions:
         rows = {name: values[p.start : p.stop] for name, values in {**arrays, "quantile": levels}.items()}
-        store.write(p, {**rows, "log_q": rng.normal(3, 1, len(p))})
+        log_q, gap = rng.normal(3, 1, len(p)), rng.normal(0.1, 0.2, (len(p), 3))
+        gap[::2] = np.nan
+        store.write(
+            p,
+            {
+                **rows,
+                "log_q": log_q,
+                "log_p": log_q + gap.sum(axis=1),
+                "gap": gap,
+                "error": rng.uniform(0.05, 0.5, len(p)),
+                "bands": rng.integers(3, 6, len(p)),
+            },
+        )
 
 
 @pytest.fixture(scope="session")

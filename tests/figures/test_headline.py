@@ -7,7 +7,8 @@ from hpcflow.figures.run import RunFolder
 
 def test_every_stage_has_its_numbers(run, archive, truth):
     lines = headline(run, archive) + recovery_numbers(recovery(archive, truth))
-    assert {line.group for line in lines} == {"Simulations", "Flow", "Calibration", "Clusters", "Truth"}
+    groups = {"Simulations", "Flow", "Calibration", "Gap to the exact posterior", "Clusters", "Truth"}
+    assert {line.group for line in lines} == groups
     values = {(line.group, line.name): line.value for line in lines}
     assert values["Clusters", "in the catalogues"] == "40"
     assert values["Clusters", "with a posterior"] == "39"

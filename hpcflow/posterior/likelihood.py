@@ -1,0 +1,138 @@
+"""The likelihood of photometry where it can be written down: noise known, no nuisance parameter.
+
+Given the true flux f of a band, training draws r ~ U[r_min, r_max], sigma = r f and f* by the noise law. What a
+catalogue holds is (f*, sigma), and its density is, per band,
+
+    log p(f*, sigma | f) = log noise(f*; f, sigma) - ln f - ln(r_max - r_min),    r_min <= sigma / f <= r_max
+
+(the - ln f is the Jacobian of r = sigma / f). Bands are independent; the mass enters through f alone.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+from hpcflow.model.observe import Observer, Photometry, scale
+from hpcflow.model.prior import Prior
+from hpcflow.model.simulator import Simulator
+
+__all__ = ["LAWS", "Law", "Likelihood"]
+
+Floats = NDArray[np.floating]
+
+
+class Law(NamedTuple):
+    """One noise law as a function of ln f.
+
+    log_density: of the observed flux. pull: the residual in units of its spread. slope: of the log-density, and its
+    information, the square of the pull's own slope.
+    """
+
+    log_density: Callable[[Floats, Floats, Floats], Floats]
+    pull: Callable[[Floats, Floats, Floats], Floats]
+    slope: Callable[[Floats, Floats, Floats], tuple[Floats, Floats]]
+
+
+def _variance(log_f: Floats, sigma: Floats) -> Floats:
+    return np.log1p((sigma * np.exp(-log_f)) ** 2)
+
+
+def _lognormal(log_f: Floats, flux: Floats, sigma: Floats) -> Floats:
+    variance, log_flux = _variance(log_f, sigma), np.log(flux)
+    pull = log_flux - log_f + variance / 2
+    return -0.5 * (np.log(2 * np.pi * variance) + pull**2 / variance) - log_flux
+
+
+def _lognormal_pull(log_f: Floats, flux: Floats, sigma: Floats) -> Floats:
+    variance = _variance(log_f, sigma)
+    return (np.log(flux) - log_f + variance / 2) / np.sqrt(variance)
+
+
+def _lognormal_slope(log_f: Floats, flux: Floats, sigma: Floats) -> tuple[Floats, Floats]:
+    variance = _variance(log_f, sigma)
+    bend = np.expm1(-variance)  # half the slope of the variance
+    pull = (np.log(flux) - log_f + variance / 2) / variance
+    return pull**2 * bend - bend / variance + pull * (1 - bend), (1 - bend) ** 2 / variance
+
+
+def _normal(log_f: Floats, flux: Floats, sigma: Floats) -> Floats:
+    return -0.5 * _normal_pull(log_f, flux, sigma) ** 2 - np.log(sigma) - 0.5 * np.log(2 * np.pi)
+
+
+def _normal_pull(log_f: Floats, flux: Floats, sigma: Floats) -> Floats:
+    return (flux - np.exp(log_f)) / sigma
+
+
+def _normal_slope(log_f: Floats, flux: Floats, sigma: Floats) -> tuple[Floats, Floats]:
+    f = np.exp(log_f)
+    return (flux - f) * f / sigma**2, (f / sigma) ** 2
+
+
+LAWS = {
+    "lognormal": Law(_lognormal, _lognormal_pull, _lognormal_slope),
+    "normal": Law(_normal, _normal_pull, _normal_slope),
+}
+
+
+class Likelihood:
+    """The density p(photometry | theta) of the training set's own observations.
+
+    Args:
+        simulator: noiseless unit-mass fluxes.
+        prior: its parameters are the simulator's and log_mass.
+        observer: noise law and range of relative errors.
+
+    Raises:
+        InputError: if a parameter other than those would have to be integrated out, or errors have no range.
+    """
+
+    def __init__(self, simulator: Simulator, prior: Prior, observer: Observer) -> None:
+        if set(prior.names) != {*simulator.parameters, "log_mass"}:
+            raise InputError(
+                f"the likelihood of {', '.join(prior.names)} is not tractable: "
+                f"the simulator needs {', '.join(simulator.parameters)}"
+            )
+        low, high = observer.relative_error
+        if not low < high:
+            raise InputError(f"observe.relative_error [{low}, {high}] has no width, so errors have no density")
+        self.simulator, self.prior, self.law = simulator, prior, LAWS[observer.noise]
+        self.relative_error = (low, high)
+        self.columns, self.mass = prior.index(simulator.parameters), prior.names.index("log_mass")
+
+    def __call__(self, theta: Floats, photometry: Photometry) -> Floats:
+        """Return log p(photometry | theta) (N, n) for n points theta (N, n, D) of each of N clusters.
+
+        Points that explain an observation by no error of the training range have -inf; bands that are not observed
+        count nothing.
+        """
+        clusters, n, dim = theta.shape
+        flat = theta.reshape(-1, dim).astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_unit = np.log(self.simulator(flat[:, self.columns])).reshape(clusters, n, -1)
+        size = scale(theta[..., self.mass].astype(np.float64), np.asarray(photometry.distance)[:, None])
+        return self.of_fluxes(log_unit + np.log(size)[..., None], photometry)
+
+    def of_fluxes(self, log_f: Floats, photometry: Photometry) -> Floats:
+        """Return the log-likelihood (N, n) of true fluxes exp(log_f) (N, n, B), of N clusters."""
+        observed = np.asarray(photometry.observed)
+        flux = np.where(observed, photometry.flux, 1.0)[:, None].astype(np.float64)
+        sigma = np.where(observed, photometry.sigma, 1.0)[:, None].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            terms = self.band(log_f, flux, sigma)
+        total = np.where(observed[:, None], terms, 0.0).sum(axis=-1)
+        return np.where(np.isnan(total), -np.inf, total)
+
+    def band(self, log_f: Floats, flux: Floats, sigma: Floats, edges: bool = True) -> Floats:
+        """Return log p(f*, sigma | f) of single bands (...), -inf where no error of the training range explains it.
+
+        Without `edges` the density goes on smoothly beyond those errors.
+        """
+        low, high = self.relative_error
+        terms = self.law.log_density(log_f, flux, sigma) - log_f - np.log(high - low)
+        if not edges:
+            return terms
+        error = sigma * np.exp(-log_f)
+        return np.where((error >= low) & (error <= high), terms, -np.inf)
