@@ -95,11 +95,22 @@ def simulate(config: ConfigPath, run: RunFolder = None, sets: Overrides = None, 
 
 
 @app.command()
-def train(config: ConfigPath, run: RunFolder = None, sets: Overrides = None, workers: Workers = None) -> None:
+def train(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    search: Annotated[
+        int | None, typer.Option("--search", metavar="N", min=1, help="Instead, try N settings and write the best.")
+    ] = None,
+) -> None:
     """Learn the posterior from the library."""
+    settings, folder = _open(config, run, sets)
+    if search:
+        _search(settings, folder, search, _workers(workers))
+        return
     from hpcflow.stages.train import train_flow
 
-    settings, folder = _open(config, run, sets)
     train_flow(settings, folder, _workers(workers))
 
 
@@ -236,6 +247,17 @@ def _open(
     named = [f"infer.catalogues={json.dumps(catalogues)}"] if catalogues else []
     settings = load_config(config, [*(sets or []), *named])
     return settings, Run(run or Path("runs") / settings.name)
+
+
+def _search(settings: "Config", folder: "Run", count: int, workers: int) -> None:
+    from rich.console import Console
+
+    from hpcflow.stages.search import BEST
+    from hpcflow.stages.search import search as find
+    from hpcflow.stages.search_results import best_table
+
+    Console().print(best_table(find(settings, folder, count, workers)))
+    print(f"next: hpcflow train {folder.search / BEST} --run {folder.path}")
 
 
 def _workers(asked: int | None) -> int:

@@ -1,17 +1,26 @@
 """The one config: what to compute, as typed and frozen values; unknown keys are refused."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hpcflow.errors import InputError
 
-__all__ = ["Config", "difference", "dump_yaml", "load_config", "load_yaml"]
+__all__ = ["Axis", "Config", "difference", "dump_yaml", "load_config", "load_yaml", "with_values"]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 # Argument lists on the command line are easily given as one word.
@@ -114,6 +123,7 @@ class Train(Section):
 
     flow: Annotated[Cinn | Autoregressive, Field(discriminator="family")] = Autoregressive()
     features: Literal["absolute", "paper"] = "absolute"
+    members: Annotated[int, Field(ge=1)] = 1  # flows of the ensemble
     batch: Annotated[int, Field(gt=0)] = 2048
     steps: Annotated[int, Field(gt=0)] = 20_000
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
@@ -123,6 +133,46 @@ class Train(Section):
     clip: Annotated[float, Field(gt=0)] = 5.0
     validate_every: Annotated[int, Field(gt=0)] = 250
     patience: Annotated[int, Field(gt=0)] = 20
+    seed: int = 1
+
+    @model_serializer(mode="wrap")
+    def _one_member_goes_without_saying(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `members: 1` out: runs frozen before there were ensembles are still the same runs."""
+        return {key: value for key, value in plain(self).items() if (key, value) != ("members", 1)}
+
+
+class Axis(Section):
+    """The values one key may take in a search: choices, or all from low to high (in the logarithm: log)."""
+
+    choices: list[bool | int | float | str] = []
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_choices_or_a_range(self) -> "Axis":
+        if self.choices:
+            if self.low is not None or self.high is not None:
+                raise ValueError("choices and a range are given; keep one")
+        elif self.low is None or self.high is None:
+            raise ValueError("give choices, or both low and high")
+        elif not self.low < self.high:
+            raise ValueError(f"low = {self.low} is not below high = {self.high}; swap them")
+        elif self.log and self.low <= 0:
+            raise ValueError(f"low = {self.low} has no logarithm; raise it above 0")
+        return self
+
+    @property
+    def corners(self) -> list[bool | int | float | str]:
+        """Its choices, or the two ends of its range."""
+        return self.choices or [end for end in (self.low, self.high) if end is not None]
+
+
+class Search(Section):
+    """Where `hpcflow train --search` looks, by dotted key of train; nowhere named, see `stages.search_space`."""
+
+    space: dict[str, Axis] = {}
+    steps: Annotated[int, Field(gt=0)] | None = None  # of a trial that is not stopped early; those of train if null
     seed: int = 1
 
 
@@ -191,6 +241,7 @@ class Config(Section):
     observe: Observe = Observe()
     simulate: Simulate = Simulate()
     train: Train = Train()
+    search: Search = Search()
     infer: Infer = Infer()
     validation: Annotated[Validate, Field(alias="validate")] = Validate()
     mock: Mock = Mock()
@@ -203,6 +254,19 @@ class Config(Section):
         unknown = {b for bands in self.observe.band_sets for b in bands} - set(self.model.bands)
         if unknown:
             raise ValueError(f"observe.band_sets names {', '.join(sorted(unknown))}, which model.bands lacks")
+        return self
+
+    @model_validator(mode="after")
+    def _search_leads_to_configs(self) -> "Config":
+        known = _searchable(self.train)
+        for key, axis in self.search.space.items():
+            if key not in known:
+                raise ValueError(f"search.space: {key} cannot be searched; known here: {', '.join(known)}")
+            for value in axis.corners:
+                try:
+                    Config.model_validate(_placed({**self.plain(), "search": {}}, {key: value}))
+                except ValidationError as e:
+                    raise ValueError(f"search.space: {_sentence(e)}") from e
         return self
 
     def plain(self) -> dict[str, Any]:
@@ -251,6 +315,18 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise InputError(f"{path}: {_sentence(e)}") from e
 
 
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return the config with the values of dotted keys replaced, checked as if it had been read so.
+
+    Raises:
+        InputError: naming the first key that is wrong, and what it may be.
+    """
+    try:
+        return Config.model_validate(_placed(config.plain(), values))
+    except ValidationError as e:
+        raise InputError(_sentence(e)) from e
+
+
 def difference(old: Any, new: Any, at: str = "") -> list[str]:
     """Say where two plain configs differ, one `key: old -> new` each.
 
@@ -263,6 +339,26 @@ def difference(old: Any, new: Any, at: str = "") -> list[str]:
             line for key in keys for line in difference(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
         ]
     return [] if old == new else [f"{at}: {old} -> {new}"]
+
+
+def _placed(raw: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Put values into nested sections, which are there."""
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        at = raw
+        for section in sections:
+            at = at[section]
+        at[last] = value
+    return raw
+
+
+def _searchable(train: Train) -> list[str]:
+    """Return the dotted keys whose values make comparable trainings; how long they last is not among them."""
+    fixed = {"flow", "members", "steps", "validate_every", "seed", "family", "order"}
+    names = [name for name in Train.model_fields if name not in fixed]
+    return [f"train.{name}" for name in names] + [
+        f"train.flow.{name}" for name in type(train.flow).model_fields if name not in fixed
+    ]
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
@@ -305,5 +401,5 @@ def _keys(location: Sequence[Any]) -> list[str]:
         families: dict[Any, Any] = {"cinn": Cinn, "autoregressive": Autoregressive}
         section = families.get(part) or fields.get(part, section)
         if not hasattr(section, "model_fields"):
-            section = Bounds
+            section = Axis if part == "space" else Bounds
     return [f.alias or name for name, f in section.model_fields.items()]

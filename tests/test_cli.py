@@ -302,8 +302,31 @@ def test_a_bug_is_called_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert "please report it" in hpcflow("init", "demo", tmp_path, code=3).stderr
 
 
+def test_a_search_shows_the_best_and_what_to_do_next(config: Path, catalogue: str, run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, ignore=shutil.ignore_patterns("flow", "posteriors.zarr", "report"))
+    # As after `hpcflow simulate` alone.
+    text = (copy / "run.yaml").read_text()
+    (copy / "run.yaml").write_text(text[: text.index("frozen:")] + "frozen: [name, model, simulate]\n")
+    options = ("--run", copy, "--set", catalogue, "--set", "search.steps=10", "--workers", 1)
+    space = "search.space={train.warmup: {low: 0, high: 9}}"
+    said = hpcflow("train", config, *options, "--set", space, "--search", 2).stdout
+    assert "train.warmup" in said
+    best = copy / "search" / "best.yaml"
+    assert said.strip().endswith(f"next: hpcflow train {best} --run {copy}")
+    assert not (copy / "flow").exists()
+    hpcflow("train", best, "--run", copy, "--workers", 1)
+    assert (copy / "flow").exists()
+    assert (
+        "known here"
+        in hpcflow("train", config, "--search", 2, "--set", "search.space={x: {low: 0, high: 1}}", code=2).stderr
+    )
+
+
 def test_stages_out_of_order(config: Path, tmp_path: Path) -> None:
     assert "run the stage that writes it first" in hpcflow("train", config, "--run", tmp_path / "x", code=2).stderr
+    said = hpcflow("train", config, "--run", tmp_path / "x", "--search", 1, code=2).stderr
+    assert "run `hpcflow simulate` first" in said
     assert "hpcflow train" in hpcflow("infer", config, "--run", tmp_path / "x", code=2).stderr
     assert "no run.yaml" in hpcflow("status", tmp_path / "x", code=2).stderr
     assert not (tmp_path / "x").exists()

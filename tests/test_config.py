@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcflow.config import Config, difference, dump_yaml, load_config, load_yaml
+from hpcflow.config import Config, difference, dump_yaml, load_config, load_yaml, with_values
 from hpcflow.errors import InputError
 from hpcflow.stages.init import shipped_configs
 
@@ -61,6 +61,20 @@ def test_yaml_tags_make_no_objects(tmp_path: Path) -> None:
         ("train", "expected section.key=value"),
         ("name.x=1", "name is a value, not a section"),
         ("train.batch=[1", "not YAML"),
+        ("train.members=0", r"train\.members: .*greater than or equal to 1.*0"),
+        ("search.space={train.rate: {low: 1, high: 2}}", r"train\.rate cannot be searched; known here: train\."),
+        ("search.space={model.ssp: {choices: [a]}}", r"model\.ssp cannot be searched.*train\.flow\.hidden"),
+        ("search.space={train.steps: {choices: [5]}}", r"train\.steps cannot be searched"),
+        ("search.space={train.members: {choices: [1, 2]}}", r"train\.members cannot be searched"),
+        ("search.space={train.flow.blocks: {choices: [5]}}", r"train\.flow\.blocks cannot be searched"),
+        ("search.space={train.batch: {choices: [64, 0]}}", r"search\.space: train\.batch: .*greater than 0.*0"),
+        ("search.space={train.batch: {low: 6.5, high: 9}}", r"train\.batch: .*integer.*6\.5"),
+        ("search.space={train.batch: {low: 9, high: 6}}", "low = 9 is not below high = 6"),
+        ("search.space={train.warmup: {low: 0, high: 6, log: true}}", "low = 0 has no logarithm"),
+        ("search.space={train.batch: {low: 9}}", "give choices, or both low and high"),
+        ("search.space={train.batch: {low: 9, high: 10, choices: [9]}}", "keep one"),
+        ("search.space={train.batch: {chioces: [9]}}", "chioces is not a known key; known here: choices, low"),
+        ("search.steps=0", r"search\.steps: .*greater than 0"),
     ],
 )
 def test_wrong_values_are_named(tiny: Callable[..., Path], override: str, says: str) -> None:
@@ -110,3 +124,30 @@ def test_difference_is_empty_only_for_equals(a: object, b: object) -> None:
 
 def test_defaults_are_the_reference_problem() -> None:
     assert Config.model_fields["observe"].default.distance_mpc == (1.0, 30.0)
+
+
+def test_one_member_goes_without_saying(tiny: Callable[..., Path]) -> None:
+    # runs that were frozen before there were ensembles must not differ
+    assert "members" not in load_config(tiny()).plain()["train"]
+    several = load_config(tiny(), ["train.members=3"])
+    assert several.plain()["train"]["members"] == 3
+    assert Config.model_validate(several.plain()) == several
+
+
+def test_values_of_dotted_keys_are_replaced_and_checked(tiny: Callable[..., Path]) -> None:
+    config = load_config(tiny())
+    changed = with_values(config, {"train.batch": 32, "train.flow.hidden": 5})
+    assert (changed.train.batch, changed.train.flow.hidden) == (32, 5)
+    assert difference(config.plain(), changed.plain()) == ["train.flow.hidden: 8 -> 5", "train.batch: 128 -> 32"]
+    assert with_values(config, {}) == config
+    with pytest.raises(InputError, match=r"train\.batch: .*greater than 0"):
+        with_values(config, {"train.batch": 0})
+
+
+def test_a_space_keeps_the_kinds_of_its_numbers(tiny: Callable[..., Path]) -> None:
+    space = {"train.batch": {"low": 8, "high": 64}, "train.learning_rate": {"low": 1e-3, "high": 1, "log": True}}
+    config = load_config(tiny(search={"space": space}))
+    batch, rate = config.search.space.values()
+    assert [type(end) for end in (batch.low, batch.high, rate.low, rate.high)] == [int, int, float, int]
+    assert batch.corners == [8, 64]
+    assert load_config(tiny(search={"space": {"train.features": {"choices": ["absolute", "paper"]}}}))

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from hpcflow.flow.base import Flow, perceptron, start_at_zero
+from hpcflow.flow.base import InvertibleFlow, perceptron, start_at_zero
 from hpcflow.flow.spline import parameters_per_spline, spline, spline_inverse
 from hpcflow.model.prior import EDGE, Prior
 
 __all__ = ["AutoregressiveSpline"]
 
 
-class AutoregressiveSpline(Flow):
+class AutoregressiveSpline(InvertibleFlow):
     """Affine and rational-quadratic maps of each parameter, given the ones before it and the condition.
 
     Args:

@@ -10,20 +10,65 @@ from torch import Tensor, nn
 from hpcflow.flow.probit import Probit
 from hpcflow.model.prior import Prior
 
-__all__ = ["Flow", "perceptron", "start_at_zero"]
+__all__ = ["Flow", "InvertibleFlow", "perceptron", "start_at_zero"]
 
 
 class Flow(nn.Module, ABC):
-    """A conditional normalizing flow in declared units, built on the probit of the prior.
+    """A conditional density in declared units, built on the probit of the prior.
 
-    Families say how to embed the condition, and how to map latent z to standard normal noise and back given
-    the embedding; everything in physical units is here.
+    Subclasses say what the density of the latent z is, and how to draw from it; everything in physical units is here.
     """
 
     def __init__(self, prior: Prior) -> None:
         super().__init__()
         self.probit = Probit(prior)
         self.dim = len(prior.parameters)
+
+    @abstractmethod
+    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
+        """Return log q (N, n) per unit of z at n points z (N, n, D) for each of N clusters x (N, F)."""
+
+    @abstractmethod
+    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (N, n, D) made of standard normal noise (N, n, D), and log q (N, n) per unit of z there."""
+
+    def forward(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Return log q(theta | x) (N,) per declared unit, for theta (N, D) and features x (N, F).
+
+        This is `forward`, because DistributedDataParallel synchronises nothing else.
+        """
+        return self.log_prob(theta[:, None], x)[:, 0]
+
+    def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
+        """Return log q (N, n) of n points theta (N, n, D) for each of N clusters x (N, F)."""
+        z, log_dz = self.probit(theta)
+        return self.latent_log_prob(z, x) + log_dz
+
+    def transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn standard normal noise into posterior samples.
+
+        Args:
+            noise: (N, n, D) standard normal.
+            x: (N, F) features of N clusters.
+
+        Returns:
+            theta (N, n, D) in declared units and log q (N, n) of each sample.
+        """
+        z, log_q = self.latent_transform(noise, x)
+        theta, log_dz = self.probit.inverse(z)
+        return theta, log_q + log_dz
+
+    def sample(self, x: Tensor, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return `n` posterior samples (N, n, D) for features x (N, F)."""
+        noise = torch.randn((len(x), n, self.dim), generator=generator, device=x.device, dtype=x.dtype)
+        return self.transform(noise, x)[0]
+
+
+class InvertibleFlow(Flow):
+    """A normalizing flow: one invertible map between the latent z and standard normal noise.
+
+    Families say how to embed the condition, and how to map z to noise and back given the embedding.
+    """
 
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:
@@ -37,37 +82,15 @@ class Flow(nn.Module, ABC):
     def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D) and log|dnoise/dz| (N, n) for noise (N, n, D) and context (N, C)."""
 
-    def forward(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Return log q(theta | x) (N,) per declared unit, for theta (N, D) and features x (N, F).
-
-        This is `forward`, because DistributedDataParallel synchronises nothing else.
-        """
-        return self.log_prob(theta[:, None], x)[:, 0]
-
-    def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
-        """Return log q (N, n) of n points theta (N, n, D) for each of N clusters x (N, F)."""
-        z, log_dz = self.probit(theta)
+    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
+        """Return log q (N, n) per unit of z at z (N, n, D), for features x (N, F)."""
         noise, log_dnoise = self.to_noise(z, self.embed(x))
-        return standard_normal_log_prob(noise) + log_dnoise + log_dz
+        return standard_normal_log_prob(noise) + log_dnoise
 
-    def transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn standard normal noise into posterior samples.
-
-        Args:
-            noise: (N, n, D) standard normal.
-            x: (N, F) features of N clusters.
-
-        Returns:
-            theta (N, n, D) in declared units and log q (N, n) of each sample.
-        """
+    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (N, n, D) made of standard normal noise (N, n, D), and log q (N, n) per unit of z there."""
         z, log_dnoise = self.from_noise(noise, self.embed(x))
-        theta, log_dz = self.probit.inverse(z)
-        return theta, standard_normal_log_prob(noise) + log_dnoise + log_dz
-
-    def sample(self, x: Tensor, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Return `n` posterior samples (N, n, D) for features x (N, F)."""
-        noise = torch.randn((len(x), n, self.dim), generator=generator, device=x.device, dtype=x.dtype)
-        return self.transform(noise, x)[0]
+        return z, standard_normal_log_prob(noise) + log_dnoise
 
 
 def standard_normal_log_prob(noise: Tensor) -> Tensor:

@@ -11,13 +11,13 @@ from FrEIA.framework import SequenceINN
 from FrEIA.modules import GLOWCouplingBlock, PermuteRandom
 from torch import Tensor, nn
 
-from hpcflow.flow.base import Flow, perceptron, start_at_zero
+from hpcflow.flow.base import InvertibleFlow, perceptron, start_at_zero
 from hpcflow.model.prior import Prior
 
 __all__ = ["ConditionalInvertibleNetwork"]
 
 
-class ConditionalInvertibleNetwork(Flow):
+class ConditionalInvertibleNetwork(InvertibleFlow):
     """FrEIA coupling blocks, conditioned on x itself or on an embedding of it.
 
     Args:

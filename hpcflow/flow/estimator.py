@@ -1,18 +1,20 @@
 """A flow with its features: photometry in, posterior out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from hpcflow.errors import InputError
 from hpcflow.flow.base import Flow
+from hpcflow.flow.ensemble import Ensemble
 from hpcflow.flow.families import FAMILIES
 from hpcflow.flow.features import Features
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Prior
 
-__all__ = ["Estimator", "as_tensors"]
+__all__ = ["Estimator", "as_tensors", "combine"]
 
 
 class Estimator(nn.Module):
@@ -22,16 +24,27 @@ class Estimator(nn.Module):
         prior: parameters, in the order of theta's columns.
         bands: names of the bands, in the order of the photometry's columns.
         features: kind of features, see `flow.features`.
-        flow: `family` and that family's own settings.
+        flow: `family`, that family's own settings and, where they are an ensemble, the number of its `members`.
+
+    Raises:
+        InputError: if there are to be fewer members than one.
     """
 
     def __init__(self, prior: Prior, bands: tuple[str, ...], features: str, flow: Mapping[str, Any]) -> None:
         super().__init__()
         self.prior, self.bands = prior, bands
-        self.settings = {"features": features, "flow": dict(flow)}
+        options = {key: value for key, value in flow.items() if key not in ("family", "members")}
+        count = flow.get("members", 1)
+        if count < 1:
+            raise InputError(f"an ensemble of {count} members is none; set train.members to 1 or more")
+        shared = {"members": count} if count > 1 else {}  # one member is kept as it was before there were ensembles
+        self.settings: dict[str, Any] = {
+            "features": features,
+            "flow": {"family": flow["family"], **options, **shared},
+        }
         self.features = Features(features, len(bands))
-        options = {key: value for key, value in flow.items() if key != "family"}
-        self.flow: Flow = FAMILIES[flow["family"]](prior, self.features.size, **options)
+        flows = [FAMILIES[flow["family"]](prior, self.features.size, **options) for _ in range(count)]
+        self.flow: Flow = Ensemble(prior, flows) if count > 1 else flows[0]
 
     def condition(self, photometry: Photometry) -> Tensor:
         """Return the features x (N, F) of photometry given in numpy or torch."""
@@ -41,6 +54,50 @@ class Estimator(nn.Module):
     def weights(self) -> int:
         """Number of trained numbers."""
         return sum(p.numel() for p in self.parameters())
+
+
+def combine(estimators: Sequence[Estimator]) -> Estimator:
+    """Return the ensemble of estimators that were trained each alone, with copies of their weights.
+
+    Args:
+        estimators: of one flow each, alike in all but their flows' weights.
+
+    Returns:
+        An estimator of as many members, on the first one's device; of a single estimator, the same again.
+
+    Raises:
+        InputError: if there are none, or they differ in prior, bands, settings or standardisation of the features.
+    """
+    if not estimators:
+        raise InputError("there are no trained flows to combine; train at least one")
+    first = estimators[0]
+    if first.settings["flow"].get("members", 1) > 1:
+        raise InputError("flow 1 is an ensemble already; combine flows that were trained alone")
+    for number, other in enumerate(estimators[1:], start=2):
+        _refuse_strangers(number, first, other)
+    settings = {**first.settings["flow"], "members": len(estimators)}
+    whole = Estimator(first.prior, first.bands, first.settings["features"], settings).to(first.features.mean.device)
+    whole.features.load_state_dict(first.features.state_dict())
+    members = whole.flow.members if isinstance(whole.flow, Ensemble) else [whole.flow]
+    for member, estimator in zip(members, estimators, strict=True):
+        member.load_state_dict(estimator.flow.state_dict())
+    return whole
+
+
+def _refuse_strangers(number: int, first: Estimator, other: Estimator) -> None:
+    """Raise if an estimator does not mean the same by its inputs and outputs as the first one."""
+    pairs = zip(first.features.buffers(), other.features.buffers(), strict=True)
+    agree = {
+        "priors": first.prior == other.prior,
+        "bands": first.bands == other.bands,
+        "settings": first.settings == other.settings,
+        "features": all(torch.equal(mine, theirs.to(mine.device)) for mine, theirs in pairs),
+    }
+    if different := [name for name, same in agree.items() if not same]:
+        raise InputError(
+            f"flows 1 and {number} of an ensemble differ in their {' and '.join(different)}; "
+            "train all members on the same library with the same settings"
+        )
 
 
 def as_tensors(photometry: Photometry, device: torch.device | str = "cpu") -> Photometry:

@@ -20,6 +20,7 @@ def run_missing(
     everything: Sequence[Partition],
     missing: Sequence[Partition],
     workers: int,
+    unit: str = "rows",
 ) -> None:
     """Do the missing partitions of a stage on workers.
 
@@ -30,6 +31,7 @@ def run_missing(
         everything: all partitions.
         missing: those to do.
         workers: processes to use.
+        unit: what partitions are made of.
 
     Raises:
         FailedPartitionsError: if any was set aside.
@@ -38,9 +40,9 @@ def run_missing(
     reasons = run.logs / f"{stage}.failed.json"
     reasons.unlink(missing_ok=True)
     if not missing:
-        log.info("%s: all %d rows are done already", stage, total)
+        log.info("%s: all %d %s are done already", stage, total, unit)
         return
-    log.info("%s: %d of %d rows to do, on %d workers", stage, left, total, workers)
+    log.info("%s: %d of %d %s to do, on %d workers", stage, left, total, unit, workers)
     with tracked(stage, total, total - left) as advance, local_client(min(workers, len(missing))) as client:
         failed = map_partitions(client, task, str(run.path), missing, lambda p: advance(len(p), ""))
     if failed:

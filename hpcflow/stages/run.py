@@ -41,6 +41,11 @@ class Run:
         return self.path / "flow"
 
     @property
+    def search(self) -> Path:
+        """Trials of a search for hyperparameters, and the best config."""
+        return self.path / "search"
+
+    @property
     def posteriors(self) -> Path:
         """Posterior archive."""
         return self.path / "posteriors.zarr"

@@ -1,0 +1,44 @@
+"""Several flows as one: an equal mixture, which is wider where its members disagree."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from hpcflow.flow.base import Flow
+from hpcflow.model.prior import Prior
+
+__all__ = ["Ensemble"]
+
+
+class Ensemble(Flow):
+    """The equal mixture q(theta | x) = sum_k q_k(theta | x) / K of K flows (Lakshminarayanan et al. 2017, 1612.01474).
+
+    Args:
+        prior: bounds of the parameters, the same as the members'.
+        members: the K flows.
+    """
+
+    def __init__(self, prior: Prior, members: Sequence[Flow]) -> None:
+        super().__init__(prior)
+        self.members = nn.ModuleList(members)
+
+    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
+        """Return the mixture's log q (N, n) per unit of z at z (N, n, D), for features x (N, F)."""
+        each = torch.stack([member.latent_log_prob(z, x) for member in self._flows()])
+        return torch.logsumexp(each, dim=0) - math.log(len(self.members))
+
+    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z (N, n, D), each row made by one of the members, and the mixture's log q (N, n) there.
+
+        Rows are dealt to the members in turn: whoever keeps only the first of the samples still keeps a mixture.
+        """
+        members = self._flows()
+        z = torch.empty_like(noise)
+        for k, member in enumerate(members[: noise.shape[1]]):
+            z[:, k :: len(members)] = member.latent_transform(noise[:, k :: len(members)], x)[0]
+        return z, self.latent_log_prob(z, x)
+
+    def _flows(self) -> list[Flow]:
+        return list(self.members)  # type: ignore[arg-type]  # a ModuleList forgets what its modules are

@@ -1,0 +1,181 @@
+"""The trials of a search, in a journal that many processes may write at once (the only optuna import).
+
+Trials are asked of a tree-structured Parzen estimator (Bergstra et al. 2011) and stopped early by Hyperband (Li et al.
+2018, arXiv:1603.06560). Each trial fills a slot, 0 .. N - 1: what is missing is a slot that no trial has finished,
+whoever was killed on the way. The journal is lines of JSON; nothing is pickled.
+"""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from hpcflow.config import Axis
+from hpcflow.errors import HpcflowError, InputError
+from hpcflow.stages.search_results import Trial
+from hpcflow.store.partitions import rng_for
+
+if TYPE_CHECKING:
+    from optuna import Trial as OpenTrial
+    from optuna.samplers import TPESampler
+    from optuna.trial import FrozenTrial
+
+__all__ = ["Objective", "Report", "Study", "import_optuna", "mend"]
+
+NAME = "hpcflow"
+JOURNAL = "journal.log"
+KEEP = 3  # one in so many goes on at each rung of Hyperband,
+RUNGS = 3  # whose first brackets look at 1/9 and 1/3 of the steps, and whose last stops nobody
+SLOT, REASON = "slot", "reason"
+
+Report = Callable[[int, float], None]  # step, validation NLL in nats
+Objective = Callable[[dict[str, Any], Report], float]  # values by dotted key -> lowest NLL
+
+
+def import_optuna() -> ModuleType:
+    """Return optuna, which is needed for nothing else.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as e:
+        raise InputError(
+            'a search needs optuna, which is not installed; run pip install "starcluster-hpcflow[search]"'
+        ) from e
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+class Study:
+    """A study in a folder; every process that works on it opens its own.
+
+    Args:
+        folder: where the journal is or will be.
+        seed: of all that is drawn.
+        steps: of a trial that is not stopped early.
+
+    Raises:
+        InputError: if optuna is not installed, or the journal cannot be read.
+    """
+
+    def __init__(self, folder: Path, seed: int, steps: int) -> None:
+        self._optuna, self._seed, self._steps = import_optuna(), seed, steps
+        journal = self._optuna.storages.journal
+        path = str((folder / JOURNAL).resolve())
+        pruner = self._optuna.pruners.HyperbandPruner(
+            min_resource=max(1, steps // KEEP ** (RUNGS - 1)), max_resource=steps, reduction_factor=KEEP
+        )
+        try:
+            storage = self._optuna.storages.JournalStorage(
+                journal.JournalFileBackend(path, journal.JournalFileOpenLock(path))
+            )
+            self._study = self._optuna.create_study(
+                study_name=NAME, storage=storage, pruner=pruner, direction="minimize", load_if_exists=True
+            )
+        except (ValueError, KeyError) as e:
+            raise InputError(f"{path} is damaged ({e}); remove {folder} to search anew") from e
+
+    def trials(self) -> list[Trial]:
+        """Return all trials, in the order in which they began."""
+        return [_plain(trial) for trial in self._study.get_trials(deepcopy=False)]
+
+    def fail_running(self) -> int:
+        """Set aside the trials whose processes are gone, and return their number; call it while no one works."""
+        running = [trial for trial in self.trials() if trial.state == "running"]
+        for trial in running:
+            self._set_aside(trial)
+        return len(running)
+
+    def attempt(self, slot: int, space: Mapping[str, Axis], objective: Objective) -> None:
+        """Fill a slot, unless it is filled.
+
+        Args:
+            slot: to fill; at any time one process works on it.
+            space: values to choose from by dotted key.
+            objective: to make small. Where it diverges, that says enough of the values: the trial counts as pruned.
+
+        Raises:
+            Exception: what the objective raised; another attempt will choose other values.
+        """
+        before = [trial for trial in self.trials() if trial.slot == slot]
+        if any(trial.finished for trial in before):
+            return
+        for trial in before:
+            if trial.state == "running":
+                self._set_aside(trial)
+        # A killed trial is begun again as it was; one that raised is not, or it would raise for ever.
+        raised = sum(REASON in trial.user_attrs for trial in self._study.trials if trial.user_attrs.get(SLOT) == slot)
+        self._study.sampler = self._sampler(slot, raised)
+        asked = self._study.ask()
+        asked.set_user_attr(SLOT, slot)
+        states = self._optuna.trial.TrialState
+        try:
+            value = objective({key: _suggest(asked, key, axis) for key, axis in space.items()}, self._report(asked))
+        except Exception as e:
+            diverged = isinstance(e, HpcflowError) and not isinstance(e, InputError)
+            if diverged or isinstance(e, self._optuna.TrialPruned):
+                self._study.tell(asked, state=states.PRUNED)
+                return
+            asked.set_user_attr(REASON, f"{type(e).__name__}: {e}")
+            self._study.tell(asked, state=states.FAIL)
+            raise
+        self._study.tell(asked, value)
+
+    def _report(self, asked: "OpenTrial") -> Report:
+        def report(step: int, nll: float) -> None:
+            asked.report(nll, step)
+            # Who has come to the end is complete, whatever the others did.
+            if not math.isfinite(nll) or (step < self._steps and asked.should_prune()):
+                raise self._optuna.TrialPruned
+
+        return report
+
+    def _sampler(self, slot: int, raised: int) -> "TPESampler":
+        seed = int(rng_for(self._seed, "search", slot, raised).integers(2**32))
+        with warnings.catch_warnings():
+            # Trials that run elsewhere count as poor ones, so that workers do not all look at one place.
+            warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+            return self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+
+    def _set_aside(self, trial: Trial) -> None:
+        self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+
+
+def mend(folder: Path) -> None:
+    """Clear away what a process killed while writing may have left; call it while no one works.
+
+    Its lock would hold up the next writer for half a minute, and its half line would spoil the one written behind it.
+    """
+    path = folder / JOURNAL
+    path.with_name(f"{JOURNAL}.lock").unlink(missing_ok=True)
+    if not path.is_file():
+        return
+    written = path.read_bytes()
+    if not written.endswith(b"\n"):
+        os.truncate(path, written.rfind(b"\n") + 1)
+
+
+def _suggest(asked: "OpenTrial", key: str, axis: Axis) -> Any:
+    if axis.low is None or axis.high is None:
+        return asked.suggest_categorical(key, axis.choices)
+    if isinstance(axis.low, int) and isinstance(axis.high, int):
+        return asked.suggest_int(key, axis.low, axis.high, log=axis.log)
+    return asked.suggest_float(key, axis.low, axis.high, log=axis.log)
+
+
+def _plain(trial: "FrozenTrial") -> Trial:
+    names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    return Trial(
+        number=trial.number,
+        slot=trial.user_attrs.get(SLOT),
+        state=names.get(trial.state.name, "running"),
+        value=trial.value,
+        steps=trial.last_step or 0,
+        seconds=trial.duration.total_seconds() if trial.duration else None,
+        values=dict(trial.params),
+    )
