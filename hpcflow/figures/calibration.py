@@ -6,26 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hpcflow.figures.ranks import Binned, binned, coverage, ecdf_difference
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, short_label, styled
+from hpcflow.store.findings import statistics
+from hpcflow.store.ranks import Binned, binned, coverage, ecdf_difference
 
-__all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "rank_histograms", "statistics"]
+__all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "rank_histograms"]
 
 BINS = 20
 LEVELS = np.linspace(0.02, 0.98, 49)
 TICKS = (0.2, 0.4, 0.6, 0.8)  # not at the ends, where the numbers of neighbouring panels would meet
-
-
-def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
-    """Return the ranks (N,) of each parameter and, where they are there, of the products of two.
-
-    These are the six statistics of Walter et al. 2026, sect. 3.1.
-    """
-    found = {str(name): validation["rank"].sel(parameter=name).values for name in validation["parameter"].values}
-    if "rank_product" in validation:
-        product = validation["rank_product"]
-        found |= {str(name): product.sel(statistic=name).values for name in product["statistic"].values}
-    return found
 
 
 @styled

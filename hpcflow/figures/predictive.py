@@ -7,8 +7,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from hpcflow.figures.calibration import draw_ranks
-from hpcflow.figures.ranks import binned
 from hpcflow.figures.style import PALETTE, WIDE, fade, grid, nothing, plain, signed, styled
+from hpcflow.store.ranks import binned
 
 __all__ = ["predictive_ranks", "predictive_scatter"]
 

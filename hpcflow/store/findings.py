@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hpcflow.store.ranks import ecdf_difference
 from hpcflow.store.strata import strata
 from hpcflow.store.validation import ValidationStore
 
-__all__ = ["Finding", "coverage", "describe", "gap", "negative_log_likelihood"]
+__all__ = ["Excursion", "Finding", "coverage", "describe", "excursions", "gap", "negative_log_likelihood", "statistics"]
 
 
 class Finding(NamedTuple):
@@ -23,6 +24,13 @@ class Finding(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} +- {self.error:.3f}"
+
+
+class Excursion(NamedTuple):
+    """How far ranks are from uniform: the largest ECDF difference, and the share of it outside its 1-99 % band."""
+
+    largest: float
+    outside: float
 
 
 def describe(path: Path) -> Iterator[str]:
@@ -37,6 +45,8 @@ def describe(path: Path) -> Iterator[str]:
             yield from (f"gap, {name}: {value}" for name, value in parts)
         else:
             yield f"gap not computed: {ds.attrs['exact_says'] if not ds.attrs['exact'] else 'nothing is finished'}"
+        for name, (largest, outside) in excursions(ds).items():
+            yield f"ranks of {name}: ECDF off by up to {largest:.4f}, {100 * outside:.0f} % of it outside the 1-99 % band"
         for name, (share, error) in coverage(ds).items():
             yield f"the 68 % interval of {name} holds {100 * share:.1f} +- {100 * error:.1f} % of the truths"
 
@@ -64,6 +74,29 @@ def gap(ds: xr.Dataset) -> dict[str, Finding]:
     log_age = compared["truth"].sel(parameter="log_age").values
     kinds = strata(compared["error"].values, log_age, compared["bands"].values.astype(int))
     return found | {name: _finding(whole[rows]) for name, rows in kinds.items()}
+
+
+def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
+    """Return the ranks (N,) of each parameter and, where they are there, of the products of two.
+
+    These are the six statistics of Walter et al. 2026, sect. 3.1.
+    """
+    found = {str(name): validation["rank"].sel(parameter=name).values for name in validation["parameter"].values}
+    if "rank_product" in validation:
+        product = validation["rank_product"]
+        found |= {str(name): product.sel(statistic=name).values for name in product["statistic"].values}
+    return found
+
+
+def excursions(ds: xr.Dataset) -> dict[str, Excursion]:
+    """Return for each of the six statistics how far its ranks are from uniform."""
+    found = {}
+    for name, rank in statistics(ds).items():
+        _, difference, low, high = ecdf_difference(rank, int(ds.attrs["samples"]))
+        found[name] = Excursion(
+            float(np.abs(difference).max()), float(((difference < low) | (difference > high)).mean())
+        )
+    return found
 
 
 def coverage(ds: xr.Dataset) -> dict[str, tuple[float, float]]:

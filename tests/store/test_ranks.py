@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcflow.figures.ranks import binned, coverage, ecdf_difference
+from hpcflow.store.ranks import binned, coverage, ecdf_difference
 
 LEVELS = np.linspace(0.05, 0.95, 10)
 

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpcflow.model.prior import Parameter
+from hpcflow.store.findings import coverage, describe, excursions, gap, negative_log_likelihood
+from hpcflow.store.validation import ValidationStore
+
+PARAMETERS = (Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5))
+ORDER = ["log_age", "ebv", "log_mass"]
+N, SAMPLES = 4000, 99
+
+
+def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
+    """Make a record whose ranks are uniform to a power."""
+    rng = np.random.default_rng(1)
+    attrs = {"samples": SAMPLES, "exact": exact, "exact_says": "r_v is free"}
+    products = ["log_age*log_mass", "log_age*ebv", "log_mass*ebv"]
+    store = ValidationStore.create(
+        path, n=N, partition=1000, parameters=PARAMETERS, statistics=products, order=ORDER, attrs=attrs
+    )
+    gaps = rng.normal([0.1, 0.3, 0.2], 0.5, (N, 3))  # columns as the parameters
+    log_q = rng.normal(2, 1, N)
+    if not exact:
+        gaps[:] = np.nan
+    arrays = {
+        "truth": rng.uniform([6, 2, 0], [10, 8, 1.5], (N, 3)),
+        "rank": np.floor(rng.random((N, 3)) ** power * (SAMPLES + 1)) / SAMPLES,
+        "rank_product": np.floor(rng.random((N, 3)) * (SAMPLES + 1)) / SAMPLES,
+        "quantile": np.broadcast_to(np.array([7.0, 8.0, 9.0])[:, None], (N, 3, 3)),
+        "error": rng.uniform(0.03, 0.5, N),
+        "bands": rng.integers(2, 6, N),
+        "log_q": log_q,
+        "log_p": log_q + gaps.sum(axis=1),
+        "gap": gaps,
+    }
+    for p in store.partitions:
+        store.write(p, {name: values[p.start : p.stop] for name, values in arrays.items()})
+    return path
+
+
+def test_the_gap_is_taken_apart_in_the_chains_order(tmp_path: Path) -> None:
+    with ValidationStore.open(record(tmp_path / "v.zarr")).dataset() as ds:
+        found = gap(ds)
+        assert negative_log_likelihood(ds).mean == pytest.approx(-2, abs=0.06)
+    assert list(found)[:4] == ["all", "log_age", "ebv | log_age", "log_mass | log_age, ebv"]
+    wanted = (0.6, 0.1, 0.2, 0.3)
+    for (mean, error, n), value in zip(list(found.values())[:4], wanted, strict=True):
+        assert n == N
+        assert abs(mean - value) < 4 * error
+    assert found["all"].error == pytest.approx(0.5 * np.sqrt(3 / N), rel=0.1)
+    assert sum(f.n for name, f in found.items() if "bands" in name) == N
+
+
+def test_without_exact_densities_it_says_why(tmp_path: Path) -> None:
+    path = record(tmp_path / "v.zarr", exact=0)
+    with ValidationStore.open(path).dataset() as ds:
+        assert gap(ds) == {}
+    assert any("r_v is free" in line for line in describe(path))
+
+
+def test_ranks_that_are_not_uniform_leave_the_band(tmp_path: Path) -> None:
+    with ValidationStore.open(record(tmp_path / "good.zarr")).dataset() as ds:
+        assert max(e.outside for e in excursions(ds).values()) < 0.2
+    with ValidationStore.open(record(tmp_path / "bad.zarr", power=1.2)).dataset() as ds:
+        found = excursions(ds)
+    assert all(found[name].outside > 0.9 for name in ("log_age", "log_mass", "ebv"))
+    assert found["log_age"].largest > 0.05
+    assert found["log_age*ebv"].outside < 0.2
+
+
+def test_everything_is_said(tmp_path: Path) -> None:
+    path = record(tmp_path / "v.zarr")
+    said = "\n".join(describe(path))
+    for wanted in ("likelihood", "gap to the exact posterior", "r* < 0.1", "3 bands", "ECDF", "68 % interval of ebv"):
+        assert wanted in said
+    with ValidationStore.open(path).dataset() as ds:
+        assert coverage(ds)["log_age"][0] == pytest.approx(0.5, abs=0.03)  # 7 to 9, of 6 to 10
