@@ -46,7 +46,7 @@ def describe(path: Path) -> Iterator[str]:
         else:
             yield f"gap not computed: {ds.attrs['exact_says'] if not ds.attrs['exact'] else 'nothing is finished'}"
         for name, (largest, outside) in excursions(ds).items():
-            yield f"ranks of {name}: ECDF off by up to {largest:.4f}, {100 * outside:.0f} % of it outside the 1-99 % band"
+            yield f"ranks of {name}: ECDF off by {largest:.4f} at most, {100 * outside:.0f} % outside the 1-99 % band"
         for name, (share, error) in coverage(ds).items():
             yield f"the 68 % interval of {name} holds {100 * share:.1f} +- {100 * error:.1f} % of the truths"
 
