@@ -123,6 +123,10 @@ class Train(Section):
     clip: Annotated[float, Field(gt=0)] = 5.0
     validate_every: Annotated[int, Field(gt=0)] = 250
     patience: Annotated[int, Field(gt=0)] = 20
+    resident_gb: Annotated[float, Field(gt=0)] = 4.0  # of simulations, per process; a larger library is streamed
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
+    compile: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 1
 
 

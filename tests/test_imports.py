@@ -28,6 +28,7 @@ DOORS = {
     "FrEIA": "flow/cinn.py",
     "zarr": "store/regions.py",
     "distributed": "compute/",
+    "torch.distributed": "flow/distributed.py",
     "torch": ("flow/", "posterior/", "stages/train.py", "stages/validate.py"),
     "matplotlib": ("figures/", "stages/report.py"),
     "typer": "cli.py",

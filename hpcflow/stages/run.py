@@ -41,6 +41,11 @@ class Run:
         return self.path / "flow"
 
     @property
+    def training(self) -> Path:
+        """State of a training that is not finished."""
+        return self.path / "training.safetensors"
+
+    @property
     def posteriors(self) -> Path:
         """Posterior archive."""
         return self.path / "posteriors.zarr"

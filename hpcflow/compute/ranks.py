@@ -1,0 +1,113 @@
+"""Several processes of one command on this machine, which find each other by a file: `--ranks`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+
+__all__ = ["launch", "launched"]
+
+FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+GRACE_S = 10.0  # for the others to end by themselves once one has failed, and again after SIGTERM
+POLL_S = 0.05
+
+
+def launched() -> bool:
+    """Return whether this process is one of several already, whoever started them."""
+    return any(name in os.environ for name in ("HPCFLOW_RANK", "RANK"))
+
+
+def launch(command: Sequence[str], ranks: int) -> int:
+    """Run processes of a command until all have ended; where one fails, the others are ended too.
+
+    Rank 0's output is shown as it comes, of another's only its errors, if it is the first to fail.
+
+    Args:
+        command: what each process runs.
+        ranks: how many.
+
+    Returns:
+        0 if all succeeded, otherwise the exit code of the first that failed; 128 + n if signal n ended it.
+    """
+    with TemporaryDirectory(prefix="hpcflow-") as name:
+        folder, processes, asked = Path(name), list[subprocess.Popen[bytes]](), list[int]()
+
+        def forward(number: int, frame: FrameType | None) -> None:
+            asked.append(number)
+            for process in processes:
+                process.send_signal(number)  # does nothing to one that has ended
+
+        before = [(number, signal.signal(number, forward)) for number in FORWARDED]
+        try:
+            for rank in range(ranks):
+                processes.append(_start(command, rank, ranks, folder))
+                for number in asked:
+                    processes[-1].send_signal(number)
+            failed = _wait(processes)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+            for number, handler in before:
+                signal.signal(number, handler)
+        return 0 if failed is None else _say(failed, processes[failed].returncode, folder)
+
+
+def _say(rank: int, code: int, folder: Path) -> int:
+    """Show what the rank that failed first said, where it was not shown already, and return the exit code."""
+    if rank:
+        print(_errors(folder, rank).read_text(errors="replace"), end="", file=sys.stderr)
+    if code > 0:
+        return code
+    ended = f"rank {rank} was ended by {signal.Signals(-code).name}"
+    print(f"hpcflow: {ended}; run the same command again to go on", file=sys.stderr)
+    return 128 - code
+
+
+def _start(command: Sequence[str], rank: int, ranks: int, folder: Path) -> subprocess.Popen[bytes]:
+    environment = os.environ | {
+        "HPCFLOW_RANK": str(rank),
+        "HPCFLOW_RANKS": str(ranks),
+        "HPCFLOW_RENDEZVOUS": str(folder / "rendezvous"),
+    }
+    # A group of their own: a terminal's Ctrl-C comes to them once, from here, and not twice.
+    if rank == 0:
+        return subprocess.Popen(command, env=environment, process_group=0)
+    with _errors(folder, rank).open("wb") as errors:
+        return subprocess.Popen(command, env=environment, process_group=0, stdout=subprocess.DEVNULL, stderr=errors)
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """Wait until all have ended, not long once one has failed, and return which failed first."""
+    failed: int | None = None
+    since, asked = 0.0, False
+    while any(process.poll() is None for process in processes):
+        if failed is None:
+            failed = _first_failed(processes)
+            since = time.monotonic()
+        elif time.monotonic() - since > GRACE_S:
+            if asked:
+                break
+            asked, since = True, time.monotonic()
+            for process in processes:
+                process.terminate()
+        time.sleep(POLL_S)
+    return _first_failed(processes) if failed is None else failed
+
+
+def _first_failed(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    def cause(rank: int) -> tuple[bool, int, int]:
+        # Of several that failed since the last look, one that a signal or a bug ended took the others with it.
+        code = processes[rank].returncode
+        return code > 0, -code, rank
+
+    return min((rank for rank, process in enumerate(processes) if process.poll()), key=cause, default=None)
+
+
+def _errors(folder: Path, rank: int) -> Path:
+    return folder / f"rank{rank}.err"
