@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,7 +51,9 @@ class Ranks:
         if self.size == 1:
             return module
         devices = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*broadcast_buffers")  # its successor is not in every version
+            return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False)
 
     def sum(self, tensor: Tensor) -> Tensor:
         """Return the sum over ranks of a tensor (...), the same on all of them."""

@@ -77,7 +77,9 @@ def _expanded(name: str) -> Iterator[str]:
             raise ValueError(f"{name!r} is no list of hosts")
         yield name
         return
-    inside, _, after = rest.partition("]")
+    inside, closed, after = rest.partition("]")
+    if not closed:
+        raise ValueError(f"{name!r} is no list of hosts")
     for piece in inside.split(","):
         first, dash, last = piece.partition("-")
         for number in range(int(first), int(last if dash else first) + 1):

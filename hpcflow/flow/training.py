@@ -67,8 +67,8 @@ def train(
     """
     if schedule.batch < ranks.size:
         raise InputError(f"train.batch of {schedule.batch} is less than one example for each of {ranks.size} ranks")
-    run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report)
     with stop_requests() as asked:
+        run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report)
         run.go(asked)
     return run.history
 
