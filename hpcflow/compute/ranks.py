@@ -25,14 +25,15 @@ def launched() -> bool:
 def launch(command: Sequence[str], ranks: int) -> int:
     """Run processes of a command until all have ended; where one fails, the others are ended too.
 
-    Rank 0's output is shown as it comes, of another's only its errors, if it is the first to fail.
+    Rank 0's output is shown as it comes, of another's only its errors, if it is the one that failed.
 
     Args:
         command: what each process runs.
         ranks: how many.
 
     Returns:
-        0 if all succeeded, otherwise the exit code of the first that failed; 128 + n if signal n ended it.
+        0 if all succeeded, otherwise the exit code of the one whose failure ended the others; 128 + n if signal n
+        ended it.
     """
     with TemporaryDirectory(prefix="hpcflow-") as name:
         folder, processes, asked = Path(name), list[subprocess.Popen[bytes]](), list[int]()
@@ -59,7 +60,7 @@ def launch(command: Sequence[str], ranks: int) -> int:
 
 
 def _say(rank: int, code: int, folder: Path) -> int:
-    """Show what the rank that failed first said, where it was not shown already, and return the exit code."""
+    """Show what the rank that failed said, where it was not shown already, and return the exit code."""
     if rank:
         print(_errors(folder, rank).read_text(errors="replace"), end="", file=sys.stderr)
     if code > 0:
@@ -83,12 +84,11 @@ def _start(command: Sequence[str], rank: int, ranks: int, folder: Path) -> subpr
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Wait until all have ended, not long once one has failed, and return which failed first."""
+    """Wait until all have ended, not long once one has failed, and return which did."""
     failed: int | None = None
     since, asked = 0.0, False
     while any(process.poll() is None for process in processes):
         if failed is None:
-            failed = _first_failed(processes)
             since = time.monotonic()
         elif time.monotonic() - since > GRACE_S:
             if asked:
@@ -97,16 +97,18 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
             for process in processes:
                 process.terminate()
         time.sleep(POLL_S)
-    return _first_failed(processes) if failed is None else failed
+        if not asked:
+            failed = _cause(processes)
+    return failed if asked else _cause(processes)
 
 
-def _first_failed(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    def cause(rank: int) -> tuple[bool, int, int]:
-        # Of several that failed since the last look, one that a signal or a bug ended took the others with it.
-        code = processes[rank].returncode
-        return code > 0, -code, rank
+def _cause(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
+    """Return which rank failed and took the others with it, None while none has failed.
 
-    return min((rank for rank, process in enumerate(processes) if process.poll()), key=cause, default=None)
+    One that a signal or a bug ended comes before those that lost it; where all say the same, rank 0 says it.
+    """
+    failed = [(process.returncode > 0, -process.returncode, i) for i, process in enumerate(processes) if process.poll()]
+    return min(failed)[2] if failed else None
 
 
 def _errors(folder: Path, rank: int) -> Path:

@@ -66,7 +66,10 @@ def hosts(compressed: str) -> Iterator[str]:
     Raises:
         ValueError: if it is not such a list.
     """
-    for part in re.findall(r"(?:\[[^]]*]|[^,[])+", compressed):
+    parts = re.findall(r"(?:\[[^]]*]|[^,[])+", compressed)
+    if ",".join(parts) != compressed:
+        raise ValueError(f"{compressed!r} is no list of hosts")
+    for part in parts:
         yield from _expanded(part)
 
 
@@ -77,9 +80,7 @@ def _expanded(name: str) -> Iterator[str]:
             raise ValueError(f"{name!r} is no list of hosts")
         yield name
         return
-    inside, closed, after = rest.partition("]")
-    if not closed:
-        raise ValueError(f"{name!r} is no list of hosts")
+    inside, _, after = rest.partition("]")
     for piece in inside.split(","):
         first, dash, last = piece.partition("-")
         for number in range(int(first), int(last if dash else first) + 1):
