@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 
-__all__ = ["launch", "launched"]
+__all__ = ["follow_launcher", "launch", "launched"]
 
 FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 GRACE_S = 10.0  # for the others to end by themselves once one has failed, and again after SIGTERM
@@ -20,6 +22,17 @@ POLL_S = 0.05
 def launched() -> bool:
     """Return whether this process is one of several already, whoever started them."""
     return any(name in os.environ for name in ("HPCFLOW_RANK", "RANK"))
+
+
+def follow_launcher() -> None:
+    """Have this process ask itself to stop when the launcher is gone, however that ended; not where it has none."""
+
+    def follow() -> None:
+        os.read(0, 1)  # returns when the other end of the pipe is closed
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if "HPCFLOW_RANK" in os.environ:
+        threading.Thread(target=follow, daemon=True).start()
 
 
 def launch(command: Sequence[str], ranks: int) -> int:
@@ -53,7 +66,7 @@ def launch(command: Sequence[str], ranks: int) -> int:
         finally:
             for process in processes:
                 process.kill()
-                process.wait()
+                process.communicate()
             for number, handler in before:
                 signal.signal(number, handler)
         return 0 if failed is None else _say(failed, processes[failed].returncode, folder)
@@ -77,10 +90,13 @@ def _start(command: Sequence[str], rank: int, ranks: int, folder: Path) -> subpr
         "HPCFLOW_RENDEZVOUS": str(folder / "rendezvous"),
     }
     # A group of their own: a terminal's Ctrl-C comes to them once, from here, and not twice.
+    start: Callable[..., subprocess.Popen[bytes]] = partial(
+        subprocess.Popen, command, env=environment, process_group=0, stdin=subprocess.PIPE
+    )
     if rank == 0:
-        return subprocess.Popen(command, env=environment, process_group=0)
+        return start()
     with _errors(folder, rank).open("wb") as errors:
-        return subprocess.Popen(command, env=environment, process_group=0, stdout=subprocess.DEVNULL, stderr=errors)
+        return start(stdout=subprocess.DEVNULL, stderr=errors)
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:

@@ -61,7 +61,7 @@ def _training(run: Run) -> StageStatus:
         return StageStatus("train", int(run.flow.is_dir()), 1, "flow", {})
     header = read_header(run.training)
     counters, steps = header.counters, header.identity["schedule"]["steps"]
-    nll = f", validation NLL {counters.best:.3f} nats" if header.history else ""
+    nll = f", NLL {counters.best:.3f}" if header.history else ""
     return StageStatus("train", counters.step, steps, f"steps{nll}", {})
 
 

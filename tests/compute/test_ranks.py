@@ -77,6 +77,26 @@ def test_signals_reach_every_rank_once(tmp_path: Path, number: signal.Signals) -
     assert [(tmp_path / f"heard{rank}").read_text() for rank in range(2)] == ["1", "1"]
 
 
+def test_ranks_stop_when_the_launcher_is_killed(tmp_path: Path) -> None:
+    code = BEGIN + (
+        "from hpcflow.compute.ranks import follow_launcher; "
+        f"place = pathlib.Path({str(tmp_path)!r}); heard = []; signal.signal(15, lambda n, f: heard.append(n)); "
+        "follow_launcher(); (place / f'ready{rank}').touch(); "
+        "[time.sleep(0.05) for _ in range(600) if not heard]; (place / f'heard{rank}').write_text(str(len(heard)))"
+    )
+    script = f"import sys; from hpcflow.compute.ranks import launch; c = {code!r}; launch([sys.executable, '-c', c], 2)"
+    running = subprocess.Popen([sys.executable, "-c", script])
+    while not all((tmp_path / f"ready{rank}").exists() for rank in range(2)):
+        time.sleep(0.02)
+    running.kill()
+    running.wait()
+    deadline = time.monotonic() + 20
+    while not all((tmp_path / f"heard{rank}").exists() for rank in range(2)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert [(tmp_path / f"heard{rank}").read_text() for rank in range(2)] == ["1", "1"]
+
+
 def test_the_launchers_own_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in module.FORWARDED]
     assert launch(command("pass"), 1) == 0
