@@ -6,8 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -90,13 +89,15 @@ def _start(command: Sequence[str], rank: int, ranks: int, folder: Path) -> subpr
         "HPCFLOW_RENDEZVOUS": str(folder / "rendezvous"),
     }
     # A group of their own: a terminal's Ctrl-C comes to them once, from here, and not twice.
-    start: Callable[..., subprocess.Popen[bytes]] = partial(
-        subprocess.Popen, command, env=environment, process_group=0, stdin=subprocess.PIPE
-    )
-    if rank == 0:
-        return start()
     with _errors(folder, rank).open("wb") as errors:
-        return start(stdout=subprocess.DEVNULL, stderr=errors)
+        return subprocess.Popen(
+            command,
+            env=environment,
+            process_group=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL if rank else None,
+            stderr=errors if rank else None,
+        )
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:

@@ -93,7 +93,10 @@ class _Training:
         self.learner = Learner(estimator.flow, schedule, ranks)
         self.counters, self.history = Counters(), list[Progress]()
         self.total = torch.zeros((), device=training.device, dtype=torch.float64)
-        if keep is not None and keep.exists():
+        there = keep is not None and keep.exists()
+        if ranks.any(there) and not there:
+            raise InputError(f"rank {ranks.rank} does not see {keep}, which others do; keep the run on a shared disk")
+        if keep is not None and there:
             self._go_on_from(read_state(keep, self.identity))
         else:
             training.seek(1)

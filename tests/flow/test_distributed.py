@@ -41,6 +41,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(tmp_path_factory.mktemp("alone"), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_more_ranks_learn_the_same(tmp_path: Path, alone: Path, ranks: int) -> None:
     stops = STOPS if ranks == 2 else ()
