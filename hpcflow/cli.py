@@ -35,6 +35,7 @@ Overrides = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes.", show_default="all processors")
 ]
+Ranks = Annotated[int, typer.Option("--ranks", min=1, help="Processes of this machine that train together.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
 
 
@@ -100,18 +101,17 @@ def train(
     run: RunFolder = None,
     sets: Overrides = None,
     workers: Workers = None,
+    ranks: Ranks = 1,
     search: Annotated[
         int | None, typer.Option("--search", metavar="N", min=1, help="Instead, try N settings and write the best.")
     ] = None,
 ) -> None:
-    """Learn the posterior from the library."""
+    """Learn the posterior from the library; go on where an earlier training was stopped."""
     settings, folder = _open(config, run, sets)
     if search:
         _search(settings, folder, search, _workers(workers))
         return
-    from hpcflow.stages.train import train_flow
-
-    train_flow(settings, folder, _workers(workers))
+    _train(config, settings, folder, sets, _workers(workers), ranks)
 
 
 @app.command()
@@ -150,20 +150,21 @@ def report(config: ConfigPath, run: RunFolder = None, sets: Overrides = None) ->
 
 
 @app.command("run")
-def run_all(config: ConfigPath, run: RunFolder = None, sets: Overrides = None, workers: Workers = None) -> None:
+def run_all(
+    config: ConfigPath, run: RunFolder = None, sets: Overrides = None, workers: Workers = None, ranks: Ranks = 1
+) -> None:
     """Run all stages in a row; what is done already is not done again."""
     from hpcflow.stages.infer import infer as infer_stage
     from hpcflow.stages.infer import read_catalogues
     from hpcflow.stages.report import make_report
     from hpcflow.stages.simulate import simulate as simulate_stage
-    from hpcflow.stages.train import train_flow
     from hpcflow.stages.validate import validate as validate_stage
 
     settings, folder = _open(config, run, sets)
     count = _workers(workers)
     read_catalogues(settings)  # a wrong catalogue is said before an hour of training, not after
     simulate_stage(settings, folder, count)
-    train_flow(settings, folder, count)
+    _train(config, settings, folder, sets, count, ranks)
     infer_stage(settings, folder, count)
     validate_stage(settings, folder, count)
     print(make_report(folder.path))
@@ -233,6 +234,22 @@ def mock(
     simulator = build_survey_simulator(settings)
     for path in make_mock(simulator, settings.model.bands, settings.mock.n, settings.mock.seed, out):
         print(path)
+
+
+def _train(config: Path, settings: "Config", folder: "Run", sets: list[str] | None, workers: int, ranks: int) -> None:
+    """Train in this process, or in several that run `hpcflow train` for it."""
+    from hpcflow.compute.ranks import follow_launcher, launch, launched
+
+    if ranks == 1 or launched():
+        from hpcflow.stages.train import train_flow
+
+        follow_launcher()
+        train_flow(settings, folder, workers)
+        return
+    options = [part for one in sets or [] for part in ("--set", one)]
+    command = [sys.executable, "-m", "hpcflow", "train", str(config), "--run", str(folder.path)]
+    if code := launch([*command, *options, "--workers", str(workers)], ranks):
+        raise typer.Exit(code)  # it said why
 
 
 def _open(

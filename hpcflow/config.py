@@ -126,19 +126,20 @@ class Train(Section):
     members: Annotated[int, Field(ge=1)] = 1  # flows of the ensemble
     batch: Annotated[int, Field(gt=0)] = 2048
     steps: Annotated[int, Field(gt=0)] = 20_000
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    optimizer: Literal["muon", "adamw"] = "muon"
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
     warmup: Annotated[int, Field(ge=0)] = 200
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.998
     clip: Annotated[float, Field(gt=0)] = 5.0
     validate_every: Annotated[int, Field(gt=0)] = 250
     patience: Annotated[int, Field(gt=0)] = 20
+    exact: Annotated[int, Field(ge=0)] = 500  # held-out examples whose gap to the exact posterior is followed
+    resident_gb: Annotated[float, Field(gt=0)] = 4.0  # of simulations, per process; a larger library is streamed
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
+    compile: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 1
-
-    @model_serializer(mode="wrap")
-    def _one_member_goes_without_saying(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave `members: 1` out: runs frozen before there were ensembles are still the same runs."""
-        return {key: value for key, value in plain(self).items() if (key, value) != ("members", 1)}
 
 
 class Axis(Section):

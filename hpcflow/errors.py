@@ -1,6 +1,6 @@
 """What can go wrong for a user, and the exit code that says so."""
 
-__all__ = ["FailedPartitionsError", "HpcflowError", "InputError"]
+__all__ = ["DivergedError", "FailedPartitionsError", "HpcflowError", "InputError", "Interrupted", "LostRankError"]
 
 
 class HpcflowError(Exception):
@@ -15,5 +15,23 @@ class InputError(HpcflowError):
 
 class FailedPartitionsError(HpcflowError):
     """Some partitions were set aside with their reasons; all the others are finished."""
+
+    exit_code = 1
+
+
+class DivergedError(HpcflowError):
+    """Training lost its way again and again, however small its steps; nothing of it is kept."""
+
+    exit_code = 1
+
+
+class Interrupted(HpcflowError):  # noqa: N818  # nothing is wrong: it was asked for
+    """A stage was asked to stop, and has saved what it needs to go on."""
+
+    exit_code = 1
+
+
+class LostRankError(HpcflowError):
+    """A process that works together with this one is gone."""
 
     exit_code = 1

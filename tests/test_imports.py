@@ -28,6 +28,7 @@ DOORS = {
     "FrEIA": "flow/cinn.py",
     "zarr": "store/regions.py",
     "distributed": "compute/",
+    "torch.distributed": "flow/distributed.py",
     "torch": ("flow/", "posterior/", "stages/train.py", "stages/search_trial.py", "stages/validate.py"),
     "matplotlib": ("figures/", "stages/report.py"),
     "optuna": "stages/search_study.py",

@@ -17,9 +17,13 @@ def training(history: xr.Dataset) -> Figure:
 
     Args:
         history: train_nll and validation_nll [nat], learning_rate, each along `step`; NaN where not evaluated.
+            Where there is a finite gap [nat] to the exact posterior, it is drawn as well.
     """
-    figure = Figure(figsize=(WIDE, 3.3), layout="constrained")
-    loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    has_gap = "gap" in history and bool(np.isfinite(history["gap"]).any())
+    figure = Figure(figsize=(WIDE, 4.4 if has_gap else 3.3), layout="constrained")
+    loss, *between, rate = figure.subplots(
+        2 + has_gap, 1, sharex=True, height_ratios=(3, 1.5, 1) if has_gap else (3, 1)
+    )
     step = history["step"].values
     for name, colour, text in (
         ("train_nll", "sky", "training simulations"),
@@ -33,6 +37,9 @@ def training(history: xr.Dataset) -> Figure:
     loss.set_ylabel("negative log-\nlikelihood / nat")
     loss.legend()
 
+    for axis in between:
+        _draw_gap(axis, step, history["gap"].values)
+
     rate.plot(step, history["learning_rate"].values, color=PALETTE["orange"])
     rate.set_ylabel("learning rate\n(per step)")
     rate.set_ylim(bottom=0)
@@ -41,6 +48,14 @@ def training(history: xr.Dataset) -> Figure:
     rate.set_xlim(*padded(step.astype(float), 0.01))
     figure.align_ylabels()
     return figure
+
+
+def _draw_gap(axis: Axes, step: NDArray[np.integer], values: NDArray[np.floating]) -> None:
+    known = np.isfinite(values)
+    axis.plot(step[known], values[known], color=PALETTE["blue"])
+    axis.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+    axis.set_ylim(*_loss_limits(np.append(values, 0.0)))
+    axis.set_ylabel("gap to the exact\nposterior / nat")
 
 
 def _mark_best(axis: Axes, step: NDArray[np.integer], values: NDArray[np.floating]) -> None:

@@ -105,10 +105,18 @@ def start_at_zero(network: nn.Sequential) -> nn.Sequential:
     return network
 
 
+class Perceptron(nn.Sequential):
+    """A stack of layers that returns its input's precision, whatever autocast computes them in."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the output (..., O) of x (..., I): maps and densities behind a network stay float32."""
+        return super().forward(x).to(x.dtype)
+
+
 def perceptron(inputs: int, outputs: int, hidden: int, layers: int) -> nn.Sequential:
     """Return a fully connected network with `layers` hidden layers of `hidden` units."""
     widths = [inputs] + [hidden] * layers
     modules: list[nn.Module] = []
     for wide, narrow in pairwise(widths):
         modules += [nn.Linear(wide, narrow), nn.SiLU()]
-    return nn.Sequential(*modules, nn.Linear(widths[-1], outputs))
+    return Perceptron(*modules, nn.Linear(widths[-1], outputs))

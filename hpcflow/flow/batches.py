@@ -1,22 +1,36 @@
-"""Training examples without end: a library of noiseless fluxes, observed anew for every batch."""
+"""Training examples without end, from a library of noiseless fluxes that is observed anew for every batch."""
 
-import hashlib
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from hpcflow.model.observe import Draws, Observer, Photometry
+from hpcflow.flow.observation import Batch, Observation
+from hpcflow.flow.randomness import Slice, generator_for
+from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Prior
 
-__all__ = ["Batch", "Library", "generator_for"]
+__all__ = ["Batch", "Library", "Source", "generator_for"]
 
 
-class Batch(NamedTuple):
-    """Parameters theta (N, D) and what was observed of them."""
+class Source(Protocol):
+    """Where training gets its examples: all of a library, or the part of it that is resident at a step."""
 
-    theta: Tensor
-    photometry: Photometry
+    waited: float  # seconds spent on nothing but waiting for rows
+
+    @property
+    def device(self) -> torch.device:
+        """Where its batches are made."""
+
+    def seek(self, step: int) -> None:
+        """Have the rows that belong to a step."""
+
+    def draw(self, n: int, generator: torch.Generator) -> Batch:
+        """Return `n` examples, chosen with replacement."""
+
+    def gather(self, slices: Sequence[Slice]) -> Batch:
+        """Return the examples of several slices, one after the other, each from its own random numbers."""
 
 
 class Library:
@@ -41,50 +55,35 @@ class Library:
         observer: Observer,
         frozen: int | None = None,
     ) -> None:
-        self._theta, self._flux, self._observer = theta, flux, observer
-        self._columns = [parameters.index(name) if name in parameters else -1 for name in prior.names]
-        mass = prior.select(["log_mass"]).parameters[0]
-        self._mass = (mass.low, mass.high)
-        self._frozen: Batch | None = None
-        if frozen is not None:
-            self._frozen = self._observe(torch.arange(len(self)), generator_for(frozen, "frozen", device=self.device))
+        self._theta, self._flux = theta, flux
+        self._observation = Observation(parameters, prior, observer, frozen)
+        self._kept = self._observation.keep(theta, flux)
+        self.waited = 0.0
 
     def __len__(self) -> int:
         return len(self._theta)
+
+    def __str__(self) -> str:
+        return f"{len(self)} simulations"
 
     @property
     def device(self) -> torch.device:
         """Where the library lies and its batches are made."""
         return self._theta.device
 
+    def seek(self, step: int) -> None:
+        """Have the rows that belong to a step: all are here, always."""
+
     def draw(self, n: int, generator: torch.Generator) -> Batch:
         """Return `n` examples, chosen with replacement."""
-        rows = torch.randint(len(self), (n,), generator=generator, device=self.device)
-        if self._frozen is not None:
-            return Batch(self._frozen.theta[rows], Photometry(*(a[rows] for a in self._frozen.photometry)))
-        return self._observe(rows, generator)
+        return self.gather([Slice(n, generator)])
+
+    def gather(self, slices: Sequence[Slice]) -> Batch:
+        """Return the examples of several slices, one after the other, each from its own random numbers."""
+        rows = torch.cat([torch.randint(len(self), (n,), generator=g, device=self.device) for n, g in slices])
+        return self._observation.examples([column[rows] for column in self._kept], slices)
 
     def first(self, n: int, generator: torch.Generator) -> Batch:
         """Return an example of each of the first `n` simulations: a fixed set to measure on."""
-        return self._observe(torch.arange(min(n, len(self)), device=self.device), generator)
-
-    def _observe(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        flux, theta = self._flux[rows], self._theta[rows]
-        (n, bands), device = flux.shape, self.device
-
-        def uniform(*shape: int) -> Tensor:
-            return torch.rand(shape, generator=generator, device=device)
-
-        low, high = self._mass
-        log_mass = low + (high - low) * uniform(n)
-        noise = torch.randn((n, bands), generator=generator, device=device)
-        draws = Draws(uniform(n), uniform(n), uniform(n, bands), uniform(n, bands), noise)
-        columns = [log_mass if column < 0 else theta[:, column] for column in self._columns]
-        return Batch(torch.stack(columns, dim=1), self._observer.observe(flux, log_mass, draws))
-
-
-def generator_for(seed: int, *key: object, device: torch.device | str = "cpu") -> torch.Generator:
-    """Return torch's random numbers that belong to `key` under `seed`, the same ones whenever they are asked for."""
-    text = "\0".join(map(str, (seed, *key))).encode()
-    number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
-    return torch.Generator(device=device).manual_seed(number)
+        theta, flux = self._theta[:n], self._flux[:n]
+        return self._observation.observe(theta, flux, [Slice(len(theta), generator)])

@@ -1,146 +1,230 @@
-"""Training by maximum likelihood on fresh examples, with averaged weights and early stopping."""
+"""Training by maximum likelihood on fresh examples, which can be stopped at any step and goes on from there."""
 
-import copy
+import logging
 import math
+import signal
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch import Tensor
 
-from hpcflow.errors import HpcflowError
-from hpcflow.flow.batches import Batch, Library, generator_for
+from hpcflow.errors import DivergedError, InputError, Interrupted
+from hpcflow.flow.batches import Batch, Source, generator_for
+from hpcflow.flow.distributed import ALONE, Ranks
 from hpcflow.flow.estimator import Estimator
+from hpcflow.flow.header import Counters, Header
+from hpcflow.flow.history import Progress, history_csv
+from hpcflow.flow.learner import Learner
+from hpcflow.flow.likelihood import held_out_loss
+from hpcflow.flow.randomness import slices_of
+from hpcflow.flow.schedule import Schedule
+from hpcflow.flow.signals import STOPPING, stop_requests
+from hpcflow.flow.state import State, identity_of, read_state, write_state
 
-__all__ = ["Progress", "Schedule", "history_csv", "train"]
+__all__ = ["HELD_OUT", "Progress", "Schedule", "history_csv", "train"]
+
+log = logging.getLogger("hpcflow")
 
 PILOT = 200_000  # examples that the features are standardised on
 HELD_OUT = 20_000  # examples that the validation loss is measured on
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How to train: steps of `batch` examples, learning rate warmed up and then annealed along a half cosine.
-
-    Args:
-        steps, batch: how long, and how many examples at a time.
-        learning_rate, warmup, weight_decay: of AdamW; warmup in steps.
-        average: decay per step of the exponential average of weights that is kept; 0 keeps the last weights.
-        clip: largest norm of a gradient.
-        validate_every, patience: steps between validations, and how many without a gain end the training.
-        seed: of the weights and of every batch.
-    """
-
-    steps: int
-    batch: int
-    learning_rate: float
-    warmup: int
-    weight_decay: float
-    average: float
-    clip: float
-    validate_every: int
-    patience: int
-    seed: int
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step relative to the highest."""
-        warm = min(1.0, (step + 1) / max(1, self.warmup))
-        return warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, step / self.steps))) + 1e-4
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One line of the training history; losses are mean negative log-likelihoods in nats."""
-
-    step: int
-    examples: int
-    train_nll: float
-    validation_nll: float
-    learning_rate: float
-    seconds: float
+CHECK = 50  # steps between two looks at what a GPU has found, for which it has to be waited
+MAX_ROLLBACKS = 5
 
 
 def train(
     estimator: Estimator,
-    training: Library,
-    validation: Library,
+    training: Source,
+    held_out: Batch,
     schedule: Schedule,
+    *,
+    ranks: Ranks = ALONE,
+    keep: Path | None = None,
+    exact: Tensor | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Progress]:
     """Train an estimator in place and leave it with its best weights.
 
     Args:
-        estimator: with fresh weights, on the libraries' device.
+        estimator: with fresh weights, on the device of `training`.
         training: simulations that are learned.
-        validation: simulations that are not; the weights with the lowest loss on them are kept.
+        held_out: examples (N) of simulations that are not; the weights with the lowest loss on them are kept.
         schedule: how.
+        ranks: the processes that train together, all of which call this with the same arguments.
+        keep: file of the state; where it exists, training goes on from it.
+        exact: (m,) exact log posterior densities of the first m held-out examples, to measure the gap to.
         report: is told of every validation as it happens.
 
     Returns:
         The history, one entry per validation.
 
     Raises:
-        HpcflowError: if the loss stops being finite.
+        DivergedError: if the loss stops being finite again and again.
+        InputError: if `keep` is the state of another training, or there are more ranks than examples in a batch.
+        Interrupted: if a signal asked to stop; the state is saved.
     """
-    seed = schedule.seed
-    device = training.device
-    estimator.features.fit(training.draw(PILOT, generator_for(seed, "pilot", device=device)).photometry)
-    held_out = validation.first(HELD_OUT, generator_for(seed, "held out", device=device))
-    flow = estimator.flow
-    decay = schedule.average
-    averaged = AveragedModel(flow, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
-    optimizer = torch.optim.AdamW(flow.parameters(), schedule.learning_rate, weight_decay=schedule.weight_decay)
-    scheduler = LambdaLR(optimizer, schedule.rate)
+    if schedule.batch < ranks.size:
+        raise InputError(f"train.batch of {schedule.batch} is less than one example for each of {ranks.size} ranks")
+    with stop_requests() as asked:
+        run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report)
+        run.go(asked)
+    return run.history
 
-    history: list[Progress] = []
-    best, best_nll, since = copy.deepcopy(flow.state_dict()), math.inf, 0
-    total, start = torch.zeros((), device=device), time.monotonic()
-    for step in range(1, schedule.steps + 1):
-        # Keyed by the step, not drawn in a row: a restart draws the same batches.
-        theta, photometry = training.draw(schedule.batch, generator_for(seed, "step", step, device=device))
-        loss = -flow(theta, estimator.features(photometry)).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(flow.parameters(), schedule.clip)
-        optimizer.step()
-        scheduler.step()
-        if averaged is not None:
-            averaged.update_parameters(flow)
-        total += loss.detach()
 
-        if step % schedule.validate_every and step != schedule.steps:
-            continue
-        kept = flow if averaged is None else averaged.module
-        nll = _loss(kept, estimator, held_out)
-        count = (step - 1) % schedule.validate_every + 1
-        rate = float(scheduler.get_last_lr()[0])
-        elapsed = time.monotonic() - start
-        history.append(Progress(step, step * schedule.batch, total.item() / count, nll, rate, elapsed))
-        report(history[-1])
-        total.zero_()
-        if not math.isfinite(history[-1].train_nll + nll):
-            raise HpcflowError(f"training diverged near step {step}: lower train.learning_rate and train again")
-        if nll < best_nll:
-            best, best_nll, since = copy.deepcopy(kept.state_dict()), nll, 0
+class _Training:
+    """One training between its start and its end; the arguments are those of `train`."""
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        training: Source,
+        held_out: Batch,
+        schedule: Schedule,
+        ranks: Ranks,
+        keep: Path | None,
+        exact: Tensor | None,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self.estimator, self.training, self.schedule, self.ranks = estimator, training, schedule, ranks
+        self.held_out, self.exact, self.keep, self.report = held_out, exact, keep, report
+        self.identity = identity_of(estimator, schedule)
+        self.learner = Learner(estimator.flow, schedule, ranks)
+        self.counters, self.history = Counters(), list[Progress]()
+        self.total = torch.zeros((), device=training.device, dtype=torch.float64)
+        there = keep is not None and keep.exists()
+        if ranks.any(there) and not there:
+            raise InputError(f"rank {ranks.rank} does not see {keep}, which others do; keep the run on a shared disk")
+        if keep is not None and there:
+            self._go_on_from(read_state(keep, self.identity))
         else:
-            since += 1
-        if since >= schedule.patience:
-            break
-    flow.load_state_dict(best)
-    return history
+            training.seek(1)
+            pilot = training.draw(PILOT, generator_for(schedule.seed, "pilot", device=training.device))
+            estimator.features.fit(pilot.photometry)
+            ranks.agree(list(estimator.features.state_dict().values()))
+            self.good, self.best = self.learner.tensors(), _copy(self.learner.kept)
+        self.began, self.saved = time.monotonic(), time.monotonic()
+        self.before = self.counters
+
+    def go(self, asked: Sequence[int]) -> None:
+        """Train to the end, or until asked to stop."""
+        schedule, ranks = self.schedule, self.ranks
+        while self.counters.step < schedule.steps and self.counters.since < schedule.patience:
+            self._step()
+            step = self.counters.step
+            due = step % schedule.validate_every == 0 or step == schedule.steps
+            if not (due or step % CHECK == 0 or (asked and ranks.size == 1)):
+                continue
+            stop, save, healthy = self._look(asked)
+            if healthy and due:
+                healthy = self._validate()
+            if not healthy:
+                self._roll_back()
+            ended = self.counters.step == schedule.steps or self.counters.since >= schedule.patience
+            if (stop or save) and not ended:
+                self._save()
+            if stop and not ended:
+                raise Interrupted(
+                    f"training was stopped at step {self.counters.step} of {schedule.steps} by "
+                    f"{signal.Signals(stop).name}; run the same command again to go on"
+                )
+        self.estimator.flow.load_state_dict(self.best)
+
+    def _step(self) -> None:
+        """Learn from the next batch; nothing here waits for a GPU."""
+        step, rollbacks = self.counters.step + 1, self.counters.rollbacks
+        device, seed, ranks = self.training.device, self.schedule.seed, self.ranks
+        self.training.seek(step)
+        # Keyed by the step, not drawn in a row: whoever goes on draws the same batches, and others after a rollback.
+        key = ("step", self.schedule.member, rollbacks, step)
+        own = slices_of(self.schedule.batch, seed, *key, rank=ranks.rank, ranks=ranks.size, device=device)
+        theta, photometry = self.training.gather(own)
+        self.total += self.learner.learn(theta, self.estimator.features(photometry), step, self._rate(step))
+        self.counters = replace(self.counters, step=step)
+
+    def _rate(self, step: int) -> float:
+        return self.schedule.learning_rate * self.schedule.rate(step - 1) * 0.5**self.counters.rollbacks
+
+    def _look(self, asked: Sequence[int]) -> tuple[int, bool, bool]:
+        """Agree on the signal that asked to stop (0 if none), on whether to save, and on whether all is finite."""
+        late = self.keep is not None and time.monotonic() - self.saved >= 60 * self.schedule.checkpoint_minutes
+        flags = [number in asked for number in STOPPING] + [late and self.ranks.lead]
+        healthy = self.learner.finite & self.total.isfinite()
+        here = torch.cat([torch.tensor(flags, device=healthy.device), ~healthy[None]])
+        *stops, save, sick = self.ranks.sum(here.int()).tolist()
+        stop = next((int(number) for number, said in zip(STOPPING, stops, strict=True) if said), 0)
+        return stop, save > 0, sick == 0
+
+    def _validate(self) -> bool:
+        """Note a line of the history and keep the weights if they are the best; return whether all is finite."""
+        counters, schedule = self.counters, self.schedule
+        kept, step = self.learner.kept, counters.step
+        nll, gap = held_out_loss(kept, self.estimator.features, self.held_out, self.exact, self.ranks)
+        train_nll = float(self.ranks.sum(self.total)) / ((step - 1) % schedule.validate_every + 1)
+        if not math.isfinite(nll + train_nll):
+            return False
+        better = nll < counters.best
+        if better:
+            self.best = _copy(kept)
+        self.total.zero_()
+        self.good = self.learner.tensors()
+        self.counters = replace(
+            counters, good=step, since=0 if better else counters.since + 1, best=min(nll, counters.best)
+        )
+        now, rate = self._now(), self._rate(step)
+        line = Progress(
+            step, step * schedule.batch, train_nll, nll, gap, rate, now.seconds, now.waited, counters.rollbacks
+        )
+        self.history.append(line)
+        self.report(line)
+        return True
+
+    def _roll_back(self) -> None:
+        """Go back to the last validation, to other batches and half the learning rate."""
+        step, good = self.counters.step, self.counters.good
+        if self.counters.rollbacks == MAX_ROLLBACKS:
+            if self.keep is not None and self.ranks.lead:
+                self.keep.unlink(missing_ok=True)  # going on from there would end here again
+            raise DivergedError(
+                f"training diverged near step {step}, after going back {MAX_ROLLBACKS} times: "
+                "lower train.learning_rate and train again"
+            )
+        log.warning("train: diverged near step %d; back to step %d, at half the learning rate", step, good)
+        self.learner.load(self.good)
+        self.total.zero_()
+        self.counters = replace(self.counters, step=good, rollbacks=self.counters.rollbacks + 1)
+
+    def _now(self) -> Counters:
+        """Return the counters with the time of this session added."""
+        before, spent = self.before, time.monotonic() - self.began
+        return replace(self.counters, seconds=before.seconds + spent, waited=before.waited + self.training.waited)
+
+    def _save(self) -> None:
+        """Write the state, on rank 0 while the others wait."""
+        totals = torch.zeros(self.ranks.size, device=self.total.device, dtype=self.total.dtype)
+        totals[self.ranks.rank] = self.total
+        counters = replace(self._now(), totals=tuple(self.ranks.sum(totals).tolist()))
+        header = Header(self.identity, counters, self.history)
+        features = self.estimator.features.state_dict()
+        state = State(header, self.learner.tensors(), self.good, self.best, features)
+        if (keep := self.keep) is not None:
+            self.ranks.alone(lambda: write_state(keep, state))
+        self.saved = time.monotonic()
+
+    def _go_on_from(self, state: State) -> None:
+        device, ranks = self.training.device, self.ranks
+        self.counters, self.history = state.header.counters, list(state.header.history)
+        totals = self.counters.totals
+        # Sums of as many ranks go on where each was; otherwise only their own sum means anything.
+        mine = totals[ranks.rank] if len(totals) == ranks.size else sum(totals) * ranks.lead
+        self.total.fill_(mine)
+        self.estimator.features.load_state_dict(dict(state.features))
+        self.learner.load(state.live)
+        self.good = {name: tensor.to(device) for name, tensor in state.good.items()}
+        self.best = {name: tensor.to(device) for name, tensor in state.best.items()}
+        log.info("train: going on at step %d", self.counters.step)
 
 
-def history_csv(history: list[Progress]) -> str:
-    """Return the history as CSV, one row per validation."""
-    names = [f.name for f in fields(Progress)]
-    rows = [[f"{getattr(line, name):.9g}" for name in names] for line in history]
-    return "".join(",".join(row) + "\n" for row in [names, *rows])
-
-
-@torch.no_grad()
-def _loss(flow: torch.nn.Module, estimator: Estimator, held_out: Batch, rows: int = 4096) -> float:
-    x = estimator.features(held_out.photometry)
-    pieces = zip(held_out.theta.split(rows), x.split(rows), strict=True)
-    return -float(torch.cat([flow(theta, features) for theta, features in pieces]).double().mean())
+def _copy(flow: torch.nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in flow.state_dict().items()}

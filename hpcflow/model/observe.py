@@ -6,6 +6,7 @@ torch. It is written once, over any array type, and takes its randomness as `Dra
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,7 +121,7 @@ class Observer:
         kept = draws.missing >= self.missing
         in_set = kept | True
         if self.band_sets:
-            sets = xp.asarray(np.array(self.band_sets), device=kept.device)
+            sets = _table(self.band_sets, xp, kept.device)
             in_set = sets[xp.astype(draws.band_set * len(self.band_sets), xp.int64)]
         observed = kept & in_set
         enough = xp.sum(xp.astype(observed, xp.int64), axis=1) >= 2
@@ -130,3 +131,9 @@ class Observer:
 def scale(log_mass: Array, distance: Array) -> Array:
     """Return m (10 pc / d)^2, which takes unit-mass fluxes at 10 pc to a cluster of log_mass at d [Mpc]."""
     return 10.0**log_mass * (1e-5 / distance) ** 2
+
+
+@lru_cache(maxsize=8)
+def _table(sets: tuple[tuple[bool, ...], ...], xp: Any, device: Any) -> Array:
+    """Return band sets (S, B) on a device; made once, as copying them there anew makes a GPU's host wait."""
+    return xp.asarray(np.array(sets), device=device)

@@ -79,6 +79,12 @@ class ExactModel:
         """Return the posterior of a single cluster, whose arrays are (1, B) and (1,)."""
         return ExactPosterior(self, one)
 
+    def log_prob(self, theta: Floats, photometry: Photometry) -> Floats:
+        """Return log p(theta | photometry) (N,) of one point theta (N, D) of each of N clusters."""
+        ones = (Photometry(*(a[i : i + 1] for a in photometry)) for i in range(len(theta)))
+        found = [self.posterior(one).log_prob(point[None])[0] for point, one in zip(theta, ones, strict=True)]
+        return np.array(found)
+
 
 class ExactPosterior:
     """The posterior of one cluster on the cells that hold it.

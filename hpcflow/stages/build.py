@@ -8,9 +8,10 @@ from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.simulator import SIMULATORS, Simulator
+from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.stages.run import Run
 
-__all__ = ["build_observer", "build_prior", "build_simulator", "build_survey_simulator", "config_of", "simulator_of"]
+__all__ = ["build_likelihood", "build_observer", "build_prior", "build_simulator", "build_survey_simulator", "config_of", "simulator_of"]
 
 UNITS = {"log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
 
@@ -47,6 +48,15 @@ def build_observer(config: Config) -> Observer:
     observe = config.observe
     sets = tuple(tuple(band in bands for band in config.model.bands) for bands in observe.band_sets)
     return Observer(observe.noise, observe.relative_error, observe.distance_mpc, sets, observe.missing)
+
+
+def build_likelihood(config: Config) -> Likelihood:
+    """Return the likelihood that training's observations have.
+
+    Raises:
+        InputError: if it cannot be written down.
+    """
+    return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
 
 
 @cache

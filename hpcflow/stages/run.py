@@ -46,6 +46,11 @@ class Run:
         return self.path / "search"
 
     @property
+    def training(self) -> Path:
+        """State of a training that is not finished."""
+        return self.path / "training.safetensors"
+
+    @property
     def posteriors(self) -> Path:
         """Posterior archive."""
         return self.path / "posteriors.zarr"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpcflow.flow.header import read_header
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.simulations import SimulationStore
@@ -49,11 +50,19 @@ def status(run: Run) -> list[StageStatus]:
             total = sum(map(len, store.partitions))
             done = total - sum(map(len, store.missing()))
         found[stage] = StageStatus(stage, done, total, unit, _failed(run, stage))
-    trained = run.flow.is_dir()  # the folder appears whole or not at all
-    found["train"] = StageStatus("train", int(trained), 1, "flow", {})
+    found["train"] = _training(run)
     page = (run.path / "report" / "index.html").is_file()
     found["report"] = StageStatus("report", int(page), 1, "page", {})
     return [found[stage] for stage in ("simulate", "train", "infer", "validate", "report")]
+
+
+def _training(run: Run) -> StageStatus:
+    if run.flow.is_dir() or not run.training.is_file():  # the folder appears whole or not at all
+        return StageStatus("train", int(run.flow.is_dir()), 1, "flow", {})
+    header = read_header(run.training)
+    counters, steps = header.counters, header.identity["schedule"]["steps"]
+    nll = f", NLL {counters.best:.3f}" if header.history else ""
+    return StageStatus("train", counters.step, steps, f"steps{nll}", {})
 
 
 def _failed(run: Run, stage: str) -> dict[str, str]:

@@ -18,9 +18,8 @@ from hpcflow.model.observe import Photometry
 from hpcflow.posterior.calibration import calibrate, product_names
 from hpcflow.posterior.exact import ExactModel, tractable_order
 from hpcflow.posterior.gap import gaps
-from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.sampling import keyed_noise
-from hpcflow.stages.build import build_observer, build_prior, build_simulator, config_of
+from hpcflow.stages.build import build_likelihood, build_observer, build_prior, config_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
@@ -123,7 +122,7 @@ def _estimator(run: str) -> Estimator:
 
 @cache
 def _exact(run: str) -> ExactModel:
-    return ExactModel(_likelihood(config_of(run)))
+    return ExactModel(build_likelihood(config_of(run)))
 
 
 @cache
@@ -161,10 +160,6 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
 def _order(config: Config) -> tuple[list[str], str]:
     """Return the parameters in the order the gap is taken apart; where it cannot be, nothing, and why."""
     try:
-        return tractable_order(_likelihood(config)), "log p is exact for this model"
+        return tractable_order(build_likelihood(config)), "log p is exact for this model"
     except InputError as e:
         return [], str(e)
-
-
-def _likelihood(config: Config) -> Likelihood:
-    return Likelihood(build_simulator(config), build_prior(config), build_observer(config))

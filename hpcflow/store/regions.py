@@ -7,7 +7,7 @@ marked done and complete, or is done again.
 
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -163,10 +163,6 @@ class Regions:
 
     def _array(self, name: str) -> Any:
         return self._group[name]
-
-    def read_many(self, name: str, wanted: Iterable[Partition]) -> NDArray[Any]:
-        """Return the rows (n, ...) of several partitions, one after the other."""
-        return np.concatenate([self.read(name, partition) for partition in wanted])
 
 
 def _create_array(group: zarr.Group, name: str, variable: Variable, shard: int) -> None:

@@ -14,6 +14,8 @@ from hpcflow.store.regions import Regions, Variable
 
 __all__ = ["SimulationStore"]
 
+Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
+
 SCHEMA = "hpcflow-simulations/1"
 FAILED = {"failed": "rows that could not be simulated and are NaN"}
 CHUNK = 10_000  # rows read at once by a random access
@@ -104,8 +106,30 @@ class SimulationStore:
         """Return the store as a lazy dataset."""
         return xr.open_zarr(self.path)
 
-    def rows(self, part: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def rows(self, part: str, enough: int | None = None) -> Rows:
         """Return theta (n, D) and flux (n, B) of the "train", "validation" or "test" partitions, failed rows left out.
+
+        Args:
+            part: which partitions.
+            enough: number of rows after which no further partition is read; None for all.
+
+        Raises:
+            InputError: if partitions are missing.
+        """
+        found: list[Rows] = []
+        for block in self.blocks(part):
+            found.append(self.read_block(block))
+            if enough is not None and sum(len(theta) for theta, _ in found) >= enough:
+                break
+        theta, flux = zip(*found, strict=True)
+        return np.concatenate(theta), np.concatenate(flux)
+
+    def blocks(self, part: str, rows: int | None = None) -> list[Partition]:
+        """Return the pieces of the "train", "validation" or "test" partitions that can be read one at a time.
+
+        Args:
+            part: which partitions.
+            rows: the most rows of a piece, rounded to whole chunks; None for whole partitions.
 
         Raises:
             InputError: if partitions are missing.
@@ -115,7 +139,28 @@ class SimulationStore:
                 f"{self.path}: {len(missing)} partitions are not simulated yet; run `hpcflow simulate` again"
             )
         chosen = dict(zip(("train", "validation", "test"), split(len(self.partitions), self.seed), strict=True))[part]
-        wanted = [self.partitions[i] for i in chosen]
-        theta, flux = self._regions.read_many("theta", wanted), self._regions.read_many("flux", wanted)
+        found: list[Partition] = []
+        for p in (self.partitions[i] for i in chosen):
+            size = len(p) if rows is None else max(CHUNK, rows // CHUNK * CHUNK)
+            for start in range(p.start, p.stop, size):
+                found.append(Partition(len(found), start, min(start + size, p.stop)))
+        return found
+
+    def read_block(self, block: Partition) -> Rows:
+        """Return theta (n, D) and flux (n, B) of a block's rows, failed ones left out."""
+        theta, flux = self._regions.read("theta", block), self._regions.read("flux", block)
         good = np.isfinite(flux).all(axis=1) & (flux > 0).all(axis=1)
         return theta[good], flux[good]
+
+    def flux_range(self, part: str) -> NDArray[np.float32]:
+        """Return the faintest and the brightest flux (2, B) of a part in each band, read piece by piece.
+
+        Raises:
+            InputError: if partitions are missing, or all their rows failed.
+        """
+        pieces = (self.read_block(block)[1] for block in self.blocks(part))
+        found = [(flux.min(axis=0), flux.max(axis=0)) for flux in pieces if len(flux)]
+        if not found:
+            raise InputError(f"{self.path}: every simulation of the {part} partitions failed; correct model")
+        faintest, brightest = zip(*found, strict=True)
+        return np.stack([np.min(faintest, axis=0), np.max(brightest, axis=0)])

@@ -1,18 +1,30 @@
+from __future__ import annotations
+
 import csv
 import io
 import math
+import signal
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from hpcflow.errors import HpcflowError
+from hpcflow.errors import HpcflowError, InputError, Interrupted
 from hpcflow.flow import training as module
-from hpcflow.flow.batches import Library, generator_for
+from hpcflow.flow.batches import Batch, Library, generator_for
+from hpcflow.flow.distributed import Ranks
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.families import FAMILIES
+from hpcflow.flow.header import read_header
+from hpcflow.flow.randomness import Slice
+from hpcflow.flow.signals import STOPPING
 from hpcflow.flow.training import Progress, Schedule, history_csv, train
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
@@ -57,13 +69,17 @@ def library(seed: int, n: int = 1000, broken: bool = False, frozen: int | None =
     )
 
 
+def held_out(n: int = 100) -> Batch:
+    return library(2, n).first(module.HELD_OUT, generator_for(SCHEDULE.seed, "held out"))
+
+
 def estimator(family: str = "autoregressive", seed: int = 1) -> Estimator:
     torch.manual_seed(seed)
     return Estimator(PRIOR, ("U", "V", "I"), "absolute", {"family": family, **FLOWS[family]})
 
 
-def loss(of: Estimator, schedule: Schedule = SCHEDULE) -> float:
-    theta, photometry = library(2, 500).first(module.HELD_OUT, generator_for(schedule.seed, "held out"))
+def loss(of: Estimator) -> float:
+    theta, photometry = held_out(500)
     with torch.no_grad():
         return -float(of.flow(theta, of.features(photometry)).double().mean())
 
@@ -72,7 +88,7 @@ def loss(of: Estimator, schedule: Schedule = SCHEDULE) -> float:
 @pytest.mark.parametrize("average", [0.0, 0.8])
 def test_the_loss_falls_and_the_best_weights_are_left(family: str, average: float) -> None:
     made = estimator(family)
-    history = train(made, library(1), library(2, 500), replace(SCHEDULE, average=average))
+    history = train(made, library(1), held_out(500), replace(SCHEDULE, average=average))
     assert [line.step for line in history] == [10, 20, 30, 40, 50, 60]
     assert [line.examples for line in history] == [640, 1280, 1920, 2560, 3200, 3840]
     assert history[-1].train_nll < history[0].train_nll - 0.5
@@ -88,7 +104,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(family: str) 
     schedule = replace(SCHEDULE, steps=8, validate_every=4)
     made = [estimator(family) for _ in range(3)]
     histories = [
-        train(each, library(1), library(2, 100), replace(schedule, seed=seed))
+        train(each, library(1), held_out(100), replace(schedule, seed=seed))
         for each, seed in zip(made, (3, 3, 4), strict=True)
     ]
     one, two, other = (each.state_dict() for each in made)
@@ -101,7 +117,7 @@ def test_weights_that_got_worse_are_not_kept() -> None:
     # ten examples, always the same, are learned by heart: the best validation comes early
     schedule = replace(SCHEDULE, average=0.0, learning_rate=3e-2, steps=100, validate_every=5)
     made = estimator()
-    history = train(made, library(1, n=10, frozen=1), library(2, 500), schedule)
+    history = train(made, library(1, n=10, frozen=1), held_out(500), schedule)
     losses = [line.validation_nll for line in history]
     assert min(losses) < losses[-1], "nothing to tell apart"
     assert loss(made) == pytest.approx(min(losses), rel=1e-5)
@@ -110,7 +126,7 @@ def test_weights_that_got_worse_are_not_kept() -> None:
 def test_training_stops_when_nothing_is_gained() -> None:
     # with no learning rate to speak of, averages cannot gain for long
     schedule = replace(SCHEDULE, learning_rate=1e-30, average=0.0, patience=2, steps=1000)
-    history = train(estimator(), library(1), library(2, 100), schedule)
+    history = train(estimator(), library(1), held_out(100), schedule)
     assert len(history) <= 5
     losses = [line.validation_nll for line in history]
     assert min(losses) == losses[-3]
@@ -119,7 +135,7 @@ def test_training_stops_when_nothing_is_gained() -> None:
 def test_every_validation_is_reported_as_it_happens() -> None:
     told: list[Progress] = []
     schedule = replace(SCHEDULE, steps=25)
-    history = train(estimator(), library(1), library(2, 100), schedule, told.append)
+    history = train(estimator(), library(1), held_out(100), schedule, report=told.append)
     assert told == history
     assert [line.step for line in history] == [10, 20, 25]
     assert all(a.seconds <= b.seconds for a, b in pairwise(history))
@@ -127,18 +143,18 @@ def test_every_validation_is_reported_as_it_happens() -> None:
 
 def test_fluxes_that_are_no_numbers_are_an_error() -> None:
     with pytest.raises(HpcflowError, match="diverged near step 10"):
-        train(estimator(), library(1, broken=True), library(2, 100), SCHEDULE)
+        train(estimator(), library(1, broken=True), held_out(100), SCHEDULE)
 
 
 def test_divergence_is_an_error() -> None:
     schedule = replace(SCHEDULE, learning_rate=1e30, clip=1e30, warmup=0, average=0.0)
     with pytest.raises(HpcflowError, match=r"lower train\.learning_rate"):
-        train(estimator("autoregressive"), library(1), library(2, 100), schedule)
+        train(estimator("autoregressive"), library(1), held_out(100), schedule)
 
 
 def test_features_are_standardised_on_the_training_set() -> None:
     made = estimator()
-    train(made, library(1), library(2, 100), replace(SCHEDULE, steps=1))
+    train(made, library(1), held_out(100), replace(SCHEDULE, steps=1))
     x = made.features(library(1).draw(4000, generator_for(9)).photometry)
     varies = x.std(dim=0) > 0
     assert x.mean(dim=0).abs().max() < 0.2
@@ -159,10 +175,228 @@ def test_the_learning_rate_rises_and_falls() -> None:
 
 
 def test_the_history_is_a_table() -> None:
-    history = [Progress(10, 640, 1.23456789, 2.5, 1e-3, 0.1), Progress(20, 1280, -1.5, math.pi, 5e-4, 12.0)]
+    history = [
+        Progress(10, 640, 1.23456789, 2.5, math.nan, 1e-3, 0.1, 0.0, 0),
+        Progress(20, 1280, -1.5, math.pi, 0.01, 5e-4, 12.0, 0.5, 1),
+    ]
     rows = list(csv.DictReader(io.StringIO(history_csv(history))))
     assert [int(row["step"]) for row in rows] == [10, 20]
     assert [int(row["examples"]) for row in rows] == [640, 1280]
     assert float(rows[1]["validation_nll"]) == pytest.approx(math.pi, rel=1e-8)
-    assert list(rows[0]) == ["step", "examples", "train_nll", "validation_nll", "learning_rate", "seconds"]
+    assert math.isnan(float(rows[0]["gap"]))
+    assert list(rows[0]) == [
+        *("step", "examples", "train_nll", "validation_nll", "gap", "learning_rate", "seconds", "waited", "rollbacks")
+    ]
     assert history_csv([]).strip().split(",") == list(rows[0])
+
+
+class Disturbed(Library):
+    """A library at some of whose steps something happens, once each."""
+
+    events: dict[int, Callable[[Disturbed], None]]
+    breaks: bool = False
+    steps: list[int]
+
+    def seek(self, step: int) -> None:
+        self.steps = [*getattr(self, "steps", []), step]
+        if event := self.events.pop(step, None):
+            event(self)
+
+    def gather(self, slices: Sequence[Slice]) -> Batch:
+        theta, photometry = super().gather(slices)
+        if self.breaks:
+            self.breaks = False
+            theta = theta * math.nan
+        return Batch(theta, photometry)
+
+
+def disturbed(**events: Sequence[int]) -> Disturbed:
+    """Return a library that is `stopped` or `broken` at steps."""
+    made = library(1)
+    made.__class__ = Disturbed
+    assert isinstance(made, Disturbed)
+
+    def stop(_: Disturbed) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    def spoil(each: Disturbed) -> None:
+        each.breaks = True
+
+    made.events = dict.fromkeys(events.get("stopped", ()), stop) | dict.fromkeys(events.get("broken", ()), spoil)
+    return made
+
+
+def lines(history: Sequence[Progress]) -> str:
+    """Return a history's text but for what the clock says."""
+    return history_csv([replace(line, seconds=0.0, waited=0.0) for line in history])
+
+
+def in_pieces(simulations: Library, keep: Path, schedule: Schedule = SCHEDULE) -> tuple[Estimator, str, int]:
+    """Train, going on after every stop; return what was learned, the history, and the number of stops."""
+    for stops in range(100):
+        made = estimator(seed=1 + stops)  # other weights every time: the state must bring back its own
+        try:
+            return made, lines(train(made, simulations, held_out(), schedule, keep=keep)), stops
+        except Interrupted as e:
+            assert "by SIGTERM; run the same command again to go on" in str(e)
+            assert e.exit_code == 1
+    raise AssertionError("it never ends")
+
+
+def same(one: Estimator, other: Estimator) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("average", [0.0, 0.8])
+def test_ten_stops_change_nothing(tmp_path: Path, average: float) -> None:
+    schedule = replace(SCHEDULE, average=average)
+    straight = estimator()
+    history = train(straight, library(1), held_out(), schedule)
+    stops = [1, 2, 9, 10, 11, 20, 29, 35, 50, 59]
+    simulations = disturbed(stopped=stops)
+    made, text, count = in_pieces(simulations, tmp_path / "state", schedule)
+    assert count == len(stops)
+    assert simulations.steps[1:] == list(range(1, 61)), "no step is done twice"
+    assert same(made, straight)
+    assert text == lines(history)
+
+
+def test_a_stop_on_the_last_step_is_none(tmp_path: Path) -> None:
+    assert in_pieces(disturbed(stopped=[60]), tmp_path / "state")[2] == 0
+
+
+def test_signals_go_where_they_went_before(tmp_path: Path) -> None:
+    before = [signal.getsignal(number) for number in STOPPING]
+    in_pieces(disturbed(stopped=[5]), tmp_path / "state", replace(SCHEDULE, steps=10))
+    assert [signal.getsignal(number) for number in STOPPING] == before
+
+
+def test_seconds_add_up_over_sessions(tmp_path: Path) -> None:
+    keep = tmp_path / "state"
+    with pytest.raises(Interrupted):
+        train(estimator(), disturbed(stopped=[15]), held_out(), SCHEDULE, keep=keep)
+    before = read_header(keep).counters.seconds
+    assert before > 0
+    history = train(estimator(), library(1), held_out(), SCHEDULE, keep=keep)
+    seconds = [line.seconds for line in history]
+    assert seconds == sorted(seconds)
+    assert seconds[1] > before
+
+
+def test_the_state_is_saved_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHECK", 4)
+    keep, saved = tmp_path / "state", list[int]()
+    monkeypatch.setattr(module, "write_state", lambda path, state: saved.append(state.header.counters.step))
+    train(estimator(), library(1), held_out(), replace(SCHEDULE, steps=20, checkpoint_minutes=0.0), keep=keep)
+    assert saved == [4, 8, 10, 12, 16]
+    saved.clear()
+    train(estimator(), library(1), held_out(), replace(SCHEDULE, steps=20), keep=keep)
+    assert saved == []
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 1e-3}, {"steps": 61}, {"seed": 4}, {"precision": "bfloat16"}])
+def test_the_state_of_another_schedule_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    keep = tmp_path / "state"
+    with pytest.raises(Interrupted):
+        train(estimator(), disturbed(stopped=[15]), held_out(), SCHEDULE, keep=keep)
+    with pytest.raises(InputError, match="another schedule"):
+        train(estimator(), library(1), held_out(), replace(SCHEDULE, **change), keep=keep)
+    with pytest.raises(InputError, match="another settings and shapes"):
+        train(estimator("cinn"), library(1), held_out(), SCHEDULE, keep=keep)
+
+
+def test_training_goes_back_when_it_diverges(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.log, "propagate", True)
+    simulations = disturbed(broken=[15, 33])
+    made = estimator()
+    history = train(made, simulations, held_out(), SCHEDULE)
+    assert [line.step for line in history] == [10, 20, 30, 40, 50, 60]
+    assert [line.rollbacks for line in history] == [0, 1, 1, 2, 2, 2]
+    # found at the next validation, and gone back from to the last one
+    expected = [*range(1, 21), *range(11, 41), *range(31, 61)]
+    assert simulations.steps[1:] == expected
+    halves = [line.learning_rate / (SCHEDULE.learning_rate * SCHEDULE.rate(line.step - 1)) for line in history]
+    assert halves == pytest.approx([1, 0.5, 0.5, 0.25, 0.25, 0.25])
+    assert [record.getMessage()[:45] for record in caplog.records] == [
+        "train: diverged near step 20; back to step 10",
+        "train: diverged near step 40; back to step 30",
+    ]
+    assert all(bool(tensor.isfinite().all()) for tensor in made.state_dict().values())
+
+
+@pytest.mark.parametrize("stopped", [[12, 14, 15, 16, 18], [15], [16], [5, 20, 22]])
+def test_a_stop_before_divergence_is_noticed_changes_nothing(tmp_path: Path, stopped: list[int]) -> None:
+    straight = estimator()
+    history = train(straight, disturbed(broken=[15]), held_out(), SCHEDULE)
+    simulations = disturbed(broken=[15], stopped=[step for step in stopped if step != 15])
+    if 15 in stopped:  # stopped in the very step that is spoiled
+        simulations.events[15] = lambda each: (setattr(each, "breaks", True), signal.raise_signal(signal.SIGTERM))[0]
+    made, text, count = in_pieces(simulations, tmp_path / "state")
+    assert count == len(stopped)
+    assert same(made, straight)
+    assert text == lines(history)
+
+
+def test_what_is_saved_is_finite(tmp_path: Path) -> None:
+    keep = tmp_path / "state"
+    simulations = disturbed(broken=[15], stopped=[17])
+    with pytest.raises(Interrupted, match="stopped at step 10 of 60"):
+        train(estimator(), simulations, held_out(), SCHEDULE, keep=keep)
+    assert all(bool(tensor.isfinite().all()) for tensor in load_file(keep).values())
+    assert read_header(keep).counters.rollbacks == 1
+
+
+def test_a_state_that_leads_nowhere_is_not_kept(tmp_path: Path) -> None:
+    keep = tmp_path / "state"
+    schedule = replace(SCHEDULE, checkpoint_minutes=0.0)
+    # good until step 10, then nothing but what is no number
+    simulations = library(1)
+
+    def report(line: Progress) -> None:
+        simulations._kept = tuple(column * math.nan for column in simulations._kept)
+
+    with pytest.raises(HpcflowError, match=r"diverged near step 20.*lower train\.learning_rate") as e:
+        train(estimator(), simulations, held_out(), schedule, keep=keep, report=report)
+    assert e.value.exit_code == 1
+    assert not keep.exists()
+
+
+def test_the_gap_is_the_excess_of_the_exact_density() -> None:
+    made = estimator()
+    # validated on the last weights, which are the only ones there are
+    schedule = replace(SCHEDULE, steps=5, average=0.0)
+    exact = torch.linspace(-3, 3, 70)
+    (line,) = train(made, library(1), held_out(), schedule, exact=exact)
+    theta, photometry = held_out()
+    with torch.no_grad():
+        log_q = made.flow(theta, made.features(photometry))
+    assert line.gap == pytest.approx(float((exact - log_q[:70]).mean()), rel=1e-4)
+    assert math.isnan(train(estimator(), library(1), held_out(), schedule)[0].gap)
+
+
+def test_more_ranks_than_examples_are_refused() -> None:
+    with pytest.raises(InputError, match="batch of 64 is less than"):
+        train(estimator(), library(1), held_out(), SCHEDULE, ranks=Ranks(0, 65))
+
+
+def test_bfloat16_learns_much_the_same() -> None:
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        made = estimator()
+        train(made, library(1), held_out(500), replace(SCHEDULE, precision=precision))
+        losses.append(loss(made))
+        assert all(p.dtype == torch.float32 for p in made.parameters())
+    assert losses[0] != losses[1]
+    assert losses[0] == pytest.approx(losses[1], abs=0.1)
+
+
+def test_a_compiled_density_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    # without the code generator, which takes a minute: what is tested is that the flow can be traced
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    made = [estimator(), estimator()]
+    for each, compiled in zip(made, (False, True), strict=True):
+        train(each, library(1), held_out(), replace(SCHEDULE, steps=10, compile=compiled))
+    one, two = (each.state_dict() for each in made)
+    assert one.keys() == two.keys()
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=1e-3, atol=1e-3)

@@ -104,4 +104,3 @@ def test_any_cut_reads_back(tmp_path: Path, rows: int, size: int) -> None:
     for partition in reversed(partitions(rows, size)):
         regions.write(partition, {"x": values[partition.start : partition.stop]})
     np.testing.assert_array_equal(regions.read("x"), values)
-    np.testing.assert_array_equal(regions.read_many("x", regions.partitions), values)

@@ -54,3 +54,30 @@ def test_an_unfinished_library_is_not_trained_on(tmp_path: Path) -> None:
     store.write(store.partitions[0], np.zeros((10, 2)), np.ones((10, 2)))
     with pytest.raises(InputError, match="4 partitions are not simulated yet"):
         store.rows("train")
+
+
+@pytest.mark.parametrize("rows", [None, 1, 25_000, 10**9])
+def test_blocks_have_the_rows_of_a_part(tmp_path: Path, rows: int | None) -> None:
+    store = make(tmp_path / "s.zarr", n=150_000, partition=30_000)
+    fill(store)
+    blocks = store.blocks("train", rows)
+    assert max(map(len, blocks)) == {1: 10_000, 25_000: 20_000}.get(rows or 0, 30_000)
+    assert [block.index for block in blocks] == list(range(len(blocks)))
+    pieces = [store.read_block(block) for block in blocks]
+    whole = store.rows("train")
+    for column in range(2):
+        np.testing.assert_array_equal(np.concatenate([piece[column] for piece in pieces]), whole[column])
+    first = store.rows("train", enough=10)
+    assert len(first[0]) == 30_000
+    np.testing.assert_array_equal(first[1], whole[1][:30_000])
+
+
+def test_the_range_of_fluxes_is_that_of_the_good_rows(tmp_path: Path) -> None:
+    store = make(tmp_path / "s.zarr")
+    fill(store)
+    flux = store.rows("train")[1]
+    np.testing.assert_array_equal(store.flux_range("train"), [flux.min(axis=0), flux.max(axis=0)])
+    for p in store.partitions:
+        store.write(p, np.zeros((10, 2)), np.full((10, 2), np.nan))
+    with pytest.raises(InputError, match="every simulation of the train partitions failed"):
+        store.flux_range("train")

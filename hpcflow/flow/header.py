@@ -1,0 +1,89 @@
+"""What a state file says of an unfinished training, read without torch."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from hpcflow.errors import InputError
+from hpcflow.flow.history import Progress
+
+__all__ = ["SCHEMA", "Counters", "Header", "read_header"]
+
+SCHEMA = "hpcflow-training/1"
+
+
+@dataclass(frozen=True)
+class Counters:
+    """How far a training is.
+
+    Args:
+        step: steps done.
+        good: step of the weights that it goes back to if it diverges.
+        rollbacks: how often it has.
+        since: validations without a gain.
+        best: lowest validation loss.
+        seconds, waited: see `history.Progress`.
+        totals: sums of the losses since the last validation, of each rank.
+    """
+
+    step: int = 0
+    good: int = 0
+    rollbacks: int = 0
+    since: int = 0
+    best: float = float("inf")
+    seconds: float = 0.0
+    waited: float = 0.0
+    totals: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Header:
+    """Everything in a state file but its tensors.
+
+    Args:
+        identity: what is trained and how, as plain values.
+        counters: how far it is.
+        history: its lines so far.
+        digest: of the tensors, once they are written.
+    """
+
+    identity: dict[str, Any]
+    counters: Counters
+    history: list[Progress]
+    digest: str = ""
+
+    def metadata(self) -> dict[str, str]:
+        """Return the header as the text that goes into the file."""
+        values = {
+            "identity": self.identity,
+            "counters": vars(self.counters),
+            "history": [vars(line) for line in self.history],
+        }
+        return {"schema": SCHEMA, **{name: json.dumps(value) for name, value in values.items()}}
+
+
+def read_header(path: Path) -> Header:
+    """Return what a state file says of itself.
+
+    Raises:
+        InputError: if it is damaged or of another schema.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            said = file.metadata() or {}
+    except (OSError, SafetensorError) as e:
+        raise InputError(f"{path} is damaged; remove it to train from the start ({e})") from e
+    if said.get("schema") != SCHEMA:
+        raise InputError(
+            f"{path} holds {said.get('schema')}, but this version goes on from {SCHEMA}; "
+            "remove it to train from the start"
+        )
+    try:
+        identity, counters, history = (json.loads(said[name]) for name in ("identity", "counters", "history"))
+        counters = Counters(**counters | {"totals": tuple(counters["totals"])})
+        return Header(identity, counters, [Progress(**line) for line in history], said["digest"])
+    except (KeyError, TypeError, ValueError) as e:
+        raise InputError(f"{path} is damaged; remove it to train from the start ({e})") from e

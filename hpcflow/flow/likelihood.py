@@ -1,0 +1,45 @@
+"""How well a flow does on examples it was not trained on."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from hpcflow.flow.base import Flow
+from hpcflow.flow.distributed import Ranks
+from hpcflow.flow.features import Features
+from hpcflow.flow.observation import Batch
+
+__all__ = ["held_out_loss"]
+
+ROWS = 4096  # at once
+
+
+@torch.no_grad()
+def held_out_loss(
+    flow: Flow, features: Features, held_out: Batch, exact: Tensor | None, ranks: Ranks
+) -> tuple[float, float]:
+    """Return the mean of -log q over held-out examples, and the mean of exact log p - log q; every rank does a share.
+
+    Args:
+        flow: whose density is measured.
+        features: of its condition.
+        held_out: N examples.
+        exact: (m,) exact log posterior densities of the first m; None where they are not known, for a gap of NaN.
+        ranks: who share the work.
+
+    Returns:
+        Both in nats, the same on all ranks.
+    """
+    x, theta = features(held_out.photometry), held_out.theta
+    known = 0 if exact is None else len(exact)
+    sums = torch.zeros(2, dtype=torch.float64, device=x.device)
+    size = min(ROWS, -(-len(x) // ranks.size))
+    for start in range(ranks.rank * size, len(x), ranks.size * size):
+        log_q = flow(theta[start : start + size], x[start : start + size]).double()
+        sums[0] -= log_q.sum()
+        if exact is not None and start < known:
+            log_p = exact[start : start + size].to(log_q)
+            sums[1] += (log_p - log_q[: len(log_p)]).sum()
+    loss, excess = ranks.sum(sums).tolist()
+    return loss / len(x), excess / known if known else math.nan

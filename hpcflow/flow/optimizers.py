@@ -1,0 +1,29 @@
+"""How weights move: Muon for matrices and AdamW for the rest, or AdamW for all."""
+
+import torch
+from torch import nn
+
+from hpcflow.flow.schedule import Schedule
+
+__all__ = ["optimizers"]
+
+
+def optimizers(flow: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    """Return the optimizers that together move all weights of a flow.
+
+    Muon (Jordan et al. 2024; Liu et al. 2025, arXiv:2502.16982) orthogonalises the momentum of each matrix, so that
+    every direction of it is learned at one rate; its steps are scaled to the size of AdamW's.
+
+    Args:
+        flow: whose weights are moved.
+        schedule: which optimizer, its learning rate and weight decay.
+    """
+    rate, decay = schedule.learning_rate, schedule.weight_decay
+    if schedule.optimizer == "adamw":
+        return [torch.optim.AdamW(flow.parameters(), rate, weight_decay=decay)]
+    matrices = [p for p in flow.parameters() if p.ndim == 2]
+    rest = [p for p in flow.parameters() if p.ndim != 2]
+    return [
+        torch.optim.Muon(matrices, rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(rest, rate, weight_decay=decay),
+    ]

@@ -1,0 +1,107 @@
+"""The state of an unfinished training as one file, from which it goes on as if it had never stopped."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from hpcflow.errors import InputError
+from hpcflow.flow.estimator import Estimator
+from hpcflow.flow.header import Header, read_header
+from hpcflow.flow.schedule import Schedule
+
+__all__ = ["State", "identity_of", "read_state", "write_state"]
+
+PARTS = ("live", "good", "best", "features")
+
+
+@dataclass(frozen=True)
+class State:
+    """A training between two steps.
+
+    Args:
+        header: what it is and how far.
+        live: everything the next step depends on, see `Learner.tensors`.
+        good: the same at the last validation.
+        best: weights with the lowest validation loss.
+        features: buffers of the fitted features.
+    """
+
+    header: Header
+    live: Mapping[str, Tensor]
+    good: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+    features: Mapping[str, Tensor]
+
+
+def identity_of(estimator: Estimator, schedule: Schedule) -> dict[str, Any]:
+    """Return, as plain values, everything that has to be the same for a training to be gone on with."""
+    return {
+        "schedule": {key: value for key, value in vars(schedule).items() if key != "checkpoint_minutes"},
+        "settings": estimator.settings,
+        "parameters": [[p.name, p.low, p.high, p.scale] for p in estimator.prior.parameters],
+        "bands": list(estimator.bands),
+        "shapes": {name: list(tensor.shape) for name, tensor in estimator.state_dict().items()},
+    }
+
+
+def write_state(path: Path, state: State) -> None:
+    """Write a state file, which appears whole or not at all, and is on the disk when this returns."""
+    tensors = {
+        f"{part}.{name}": tensor.cpu().contiguous() for part in PARTS for name, tensor in getattr(state, part).items()
+    }
+    growing = path.with_name(f".{path.name}.new")
+    with growing.open("wb") as file:
+        file.write(save(tensors, {**state.header.metadata(), "digest": _digest(tensors)}))
+        file.flush()
+        os.fsync(file.fileno())
+    growing.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read_state(path: Path, identity: Mapping[str, Any]) -> State:
+    """Return the state in a file.
+
+    Args:
+        path: of the file.
+        identity: what it must be the state of, from `identity_of`.
+
+    Raises:
+        InputError: if it is damaged, of another schema, or of another training.
+    """
+    header = read_header(path)
+    if changed := [key for key, value in identity.items() if header.identity.get(key) != value]:
+        raise InputError(
+            f"{path} is the state of a training with another {' and '.join(changed)}; "
+            "restore what it was, or remove the file to train from the start"
+        )
+    try:
+        found = load_file(path)
+    except (OSError, SafetensorError) as e:
+        raise InputError(f"{path} is damaged; remove it to train from the start ({e})") from e
+    if _digest(found) != header.digest:
+        raise InputError(f"{path} is damaged, its tensors are not what was saved; remove it to train from the start")
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
+    for name, tensor in found.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = tensor
+    return State(header, **parts)
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return a digest of tensors on the CPU: the format itself notices no flipped bit."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).numpy().data)
+    return digest.hexdigest()

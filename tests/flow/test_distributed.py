@@ -1,0 +1,85 @@
+"""Ranks that are real processes, found by hpcflow's own launcher."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from hpcflow.compute.ranks import launch
+from hpcflow.errors import InputError
+from hpcflow.flow.distributed import ALONE, Ranks, join_ranks
+
+SCRIPT = Path(__file__).parent / "train_in_ranks.py"
+STOPS = (1, 4, 7, 8, 10, 13, 15, 16, 19, 22)  # one before each look
+
+
+def trained(folder: Path, ranks: int, *stops: int) -> Path:
+    assert launch([sys.executable, str(SCRIPT), str(folder), *map(str, stops)], ranks) == 0
+    return folder
+
+
+def weights(folder: Path, name: str, rank: int = 0) -> dict[str, Tensor]:
+    return load_file(folder / f"{name}.{rank}.safetensors")
+
+
+def said(folder: Path, name: str, rank: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / f"{name}.{rank}.json").read_text())
+    return found
+
+
+def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(tmp_path_factory.mktemp("alone"), 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_more_ranks_learn_the_same(tmp_path: Path, alone: Path, ranks: int) -> None:
+    stops = STOPS if ranks == 2 else ()
+    trained(tmp_path, ranks, *stops)
+    one, many = weights(alone, "undisturbed"), weights(tmp_path, "undisturbed")
+    for name in one:
+        # 30 steps of 3e-3 move a weight by up to 0.1; sums that are rounded in another order by far less
+        torch.testing.assert_close(many[name], one[name], rtol=1e-3, atol=1e-4, msg=name)
+    assert all(same(many, weights(tmp_path, "undisturbed", rank)) for rank in range(ranks))
+    histories = [said(folder, "undisturbed")["history"] for folder in (alone, tmp_path)]
+    assert len(histories[0]) == 5
+    for here, there in zip(*histories, strict=True):
+        assert here == pytest.approx(there, rel=1e-5)
+    if stops:
+        assert said(tmp_path, "stopped")["stopped"] == len(STOPS)
+        assert same(weights(tmp_path, "stopped"), many)
+        assert said(tmp_path, "stopped")["history"] == histories[1]
+
+
+def test_one_process_needs_no_group() -> None:
+    with join_ranks() as ranks:
+        assert ranks.lead
+        assert ranks.size == 1
+        assert not torch.distributed.is_initialized()
+    module = torch.nn.Linear(2, 1)
+    assert ALONE.wrap(module) is module
+    assert ALONE.any(True)
+    assert not ALONE.any(False)
+    assert ALONE.sum(torch.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
+
+
+def test_a_failure_of_one_that_works_alone_is_raised() -> None:
+    def fail() -> None:
+        raise InputError("no")
+
+    with pytest.raises(InputError, match="no"):
+        ALONE.alone(fail)
+
+
+def test_threads_are_shared_out() -> None:
+    assert [Ranks(beside=n).threads(8) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]

@@ -1,0 +1,82 @@
+"""What each rank of `test_distributed.py` runs: a small training, undisturbed and then stopped again and again."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from hpcflow.errors import Interrupted
+from hpcflow.flow import training as module
+from hpcflow.flow.batches import Library, generator_for
+from hpcflow.flow.distributed import Ranks, join_ranks
+from hpcflow.flow.estimator import Estimator
+from hpcflow.flow.training import Schedule, train
+from hpcflow.model.observe import Observer
+from hpcflow.model.prior import Parameter, Prior
+
+PRIOR = Prior((Parameter("log_age", 6, 10.0), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
+FLOW = {"family": "autoregressive", "bins": 4, "hidden": 8, "rank": 4, "frequencies": 2, "embedding_hidden": 16}
+
+
+class Stopping(Library):
+    """A library that sends its reader SIGTERM when it comes to certain steps, once each."""
+
+    stops: Sequence[int] = ()
+
+    def seek(self, step: int) -> None:
+        if step in self.stops:
+            self.stops = [stop for stop in self.stops if stop != step]
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def library(seed: int, n: int) -> Stopping:
+    theta = PRIOR.select(["log_age", "ebv"]).sample(n, np.random.default_rng(seed))
+    bands = np.array([4.0, 3.0, 2.0])
+    flux = 10 ** (9 - 0.7 * (theta[:, :1] - 6) - 0.4 * theta[:, 1:] * bands)
+    observer = Observer(relative_error=(0.02, 0.1))
+    rows = (torch.from_numpy(columns).float() for columns in (theta, flux))
+    return Stopping(*rows, ["log_age", "ebv"], PRIOR, observer)
+
+
+def run(ranks: Ranks, out: Path, schedule: Schedule, stops: Sequence[int]) -> int:
+    """Train, going on after every stop, write what was learned, and return how often it was stopped."""
+    simulations, stopped = library(1, 1000), 0
+    simulations.stops = stops if ranks.lead else ()
+    held_out = library(2, 100).first(100, generator_for(0))
+    while True:
+        torch.manual_seed(stopped)  # other weights after every stop: the state must bring back its own
+        estimator = Estimator(PRIOR, ("U", "V", "I"), "absolute", FLOW)
+        try:
+            history = train(
+                estimator, simulations, held_out, schedule, ranks=ranks, keep=out.with_suffix(".state"),
+                exact=torch.zeros(10),
+            )  # fmt: skip
+        except Interrupted:
+            stopped += 1
+            continue
+        save_file(estimator.state_dict(), f"{out}.{ranks.rank}.safetensors")
+        lines = [{k: v for k, v in asdict(line).items() if k not in ("seconds", "waited")} for line in history]
+        out.with_name(f"{out.name}.{ranks.rank}.json").write_text(json.dumps({"stopped": stopped, "history": lines}))
+        return stopped
+
+
+def main(folder: Path, stops: Sequence[int]) -> None:
+    """Run `undisturbed`, and where there are stops `stopped`."""
+    torch.set_num_threads(1)
+    module.PILOT, module.CHECK = 500, 3
+    schedule = Schedule(30, 101, 3e-3, 5, 0.0, 0.8, 5.0, 7, 100, seed=3)
+    with join_ranks() as ranks:
+        run(ranks, folder / "undisturbed", schedule, ())
+        if stops:
+            run(ranks, folder / "stopped", schedule, stops)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), [int(text) for text in sys.argv[2:]])
