@@ -126,14 +126,6 @@ def test_defaults_are_the_reference_problem() -> None:
     assert Config.model_fields["observe"].default.distance_mpc == (1.0, 30.0)
 
 
-def test_one_member_goes_without_saying(tiny: Callable[..., Path]) -> None:
-    # runs that were frozen before there were ensembles must not differ
-    assert "members" not in load_config(tiny()).plain()["train"]
-    several = load_config(tiny(), ["train.members=3"])
-    assert several.plain()["train"]["members"] == 3
-    assert Config.model_validate(several.plain()) == several
-
-
 def test_values_of_dotted_keys_are_replaced_and_checked(tiny: Callable[..., Path]) -> None:
     config = load_config(tiny())
     changed = with_values(config, {"train.batch": 32, "train.flow.hidden": 5})

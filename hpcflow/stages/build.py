@@ -1,9 +1,11 @@
 """From config to the objects that the stages work with."""
 
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 from hpcflow.config import Config
+from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
@@ -11,7 +13,16 @@ from hpcflow.model.simulator import SIMULATORS, Simulator
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.stages.run import Run
 
-__all__ = ["build_likelihood", "build_observer", "build_prior", "build_simulator", "build_survey_simulator", "config_of", "simulator_of"]
+__all__ = [
+    "build_likelihood",
+    "build_observer",
+    "build_prior",
+    "build_schedule",
+    "build_simulator",
+    "build_survey_simulator",
+    "config_of",
+    "simulator_of",
+]
 
 UNITS = {"log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
 
@@ -57,6 +68,12 @@ def build_likelihood(config: Config) -> Likelihood:
         InputError: if it cannot be written down.
     """
     return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
+
+
+def build_schedule(config: Config, member: int = 0) -> Schedule:
+    """Return how one flow of an ensemble is trained."""
+    given = config.train.model_dump(include={f.name for f in fields(Schedule)})
+    return Schedule(**given, member=member)
 
 
 @cache

@@ -51,6 +51,11 @@ class Run:
         return self.path / "training.safetensors"
 
     @property
+    def members(self) -> Path:
+        """Trained flows, while the ensemble that they belong to is not complete."""
+        return self.path / "members"
+
+    @property
     def posteriors(self) -> Path:
         """Posterior archive."""
         return self.path / "posteriors.zarr"

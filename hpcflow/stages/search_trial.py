@@ -40,7 +40,5 @@ def train_trial(config: Config, run: str, report: Callable[[int, float], None]) 
     bands, flow = tuple(config.model.bands), config.train.flow.model_dump(mode="json")
     estimator = Estimator(build_prior(config), bands, config.train.features, flow).to(device)
     schedule = replace(build_schedule(config), steps=config.search.steps or config.train.steps)
-    history = train(
-        estimator, training, held_out, schedule, report=lambda line: report(line.step, line.validation_nll)
-    )
+    history = train(estimator, training, held_out, schedule, report=lambda line: report(line.step, line.validation_nll))
     return min(line.validation_nll for line in history)

@@ -1,31 +1,35 @@
 """`hpcflow train`: learn the posterior from the library."""
 
 import logging
-from collections.abc import Iterator
+import math
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from hpcflow.compute.cluster import default_workers
 from hpcflow.config import Config
+from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
-from hpcflow.flow.batches import Batch, Library, Source, generator_for
+from hpcflow.flow.batches import Batch, Source, generator_for
 from hpcflow.flow.distributed import Ranks, join_ranks
-from hpcflow.flow.estimator import Estimator
+from hpcflow.flow.estimator import Estimator, combine
 from hpcflow.flow.header import read_header
-from hpcflow.flow.observation import Observation
 from hpcflow.flow.precision import fast_matmul
-from hpcflow.flow.stream import Plan, Stream
-from hpcflow.flow.training import HELD_OUT, Progress, Schedule, history_csv, train
+from hpcflow.flow.training import Progress, history_csv, train
+from hpcflow.model.observe import Photometry
+from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.support import Support
-from hpcflow.stages.build import build_observer, build_prior
+from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_schedule
+from hpcflow.stages.library import open_library
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, provenance
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["train_flow"]
-
-BLOCKS = 64  # that a pool has, where blocks can be made small enough: the more, the better they are mixed
 
 
 def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
@@ -50,40 +54,64 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
             ranks.alone(lambda: run.training.unlink(missing_ok=True))
             log.info("train: %s is trained already", run.flow)
             return
-        training, held_out = _open_library(config, store, ranks.device)
+        training, held_out = open_library(config, store, ranks.device)
         ranks.alone(lambda: run.begin("train", config))
         with log_to(run.logs, "train") if ranks.lead else nullcontext():
             torch.set_num_threads(ranks.threads(workers or default_workers()))
             fast_matmul()
-            torch.manual_seed(config.train.seed)  # of the weights
-            flow = config.train.flow.model_dump(mode="json")
-            estimator = Estimator(build_prior(config), tuple(store.bands), config.train.features, flow).to(ranks.device)
-            history = _learn(config, run, estimator, training, held_out, ranks)
+            exact = _exact_log_prob(config, held_out)
+            count = config.train.members
+            members = [_member(config, run, k, training, held_out, exact, ranks) for k in range(count)]
             if ranks.lead:
-                _save(config, run, store, estimator, history)
+                _save(config, run, store, members)
+
+
+def _member(
+    config: Config, run: Run, member: int, training: Source, held_out: Batch, exact: Tensor | None, ranks: Ranks
+) -> Path:
+    """Train one flow of the ensemble, unless it is trained, and return the folder that keeps it."""
+    folder = run.members / str(member)
+    if not ranks.any(ranks.lead and folder.exists()):
+        torch.manual_seed(generator_for(config.train.seed, "weights", member).initial_seed())
+        flow = config.train.flow.model_dump(mode="json")
+        bands = tuple(config.model.bands)
+        estimator = Estimator(build_prior(config), bands, config.train.features, flow).to(ranks.device)
+        history = _learn(config, run, member, estimator, training, held_out, exact, ranks)
+        found = {"steps": history[-1].step, "validation_nll": min(line.validation_nll for line in history)}
+        ranks.alone(lambda: checkpoint.save(estimator, folder, found, {"history.csv": history_csv(history)}))
+        ranks.alone(lambda: run.training.unlink(missing_ok=True))
+    return folder
 
 
 def _learn(
-    config: Config, run: Run, estimator: Estimator, training: Source, held_out: Batch, ranks: Ranks
+    config: Config,
+    run: Run,
+    member: int,
+    estimator: Estimator,
+    training: Source,
+    held_out: Batch,
+    exact: Tensor | None,
+    ranks: Ranks,
 ) -> list[Progress]:
-    schedule = Schedule(**config.train.model_dump(exclude={"flow", "features", "resident_gb"}))
+    schedule = build_schedule(config, member)
     log.info(
-        "train: %s flow of %d weights on %s, on %s (%d processes)",
+        "train: %s flow of %d weights on %s, on %s (%d processes)%s",
         config.train.flow.family,
         estimator.weights,
         training,
         ranks.device,
         ranks.size,
+        f", member {member + 1} of {config.train.members}" if config.train.members > 1 else "",
     )
     done = read_header(run.training).counters.step if run.training.exists() else 0
-    exact_log_posterior = None  # of the first held-out examples, to measure the gap to
     with tracked("train", schedule.steps, done) as advance:
         seen = done
 
         def report(line: Progress) -> None:
             nonlocal seen
+            gap = "" if math.isnan(line.gap) else f", gap {line.gap:.3f}"
             rate = line.examples / line.seconds
-            advance(line.step - seen, f"validation NLL {line.validation_nll:.3f} nats, {rate:,.0f} examples/s")
+            advance(line.step - seen, f"validation NLL {line.validation_nll:.3f}{gap} nats, {rate:,.0f} examples/s")
             seen = line.step
 
         history = train(
@@ -93,15 +121,40 @@ def _learn(
             schedule,
             ranks=ranks,
             keep=run.training,
-            exact=exact_log_posterior,
+            exact=exact,
             report=report if ranks.lead else lambda _: None,
         )
-    best = min(history, key=lambda line: line.validation_nll)
-    log.info("train: best validation NLL %.4f nats, at step %d", best.validation_nll, best.step)
+    best, last = min(history, key=lambda line: line.validation_nll), history[-1]
+    log.info(
+        "train: best validation NLL %.4f nats, at step %d; %.0f examples/s, %.1f %% of the time spent waiting for them",
+        best.validation_nll,
+        best.step,
+        last.examples / last.seconds,
+        100 * last.waited / last.seconds,
+    )
     return history
 
 
-def _save(config: Config, run: Run, store: SimulationStore, estimator: Estimator, history: list[Progress]) -> None:
+def _exact_log_prob(config: Config, held_out: Batch) -> Tensor | None:
+    """Return the exact log posterior densities (m,) of the first held-out examples; None where there are none."""
+    if not config.train.exact:
+        return None
+    try:
+        model = ExactModel(build_likelihood(config))
+    except InputError as e:
+        log.info("train: the gap is not followed: %s", e)
+        return None
+    theta, *photometry = (
+        a[: config.train.exact].cpu().double().numpy() for a in (held_out.theta, *held_out.photometry)
+    )
+    flux, sigma, observed, distance = photometry
+    return torch.from_numpy(model.log_prob(theta, Photometry(flux, sigma, observed.astype(bool), distance)))
+
+
+def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Path]) -> None:
+    """Write the run's flow: the only member, or the ensemble of all."""
+    estimator = combine([checkpoint.load(folder) for folder in members])
+    histories = {f"history{f'-{k + 1}' if k else ''}.csv": folder / "history.csv" for k, folder in enumerate(members)}
     mass = estimator.prior.select(["log_mass"]).parameters[0]
     support = Support.of_library(build_observer(config), store.flux_range("train"), (mass.low, mass.high))
     extra = {
@@ -109,11 +162,10 @@ def _save(config: Config, run: Run, store: SimulationStore, estimator: Estimator
         "support": support.plain(),
         "source": store.source,
         "provenance": provenance(),
-        "steps": history[-1].step,
-        "validation_nll": min(line.validation_nll for line in history),
+        "trained": [{key: checkpoint.read_description(m)[key] for key in ("steps", "validation_nll")} for m in members],
     }
-    checkpoint.save(estimator, run.flow, extra, {"history.csv": history_csv(history)})
-    run.training.unlink(missing_ok=True)
+    checkpoint.save(estimator, run.flow, extra, {name: path.read_text() for name, path in histories.items()})
+    shutil.rmtree(run.members)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ PRIOR = Prior((Parameter("log_age", 6, 10.0), Parameter("log_mass", 2, 8), Param
 SCHEDULE = Schedule(
     steps=60,
     batch=64,
+    optimizer="adamw",
     learning_rate=1e-2,
     warmup=5,
     weight_decay=0.0,
@@ -44,6 +45,7 @@ SCHEDULE = Schedule(
     patience=100,
     seed=3,
 )
+RATES = {"adamw": 1e-2, "muon": 5e-2}
 FLOWS = {
     "autoregressive": {"bins": 4, "hidden": 8, "rank": 4, "frequencies": 2, "embedding_hidden": 16},
     "cinn": {"blocks": 2, "hidden": 8, "layers": 1, "embedding": 4, "embedding_hidden": 8, "embedding_layers": 1},
@@ -86,9 +88,11 @@ def loss(of: Estimator) -> float:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("average", [0.0, 0.8])
-def test_the_loss_falls_and_the_best_weights_are_left(family: str, average: float) -> None:
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_loss_falls_and_the_best_weights_are_left(family: str, average: float, optimizer: str) -> None:
     made = estimator(family)
-    history = train(made, library(1), held_out(500), replace(SCHEDULE, average=average))
+    schedule = replace(SCHEDULE, average=average, optimizer=optimizer, learning_rate=RATES[optimizer])
+    history = train(made, library(1), held_out(500), schedule)
     assert [line.step for line in history] == [10, 20, 30, 40, 50, 60]
     assert [line.examples for line in history] == [640, 1280, 1920, 2560, 3200, 3840]
     assert history[-1].train_nll < history[0].train_nll - 0.5
@@ -248,8 +252,9 @@ def same(one: Estimator, other: Estimator) -> bool:
 
 
 @pytest.mark.parametrize("average", [0.0, 0.8])
-def test_ten_stops_change_nothing(tmp_path: Path, average: float) -> None:
-    schedule = replace(SCHEDULE, average=average)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_ten_stops_change_nothing(tmp_path: Path, average: float, optimizer: str) -> None:
+    schedule = replace(SCHEDULE, average=average, optimizer=optimizer)
     straight = estimator()
     history = train(straight, library(1), held_out(), schedule)
     stops = [1, 2, 9, 10, 11, 20, 29, 35, 50, 59]

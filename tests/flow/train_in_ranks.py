@@ -71,7 +71,7 @@ def main(folder: Path, stops: Sequence[int]) -> None:
     """Run `undisturbed`, and where there are stops `stopped`."""
     torch.set_num_threads(1)
     module.PILOT, module.CHECK = 500, 3
-    schedule = Schedule(30, 101, 3e-3, 5, 0.0, 0.8, 5.0, 7, 100, seed=3)
+    schedule = Schedule(30, 101, "adamw", 3e-3, 5, 0.0, 0.8, 5.0, 7, 100, seed=3)
     with join_ranks() as ranks:
         run(ranks, folder / "undisturbed", schedule, ())
         if stops:
