@@ -10,6 +10,7 @@ smooth that a short Chebyshev series is exact to 1e-13. Both make F cheap: `SspS
 series, and falls back on the sum itself where R_V is free.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -77,6 +78,7 @@ class SspSimulator:
         extinction: str = "odonnell94",
     ) -> None:
         self.parameters, self.bands = parameters, tuple(curves)
+        self.reasons: Counter[str] = Counter()
         self._fixed = {"r_v": 3.1} | dict(fixed or {})
         needed = {"log_age", "ebv", "r_v"}
         if unknown := set(parameters) - needed:
@@ -128,6 +130,8 @@ class SspSimulator:
         for start in range(0, len(direct), BLOCK):
             rows = direct[start : start + BLOCK]
             flux[rows] = self.integrate(age[rows], ebv[rows], r_v[rows])
+        lost = len(theta) - len(good)
+        self.reasons = Counter({"a parameter is out of range": lost} if lost else {})
         return flux
 
     def integrate(self, age_myr: Floats, ebv: Floats, r_v: Floats) -> Floats:
