@@ -86,11 +86,24 @@ def init(
 
 
 @app.command()
-def simulate(config: ConfigPath, run: RunFolder = None, sets: Overrides = None, workers: Workers = None) -> None:
+def simulate(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check what is there: read it all, simulate some rows again.")
+    ] = False,
+) -> None:
     """Fill the library: parameters drawn from the prior and their model fluxes."""
+    settings, folder = _open(config, run, sets)
+    if verify:
+        from hpcflow.stages.verify import verify as check
+
+        check(settings, folder)
+        return
     from hpcflow.stages.simulate import simulate as stage
 
-    settings, folder = _open(config, run, sets)
     stage(settings, folder, _workers(workers))
 
 
