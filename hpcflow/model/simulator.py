@@ -12,7 +12,7 @@ from hpcflow.model.cigale import CigaleSimulator
 from hpcflow.model.elsewhere import SimulatorElsewhere
 from hpcflow.model.filters import load_curve
 from hpcflow.model.ssp import Ages, SspSimulator
-from hpcflow.model.tables import load_ssp
+from hpcflow.model.tables import load_ssp, load_tables
 
 __all__ = ["SIMULATORS", "Simulator", "build_cigale", "build_ssp"]
 
@@ -50,10 +50,11 @@ def build_ssp(
     Raises:
         InputError: if a table, curve or parameter is not usable.
     """
-    table = load_ssp(ssp, fixed.get("metallicity", 0.02))
+    free = "metallicity" in parameters
+    tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
     curves = {band: load_curve(curve) for band, curve in bands.items()}
     screen = {name: value for name, value in fixed.items() if name != "metallicity"}
-    return SspSimulator(table, curves, parameters, screen, ages, extinction)
+    return SspSimulator(tables, curves, parameters, screen, ages, extinction)
 
 
 def build_cigale(
