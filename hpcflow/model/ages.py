@@ -42,7 +42,7 @@ class AgeAxis:
         return np.concatenate([spectra, np.tensordot(self._extra, spectra, axes=1)])
 
     def bracket(self, age_myr: Floats) -> tuple[NDArray[np.intp], Floats]:
-        """Return left (N,) and share (N,): the spectrum of an age (N,) is (1 - share) of row `left` + share of the next.
+        """Return left and share, (N,) each: an age has (1 - share) of the spectrum `left` and share of the next one.
 
         Rows are those of `extend`; ages must lie between `first` and `last`.
         """
