@@ -1,6 +1,6 @@
 """What can go wrong for a user, and the exit code that says so."""
 
-__all__ = ["FailedPartitionsError", "HpcflowError", "InputError"]
+__all__ = ["DiskFullError", "FailedPartitionsError", "HpcflowError", "InputError"]
 
 
 class HpcflowError(Exception):
@@ -15,5 +15,11 @@ class InputError(HpcflowError):
 
 class FailedPartitionsError(HpcflowError):
     """Some partitions were set aside with their reasons; all the others are finished."""
+
+    exit_code = 1
+
+
+class DiskFullError(HpcflowError):
+    """There is no room for results; what is finished is kept."""
 
     exit_code = 1

@@ -137,6 +137,11 @@ class Regions:
         status = np.asarray(self._array("status")[:])
         return [p for p in self.partitions if status[p.index] != DONE]
 
+    def finished(self) -> list[float]:
+        """Return when each complete partition was marked so, in seconds since 1970, rising."""
+        marks = (self.path / "status" / "c").glob("*")
+        return sorted(mark.stat().st_mtime for mark in marks if mark.name.isdigit())
+
     def write(
         self,
         partition: Partition,

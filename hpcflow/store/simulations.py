@@ -54,7 +54,7 @@ class SimulationStore:
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
         self.path = regions.path
-        self.missing, self.partitions = regions.missing, regions.partitions
+        self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
         self.parameters: list[str] = regions.read("parameter").tolist()
         self.bands: list[str] = regions.read("band").tolist()
         self.seed = int(regions.attrs["seed"])
