@@ -6,6 +6,7 @@ Nothing heavy is imported before a command needs it, so that `hpcflow --help` is
 import errno
 import logging
 import sys
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,11 +88,24 @@ def init(
 
 
 @app.command()
-def simulate(config: ConfigPath, run: RunFolder = None, sets: Overrides = None, workers: Workers = None) -> None:
+def simulate(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check what is there: read it all, simulate some rows again.")
+    ] = False,
+) -> None:
     """Fill the library: parameters drawn from the prior and their model fluxes."""
+    settings, folder = _open(config, run, sets)
+    if verify:
+        from hpcflow.stages.verify import verify as check
+
+        check(settings, folder)
+        return
     from hpcflow.stages.simulate import simulate as stage
 
-    settings, folder = _open(config, run, sets)
     stage(settings, folder, _workers(workers))
 
 
@@ -179,14 +193,18 @@ def status(run: RunArgument) -> None:
     from hpcflow.stages.run import Run
     from hpcflow.stages.status import status as states
 
-    table = Table("stage", "done", "of", "", "failed partitions", title=str(run))
+    table = Table("stage", "done", "of", "", "per second", "left", "failed", title=str(run))
     stages = states(Run(run))
     for s in stages:
-        table.add_row(s.stage, f"{s.done:,}", f"{s.total:,}" if s.total else "-", s.unit, str(len(s.failed) or ""))
+        done = (s.stage, f"{s.done:,}", f"{s.total:,}" if s.total else "-", s.unit)
+        left = str(timedelta(seconds=round(s.left_s))) if s.left_s is not None else ""
+        table.add_row(*done, f"{s.rate:,.0f}" if s.rate else "", left, str(len(s.failed) or ""))
     Console().print(table)
     for s in stages:
         for partition, reason in list(s.failed.items())[:5]:
             print(f"{s.stage} partition {partition}: {reason}")
+        for reason, count in s.lost.items():
+            print(f"{s.stage}: {count:,} rows could not be simulated: {reason}")
     todo = next((s.stage for s in stages if not s.finished), None)
     print(f"next: hpcflow {todo} CONFIG --run {run}" if todo else "everything is done")
 

@@ -40,10 +40,20 @@ class Bounds(Section):
     scale: Literal["linear", "log"] = "linear"
 
 
+class Cigale(Section):
+    """A chain of CIGALE modules; see `model.cigale` and docs/cigale.md."""
+
+    modules: Annotated[list[str], Field(min_length=1)]
+    fixed: dict[str, dict[str, bool | int | float | str]] = {}
+    parameters: dict[str, str]
+    filters: dict[str, str]
+
+
 class Model(Section):
     """What a cluster looks like."""
 
-    simulator: Literal["ssp"] = "ssp"
+    simulator: Literal["ssp", "cigale"] = "ssp"
+    cigale: Cigale | None = None
     ssp: str = "bc03_miles_kroupa"
     ages: Literal["continuous", "cigale"] = "continuous"
     extinction: Literal["odonnell94", "ccm89"] = "odonnell94"
@@ -57,6 +67,8 @@ class Model(Section):
             raise ValueError(f"parameters lacks {', '.join(sorted(missing))}; give each low and high")
         if both := set(self.parameters) & set(self.fixed):
             raise ValueError(f"{', '.join(sorted(both))} is both free and fixed; keep it in one place")
+        if self.simulator == "cigale" and self.cigale is None:
+            raise ValueError("simulator: cigale needs the section cigale; docs/cigale.md has one to copy")
         return self
 
 
@@ -78,6 +90,7 @@ class Simulate(Section):
     n: Annotated[int, Field(gt=0)] = 1_000_000
     partition: Annotated[int, Field(gt=0)] = 50_000
     seed: int = 1
+    python: str | None = None  # an interpreter with pcigale, where this one has none
 
     @model_validator(mode="after")
     def _has_partitions_to_hold_out(self) -> "Simulate":

@@ -1,6 +1,14 @@
 """What can go wrong for a user, and the exit code that says so."""
 
-__all__ = ["DivergedError", "FailedPartitionsError", "HpcflowError", "InputError", "Interrupted", "LostRankError"]
+__all__ = [
+    "DiskFullError",
+    "DivergedError",
+    "FailedPartitionsError",
+    "HpcflowError",
+    "InputError",
+    "Interrupted",
+    "LostRankError",
+]
 
 
 class HpcflowError(Exception):
@@ -33,5 +41,11 @@ class Interrupted(HpcflowError):  # noqa: N818  # nothing is wrong: it was asked
 
 class LostRankError(HpcflowError):
     """A process that works together with this one is gone."""
+
+    exit_code = 1
+
+
+class DiskFullError(HpcflowError):
+    """There is no room for results; what is finished is kept."""
 
     exit_code = 1

@@ -1,6 +1,8 @@
 """Fixtures that several rooms share."""
 
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,35 @@ import pytest
 from hpcflow.config import dump_yaml
 
 SHARED = Path(__file__).parents[2] / "shared"
+FAKES = Path(__file__).parent / "fakes"
+collect_ignore = ["fakes"]  # packages that stand in for others are imported by tests, not collected
 
 
 @pytest.fixture(autouse=True)
 def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run every test in a folder of its own, so that a stray relative path cannot touch the checkout."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def fake_cigale(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Put a stand-in for pcigale on the path, here and for child processes, and give a chain for `model.cigale`."""
+    paths = [str(FAKES), str(FAKES.parents[1]), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    monkeypatch.syspath_prepend(str(FAKES))
+    yield {
+        "modules": ["sfh2exp", "bc03", "dustext", "redshifting"],
+        "fixed": {"sfh2exp": {"burst_age": 1}, "bc03": {"imf": 1}},
+        "parameters": {
+            "log_age": "sfh2exp.age",
+            "ebv": "dustext.E_BV",
+            "r_v": "dustext.Rv",
+            "metallicity": "bc03.metallicity",
+        },
+        "filters": {"U": "fake.U", "V": "fake.V", "I": "fake.I"},
+    }
+    for name in [name for name in sys.modules if name.split(".")[0] == "pcigale"]:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

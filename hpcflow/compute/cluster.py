@@ -40,7 +40,7 @@ def local_client(workers: int) -> Iterator[Client]:
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
-            silence_logs="ERROR",
+            silence_logs="CRITICAL",  # what a task raised is kept as its reason, once and in one line
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -1,10 +1,12 @@
 """The one loop that every stage runs: map missing partitions over workers, and set failures aside."""
 
+import errno
 from collections.abc import Callable, Sequence
 from itertools import islice
 
 from distributed import Client, as_completed
 
+from hpcflow.errors import DiskFullError
 from hpcflow.store.partitions import Partition
 
 __all__ = ["map_partitions"]
@@ -32,6 +34,9 @@ def map_partitions(
 
     Returns:
         the reasons of those that failed, in the order of the partitions.
+
+    Raises:
+        DiskFullError: if one found the disk full, as all that follow would.
     """
     failed: dict[Partition, str] = {}
     waiting = iter(todo)
@@ -50,7 +55,12 @@ def map_partitions(
         if future.status == "finished":
             done(partition)
         else:
-            failed[partition] = _reason(future.exception())
+            error = future.exception()
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise DiskFullError(
+                    f"{argument}: {error.strerror}; what is finished is kept: make room and run the same command again"
+                ) from error
+            failed[partition] = _reason(error)
         future.release()
         for following in islice(waiting, 1):
             running.add(submit(following))

@@ -1,26 +1,34 @@
 """What every simulator is, and the simulators there are."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.errors import InputError
+from hpcflow.model.cigale import CigaleSimulator
+from hpcflow.model.elsewhere import SimulatorElsewhere
 from hpcflow.model.filters import load_curve
 from hpcflow.model.ssp import Ages, SspSimulator
-from hpcflow.model.tables import load_ssp
+from hpcflow.model.tables import load_ssp, load_tables
 
-__all__ = ["SIMULATORS", "Simulator", "build_ssp"]
+__all__ = ["SIMULATORS", "Simulator", "build_cigale", "build_ssp"]
 
 Floats = NDArray[np.floating]
 
 
 class Simulator(Protocol):
-    """Noiseless fluxes of clusters: mJy at 10 pc per solar mass formed; a failed row is NaN, never an exception."""
+    """Noiseless fluxes of clusters: mJy at 10 pc per solar mass formed; a failed row is NaN, never an exception.
+
+    `reasons` says how many rows of the last call failed, and why.
+    """
 
     parameters: tuple[str, ...]
     bands: tuple[str, ...]
     provenance: dict[str, str]
+    reasons: Counter[str]
 
     def __call__(self, theta: Floats) -> Floats:
         """Return fluxes (N, B) for theta (N, D), columns as `parameters`, in declared units."""
@@ -35,16 +43,48 @@ def build_ssp(
     fixed: Mapping[str, float],
     ages: Ages,
     extinction: str,
+    **_: object,
 ) -> SspSimulator:
     """Return the `ssp` simulator for names or paths of a table and of filter curves.
 
     Raises:
         InputError: if a table, curve or parameter is not usable.
     """
-    table = load_ssp(ssp, fixed.get("metallicity", 0.02))
+    free = "metallicity" in parameters
+    tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
     curves = {band: load_curve(curve) for band, curve in bands.items()}
     screen = {name: value for name, value in fixed.items() if name != "metallicity"}
-    return SspSimulator(table, curves, parameters, screen, ages, extinction)
+    return SspSimulator(tables, curves, parameters, screen, ages, extinction)
 
 
-SIMULATORS: dict[str, Callable[..., Simulator]] = {"ssp": build_ssp}
+def build_cigale(
+    *,
+    bands: Mapping[str, str],
+    parameters: tuple[str, ...],
+    fixed: Mapping[str, float],
+    cigale: Mapping[str, Any] | None = None,
+    python: str | None = None,
+    **_: object,
+) -> Simulator:
+    """Return the `cigale` simulator for the section `model.cigale`, in this process or in that of another Python.
+
+    Raises:
+        InputError: if the section is missing, a band has no filter, or CIGALE cannot do what it says.
+    """
+    if cigale is None:
+        raise InputError("the simulator cigale needs the section model.cigale; docs/cigale.md has one to copy")
+    filters: Mapping[str, str] = cigale["filters"]
+    if missing := [band for band in bands if band not in filters]:
+        raise InputError(f"model.cigale.filters lacks {', '.join(missing)}; give CIGALE's name of each band's filter")
+    options: dict[str, Any] = {
+        "modules": list(cigale["modules"]),
+        "filters": {band: filters[band] for band in bands},
+        "parameters": list(parameters),
+        "fixed": {name: value for name, value in fixed.items() if name not in parameters},
+        "routes": dict(cigale["parameters"]),
+        "settings": {module: dict(values) for module, values in cigale["fixed"].items()},
+    }
+    return SimulatorElsewhere(python, options) if python else CigaleSimulator(**options)
+
+
+SIMULATORS: dict[str, Callable[..., Simulator]] = {"ssp": build_ssp, "cigale": build_cigale}

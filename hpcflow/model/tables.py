@@ -1,7 +1,8 @@
 """SSP tables: spectra of simple stellar populations on age and wavelength nodes."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -9,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.errors import InputError
+from hpcflow.model.table_formats import FORMATS
 
-__all__ = ["SspTable", "load_ssp", "shipped_tables"]
+__all__ = ["SspTable", "digest_tables", "load_ssp", "load_tables", "shipped_tables"]
 
 Floats = NDArray[np.floating]
 
@@ -24,11 +26,19 @@ class SspTable:
     t_myr: Floats
     wl_nm: Floats
     spec: Floats
+    metallicity: float = np.nan
 
     @property
     def digest(self) -> str:
         """A hash of the table's numbers, kept in every store that used it."""
         return hashlib.sha256(b"".join(a.tobytes() for a in (self.t_myr, self.wl_nm, self.spec))).hexdigest()[:16]
+
+
+def digest_tables(tables: Sequence[SspTable]) -> str:
+    """Return a hash of the numbers of one table or of several."""
+    if len(tables) == 1:
+        return tables[0].digest
+    return hashlib.sha256(", ".join(f"{t.metallicity!r}={t.digest}" for t in tables).encode()).hexdigest()[:16]
 
 
 def shipped_tables() -> list[str]:
@@ -37,17 +47,35 @@ def shipped_tables() -> list[str]:
 
 
 def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
-    """Return a shipped SSP table by its name, or one from an `.npz` file.
-
-    The file holds `t_myr` (T,), `wl_nm` (W,) and either `spec` (W, T), one metallicity, or `metallicity` (Z,)
-    and `spec` (Z, W, T).
+    """Return the SSP table of one metallicity, shipped by its name or from a file.
 
     Args:
-        name_or_path: which table.
+        name_or_path: which table; see `load_tables`.
         metallicity: mass fraction of metals wanted; one of those in the table, where it lists them.
 
     Raises:
         InputError: if there is no such table, it has another form, or lacks the metallicity.
+    """
+    tables = load_tables(name_or_path)
+    listed = np.array([table.metallicity for table in tables])
+    if len(tables) == 1 and np.isnan(listed[0]):
+        return replace(tables[0], metallicity=metallicity)
+    index = int(np.argmin(np.abs(listed - metallicity)))
+    if not np.isclose(listed[index], metallicity, rtol=1e-6):
+        raise InputError(
+            f"SSP table {name_or_path} has no metallicity {metallicity}; it has {', '.join(f'{z:g}' for z in listed)}"
+        )
+    return tables[index]
+
+
+def load_tables(name_or_path: str) -> list[SspTable]:
+    """Return SSP tables of all metallicities that there are, rising, shipped by their name or from a file.
+
+    A file is an `.npz` with `t_myr` (T,), `wl_nm` (W,) and either `spec` (W, T), one metallicity, or `metallicity`
+    (Z,) and `spec` (Z, W, T); or of one of the forms in `model.table_formats`.
+
+    Raises:
+        InputError: if there is no such table or it has another form.
     """
     path = FOLDER / f"{name_or_path}.npz"
     if not path.is_file():
@@ -56,15 +84,22 @@ def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
         raise InputError(
             f"SSP table {name_or_path} is neither a file nor shipped; shipped are {', '.join(shipped_tables())}"
         )
+    read, form = next(known for suffix, known in FORMATS.items() if path.name.lower().endswith(suffix))
     try:
-        with np.load(path, allow_pickle=False) as file:
-            t_myr, wl_nm, spec = (np.asarray(file[key], dtype=np.float64) for key in ("t_myr", "wl_nm", "spec"))
-            listed = np.atleast_1d(file["metallicity"]) if "metallicity" in file else None
-    except (KeyError, ValueError, TypeError, EOFError, OSError, BadZipFile) as e:
-        raise InputError(f"SSP table {path}: expected an .npz with t_myr, wl_nm and spec ({e})") from e
-    if spec.ndim == 3 or listed is not None:
-        spec = np.reshape(spec, (-1, *spec.shape[-2:]))
-        spec = spec[_nearest(path, listed, len(spec), metallicity)]
+        t_myr, wl_nm, spec, listed = read(path)
+    except (KeyError, ValueError, TypeError, EOFError, OSError, StopIteration, BadZipFile) as e:
+        raise InputError(f"SSP table {path}: expected {form} ({e})") from e
+    if spec.ndim == 2 and listed is None:
+        return [_checked(path, t_myr, wl_nm, spec, np.nan)]
+    spec = np.reshape(spec, (-1, *spec.shape[-2:]))
+    if listed is None or len(listed) != len(spec):
+        raise InputError(
+            f"SSP table {path}: `metallicity` must list one number for each of the {len(spec)} tables in spec"
+        )
+    return [_checked(path, t_myr, wl_nm, spec[i], float(listed[i])) for i in np.argsort(listed)]
+
+
+def _checked(path: Path, t_myr: Floats, wl_nm: Floats, spec: Floats, metallicity: float) -> SspTable:
     if spec.shape != (len(wl_nm), len(t_myr)):
         raise InputError(
             f"SSP table {path}: spec is {spec.shape}, expected wavelengths x ages {len(wl_nm), len(t_myr)}"
@@ -72,15 +107,4 @@ def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
     finite = all(np.isfinite(a).all() for a in (t_myr, wl_nm, spec))
     if not finite or (np.diff(t_myr) <= 0).any() or (np.diff(wl_nm) <= 0).any():
         raise InputError(f"SSP table {path}: ages and wavelengths must rise and every number be finite")
-    return SspTable(t_myr, wl_nm, np.ascontiguousarray(spec))
-
-
-def _nearest(path: Path, listed: Floats | None, count: int, metallicity: float) -> int:
-    if listed is None or len(listed) != count:
-        raise InputError(f"SSP table {path}: `metallicity` must list one number for each of the {count} tables in spec")
-    index = int(np.argmin(np.abs(listed - metallicity)))
-    if not np.isclose(listed[index], metallicity, rtol=1e-6):
-        raise InputError(
-            f"SSP table {path} has no metallicity {metallicity}; it has {', '.join(f'{z:g}' for z in listed)}"
-        )
-    return index
+    return SspTable(t_myr, wl_nm, np.ascontiguousarray(spec), metallicity)

@@ -1,5 +1,6 @@
 """From config to the objects that the stages work with."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = [
     "build_survey_simulator",
     "config_of",
     "simulator_of",
+    "simulator_over",
 ]
 
 UNITS = {"log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
@@ -43,14 +45,30 @@ def build_simulator(config: Config) -> Simulator:
     Raises:
         InputError: if a table, curve or parameter is not usable.
     """
+    return simulator_over(config, tuple(name for name in config.model.parameters if name != "log_mass"))
+
+
+def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[str, str] | None = None) -> Simulator:
+    """Return the config's simulator with other columns, or over other curves.
+
+    Args:
+        config: says which simulator, and all its settings.
+        parameters: names of theta's columns.
+        bands: curve of each band; the config's where not given.
+
+    Raises:
+        InputError: if a table, curve or parameter is not usable.
+    """
     model = config.model
     return SIMULATORS[model.simulator](
         ssp=model.ssp,
-        bands=model.bands,
-        parameters=tuple(name for name in model.parameters if name != "log_mass"),
+        bands=model.bands if bands is None else bands,
+        parameters=parameters,
         fixed=model.fixed,
         ages=model.ages,
         extinction=model.extinction,
+        cigale=model.cigale and model.cigale.model_dump(),
+        python=config.simulate.python,
     )
 
 
@@ -90,12 +108,4 @@ def simulator_of(run: str) -> Simulator:
 
 def build_survey_simulator(config: Config) -> Simulator:
     """Return the config's simulator over every shipped curve, as a mock of the whole survey needs it."""
-    model = config.model
-    return SIMULATORS[model.simulator](
-        ssp=model.ssp,
-        bands={curve: curve for curve in shipped_curves()},
-        parameters=("log_age", "ebv"),
-        fixed=model.fixed,
-        ages=model.ages,
-        extinction=model.extinction,
-    )
+    return simulator_over(config, ("log_age", "ebv"), {curve: curve for curve in shipped_curves()})

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hpcflow.config import Config
 from hpcflow.errors import InputError
 from hpcflow.model.observe import scale
-from hpcflow.model.simulator import SIMULATORS
+from hpcflow.stages.build import simulator_over
 from hpcflow.store.rows import refuse_unknown, write_rows
 from hpcflow.store.table import load_table
 
@@ -42,14 +42,7 @@ def flux(config: Config, table: Path, out: Path) -> int:
             f"{table}: column metallicity differs from model.fixed.metallicity = {model.fixed['metallicity']:g}; "
             "split the table and give each part its own with --set model.fixed.metallicity=VALUE"
         )
-    simulator = SIMULATORS[model.simulator](
-        ssp=model.ssp,
-        bands=model.bands,
-        parameters=(*needed, *freed),
-        fixed=model.fixed,
-        ages=model.ages,
-        extinction=model.extinction,
-    )
+    simulator = simulator_over(config, (*needed, *freed))
     theta = np.stack([_column(rows, name, table) for name in simulator.parameters], axis=1)
     log_mass = _column(rows, "log_mass", table) if "log_mass" in rows.colnames else np.zeros(len(rows))
     distance = _column(rows, "distance", table) if "distance" in rows.colnames else np.full(len(rows), AT_10_PC)

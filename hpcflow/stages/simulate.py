@@ -3,15 +3,18 @@
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hpcflow.config import Config
 from hpcflow.stages.build import build_prior, build_simulator, config_of, simulator_of
 from hpcflow.stages.loop import run_missing
-from hpcflow.stages.progress import log_to
+from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, refuse_other_sources
 from hpcflow.store.partitions import Partition, rng_for
 from hpcflow.store.simulations import SimulationStore
 
-__all__ = ["simulate"]
+__all__ = ["draw", "open_or_create", "simulate", "simulate_partition"]
 
 
 def simulate(config: Config, run: Run, workers: int) -> None:
@@ -21,19 +24,27 @@ def simulate(config: Config, run: Run, workers: int) -> None:
         InputError: if the config cannot be run or belongs to another run; nothing is written.
         FailedPartitionsError: if partitions were set aside.
     """
-    simulator = build_simulator(config)  # before anything is written: a wrong path is said at once
+    source = build_simulator(config).provenance  # before anything is written: a wrong path is said at once
     run.begin("simulate", config)
     with log_to(run.logs, "simulate"):
-        store = _open_or_create(config, run, simulator.provenance)
+        store = open_or_create(config, run, source)
         run_missing("simulate", run, simulate_partition, store.partitions, store.missing(), workers)
+        for reason, count in store.failures().items():
+            log.info("simulate: %d rows could not be simulated: %s", count, reason)
 
 
 def simulate_partition(run: str, partition: Partition) -> None:
     """Draw, simulate and write one partition; what a worker does."""
-    config, simulator = config_of(run), simulator_of(run)
-    prior = build_prior(config).select(simulator.parameters)
-    theta = prior.sample(len(partition), rng_for(config.simulate.seed, "simulate", partition.index))
-    _store(run).write(partition, theta, simulator(theta))
+    simulator = simulator_of(run)
+    theta = draw(config_of(run), partition)
+    flux = simulator(theta)
+    _store(run).write(partition, theta, flux, simulator.reasons)
+
+
+def draw(config: Config, partition: Partition) -> NDArray[np.floating]:
+    """Return a partition's parameters (n, D): always the same ones, whoever asks."""
+    prior = build_prior(config).select(name for name in config.model.parameters if name != "log_mass")
+    return prior.sample(len(partition), rng_for(config.simulate.seed, "simulate", partition.index))
 
 
 @cache
@@ -41,7 +52,12 @@ def _store(run: str) -> SimulationStore:
     return SimulationStore.open(Run(Path(run)).simulations)
 
 
-def _open_or_create(config: Config, run: Run, source: dict[str, str]) -> SimulationStore:
+def open_or_create(config: Config, run: Run, source: dict[str, str]) -> SimulationStore:
+    """Return the run's library, empty where there was none.
+
+    Raises:
+        InputError: if there is one that was made from other things.
+    """
     if run.simulations.exists():
         store = SimulationStore.open(run.simulations)
         refuse_other_sources(run.simulations, store.source, source)

@@ -1,7 +1,9 @@
 """`hpcflow status`: what a run has done, what is missing or failed, and what to do next."""
 
 import json
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,10 @@ from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.simulations import SimulationStore
 from hpcflow.store.validation import ValidationStore
 
-__all__ = ["StageStatus", "status"]
+__all__ = ["StageStatus", "pace", "status"]
+
+RECENT = 100  # partitions that the rate is taken over
+QUIET_S = 60.0  # without a finished partition for so long, nothing is going on
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,13 @@ class StageStatus:
     total: int
     unit: str
     failed: dict[str, str]
+    rate: float = 0.0  # units per second at present; 0 where nothing is going on
+    lost: dict[str, int] = field(default_factory=dict)  # rows that could not be simulated, by reason
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that are left at this rate, or None where nothing is going on."""
+        return (self.total - self.done) / self.rate if self.rate else None
 
     @property
     def finished(self) -> bool:
@@ -44,12 +56,15 @@ def status(run: Run) -> list[StageStatus]:
     }
     found = {}
     for stage, (kind, path, unit) in stores.items():
-        done = total = 0
+        done, total, rate = 0, 0, 0.0
+        lost: dict[str, int] = {}
         if path.exists():
             store = kind.open(path)
             total = sum(map(len, store.partitions))
             done = total - sum(map(len, store.missing()))
-        found[stage] = StageStatus(stage, done, total, unit, _failed(run, stage))
+            rate = pace(store.finished(), time.time()) * len(store.partitions[0]) if done < total else 0.0
+            lost = store.failures() if stage == "simulate" else {}
+        found[stage] = StageStatus(stage, done, total, unit, _failed(run, stage), rate, lost)
     found["train"] = _training(run)
     page = (run.path / "report" / "index.html").is_file()
     found["report"] = StageStatus("report", int(page), 1, "page", {})
@@ -63,6 +78,25 @@ def _training(run: Run) -> StageStatus:
     counters, steps = header.counters, header.identity["schedule"]["steps"]
     nll = f", NLL {counters.best:.3f}" if header.history else ""
     return StageStatus("train", counters.step, steps, f"steps{nll}", {})
+
+
+def pace(finished: Sequence[float], now: float) -> float:
+    """Return how many partitions are finished per second at present, 0 where that cannot be said.
+
+    >>> pace([10.0, 12.0, 14.0, 16.0], now=17.0)
+    0.5
+    >>> pace([10.0, 12.0, 14.0, 16.0], now=1000.0)
+    0.0
+
+    Args:
+        finished: when partitions were finished, in seconds, rising.
+        now: the present on the same clock.
+    """
+    recent = finished[-RECENT:]
+    if len(recent) < 3 or recent[-1] == recent[0]:
+        return 0.0
+    gap = (recent[-1] - recent[0]) / (len(recent) - 1)
+    return 1 / gap if now - recent[-1] < max(QUIET_S, 10 * gap) else 0.0
 
 
 def _failed(run: Run, stage: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ class PosteriorArchive:
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
         self.path = regions.path
-        self.missing, self.partitions = regions.missing, regions.partitions
+        self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
         prior = regions.attrs["prior"]
         low, high = (np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1))
         self._offset, self._step = _packing(low, high)

@@ -71,6 +71,7 @@ class Regions:
         variables: Mapping[str, Variable],
         attrs: Mapping[str, Any],
         counters: Mapping[str, str] = MappingProxyType({}),
+        notes: Mapping[str, str] = MappingProxyType({}),
     ) -> "Regions":
         """Make a group that holds nothing but its metadata, all at once or not at all.
 
@@ -82,6 +83,7 @@ class Regions:
             variables: arrays by name.
             attrs: attributes of the group.
             counters: whole numbers kept per partition beside its status, with what they count.
+            notes: texts kept per partition, with what they say.
 
         Raises:
             InputError: if there is something at `path` already.
@@ -97,9 +99,11 @@ class Regions:
         count = len(partitions(rows, size))
         for name, variable in variables.items():
             _create_array(group, name, variable, min(size, rows))
-        for name, meaning in {**counters, "status": "1 where the partition is complete"}.items():
-            attrs = {"long_name": meaning}
-            _create_array(group, name, Variable(("partition",), (count,), "int32", 0, 1, attrs), 1)
+        whole = {**counters, "status": "1 where the partition is complete"}
+        for kind, fill, names in (("int64", 0, whole), ("str", "", notes)):
+            for name, meaning in names.items():
+                variable = Variable(("partition",), (count,), kind, fill, 1, {"long_name": meaning})
+                _create_array(group, name, variable, 1)
         with warnings.catch_warnings():
             # Nothing but this group's own fixed metadata is consolidated, so readers of any version can ignore it.
             warnings.filterwarnings("ignore", message="Consolidated metadata")
@@ -133,13 +137,18 @@ class Regions:
         status = np.asarray(self._array("status")[:])
         return [p for p in self.partitions if status[p.index] != DONE]
 
+    def finished(self) -> list[float]:
+        """Return when each complete partition was marked so, in seconds since 1970, rising."""
+        marks = (self.path / "status" / "c").glob("*")
+        return sorted(mark.stat().st_mtime for mark in marks if mark.name.isdigit())
+
     def write(
         self,
         partition: Partition,
         arrays: Mapping[str, NDArray[Any]],
-        counters: Mapping[str, int] = MappingProxyType({}),
+        records: Mapping[str, int | str] = MappingProxyType({}),
     ) -> None:
-        """Write one partition's rows of the arrays named and its counters, then mark it complete.
+        """Write one partition's rows of the arrays named, its counters and notes, then mark it complete.
 
         Raises:
             ValueError: if the partition is not one of the group's, or an array has another number of rows. An
@@ -153,13 +162,21 @@ class Regions:
             if len(values) != len(partition):
                 raise ValueError(f"{name}: {len(values)} rows for a partition of {len(partition)}")
             self._array(name)[partition.start : partition.stop] = values
-        for name, count in {**counters, "status": DONE}.items():  # the status comes last
-            self._array(name)[partition.index] = count
+        for name, record in {**records, "status": DONE}.items():  # the status comes last
+            self._array(name)[partition.index] = record
+
+    def forget(self, partition: Partition) -> None:
+        """Mark a partition as not complete, so that it is made again."""
+        self._array("status")[partition.index] = 0
 
     def read(self, name: str, partition: Partition | None = None) -> NDArray[Any]:
         """Return an array, or one partition's rows of it."""
         rows = slice(None) if partition is None else slice(partition.start, partition.stop)
         return np.asarray(self._array(name)[rows])
+
+    def record(self, name: str, partition: Partition) -> Any:
+        """Return a counter or note of one partition."""
+        return self._array(name)[partition.index].item()
 
     def _array(self, name: str) -> Any:
         return self._group[name]

@@ -1,7 +1,11 @@
 """The library of simulations: parameters and noiseless unit-mass fluxes, partition by partition."""
 
+import hashlib
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import xarray as xr
@@ -12,26 +16,47 @@ from hpcflow.model.prior import Parameter
 from hpcflow.store.partitions import Partition, split
 from hpcflow.store.regions import Regions, Variable
 
-__all__ = ["SimulationStore"]
+__all__ = ["DamagedError", "SimulationStore", "checksum"]
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-SCHEMA = "hpcflow-simulations/1"
-FAILED = {"failed": "rows that could not be simulated and are NaN"}
+SCHEMA = "hpcflow-simulations/2"
+COUNTERS = {
+    "failed": "rows that could not be simulated and are NaN",
+    "checksum": "BLAKE2b of theta and flux of the partition's rows, 8 bytes as a signed number",
+}
+NOTES = {"reason": "why rows could not be simulated, and how many for each reason, as JSON"}
 CHUNK = 10_000  # rows read at once by a random access
+
+
+class DamagedError(Exception):
+    """A partition that is marked complete is not what was written."""
+
+
+def checksum(*arrays: NDArray[np.float32]) -> int:
+    """Return a number that tells arrays apart by their bytes; every NaN is the same NaN.
+
+    >>> checksum(np.array([np.nan, 1.0])) == checksum(np.array([-np.nan, 1.0]))
+    True
+    """
+    found = hashlib.blake2b(digest_size=8)
+    for array in arrays:
+        found.update(np.where(np.isnan(array), np.float32(np.nan), array).tobytes())
+    return int.from_bytes(found.digest(), "little", signed=True)
 
 
 class SimulationStore:
     """Simulated clusters at 10 pc per solar mass formed; mass, distance and noise come in training.
 
     Arrays: `theta` (simulation, parameter), `flux` (simulation, band) in mJy, both float32; `failed` (partition),
-    rows of the partition that could not be simulated and are NaN.
+    rows of the partition that could not be simulated and are NaN, `reason` (partition), why, and `checksum`
+    (partition), of what was written.
     """
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
         self.path = regions.path
-        self.missing, self.partitions = regions.missing, regions.partitions
+        self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
         self.parameters: list[str] = regions.read("parameter").tolist()
         self.bands: list[str] = regions.read("band").tolist()
         self.seed = int(regions.attrs["seed"])
@@ -86,7 +111,7 @@ class SimulationStore:
             ),
         }
         attrs = {"seed": seed, "prior": {p.name: [p.low, p.high, p.scale] for p in parameters}, "source": dict(source)}
-        return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs, FAILED))
+        return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs, COUNTERS, NOTES))
 
     @classmethod
     def open(cls, path: Path) -> "SimulationStore":
@@ -97,10 +122,54 @@ class SimulationStore:
         """
         return cls(Regions.open(path, SCHEMA))
 
-    def write(self, partition: Partition, theta: NDArray[np.floating], flux: NDArray[np.floating]) -> None:
-        """Write a finished partition: theta (n, D) and flux (n, B), NaN where a simulation failed."""
-        failed = int((~np.isfinite(flux).all(axis=1)).sum())
-        self._regions.write(partition, {"theta": theta, "flux": flux}, {"failed": failed})
+    def write(
+        self,
+        partition: Partition,
+        theta: NDArray[np.floating],
+        flux: NDArray[np.floating],
+        reasons: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Write a finished partition.
+
+        Args:
+            partition: which.
+            theta: parameters (n, D).
+            flux: fluxes (n, B) in mJy, NaN where a simulation failed.
+            reasons: how many failed, and why.
+        """
+        theta, flux = theta.astype(np.float32), flux.astype(np.float32)
+        records: dict[str, int | str] = {
+            "failed": int((~np.isfinite(flux).all(axis=1)).sum()),
+            "checksum": checksum(theta, flux),
+            "reason": json.dumps(dict(sorted(reasons.items()))) if reasons else "",
+        }
+        self._regions.write(partition, {"theta": theta, "flux": flux}, records)
+
+    def read(self, partition: Partition) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return theta (n, D) and flux (n, B) of one partition as they were written.
+
+        Raises:
+            DamagedError: if they cannot be read, or are not what was written.
+        """
+        try:
+            theta, flux = self._regions.read("theta", partition), self._regions.read("flux", partition)
+            expected = self._regions.record("checksum", partition)
+        except Exception as e:  # a torn shard makes its decoder raise whatever it likes
+            raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
+        if checksum(theta, flux) != expected:
+            raise DamagedError("it is not what was written: its checksum differs")
+        return theta, flux
+
+    def forget(self, partition: Partition) -> None:
+        """Mark a partition as not simulated, so that it is made again."""
+        self._regions.forget(partition)
+
+    def failures(self) -> dict[str, int]:
+        """Return how many rows could not be simulated, by reason."""
+        found: Counter[str] = Counter()
+        for note in filter(None, self._regions.read("reason").tolist()):
+            found.update(json.loads(note))
+        return dict(found.most_common())
 
     def dataset(self) -> xr.Dataset:
         """Return the store as a lazy dataset."""

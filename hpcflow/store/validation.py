@@ -23,7 +23,7 @@ class ValidationStore:
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
-        self.missing, self.partitions = regions.missing, regions.partitions
+        self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
         self.attrs = regions.attrs
 
     def __len__(self) -> int:

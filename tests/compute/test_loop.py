@@ -1,5 +1,6 @@
 """The loop: everything is done, failures are set aside, a dying worker costs nothing."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from distributed import Client
 
 from hpcflow.compute.cluster import default_workers, local_client
 from hpcflow.compute.loop import map_partitions
+from hpcflow.errors import DiskFullError
 from hpcflow.store.partitions import Partition, partitions
 
 
@@ -74,3 +76,34 @@ def test_nothing_listens_off_loopback(client: Client) -> None:
 
 def test_there_is_at_least_one_processor() -> None:
     assert default_workers() >= 1
+
+
+def full(folder: str, partition: Partition) -> None:
+    """Find the disk full, but for the first partition."""
+    if partition.index:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    (Path(folder) / "done-0").write_text("")
+
+
+def test_a_full_disk_ends_the_loop_at_once(client: Client, tmp_path: Path) -> None:
+    with pytest.raises(DiskFullError, match=f"{tmp_path}: No space left on device; what is finished is kept"):
+        map_partitions(client, full, str(tmp_path), partitions(3000, 3), lambda _: None)
+
+
+def test_the_drivers_memory_does_not_grow_with_the_partitions(client: Client, tmp_path: Path) -> None:
+    process = psutil.Process()
+    todo, seen = partitions(20_000, 10), []
+    sizes: list[int] = []
+
+    def done(partition: Partition) -> None:
+        seen.append(partition.index)
+        if len(seen) % 200 == 0:
+            sizes.append(process.memory_info().rss)
+
+    assert map_partitions(client, nothing, str(tmp_path), todo, done) == {}
+    assert len(seen) == 2000
+    assert sizes[-1] - sizes[1] < 20 * 2**20
+
+
+def nothing(folder: str, partition: Partition) -> None:
+    """Do nothing: what is left is what the loop itself costs."""

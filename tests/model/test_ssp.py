@@ -8,9 +8,9 @@ import pytest
 
 from hpcflow.errors import InputError
 from hpcflow.model.filters import load_curve
-from hpcflow.model.simulator import SIMULATORS, build_ssp
+from hpcflow.model.simulator import build_ssp
 from hpcflow.model.ssp import EBV_MAX, SspSimulator
-from hpcflow.model.tables import load_ssp, shipped_tables
+from hpcflow.model.tables import load_ssp, load_tables, shipped_tables
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "cigale" / "reference"
 needs_reference = pytest.mark.skipif(
@@ -254,24 +254,71 @@ def test_a_parameter_may_be_fixed() -> None:
     np.testing.assert_allclose(simulator(np.array([[7.0], [9.0]])), expected, rtol=1e-12)
 
 
-def test_every_simulator_says_what_it_computed_with() -> None:
-    for name, build in SIMULATORS.items():
-        made = [
-            build(
-                ssp=shipped_tables()[0],
-                bands={"V": "WFC3_UVIS.F555W", "I": curve},
-                parameters=("log_age", "ebv"),
-                fixed={"r_v": r_v, "metallicity": metallicity},
-                ages="continuous",
-                extinction=extinction,
-            ).provenance
-            for curve, r_v, metallicity, extinction in (
-                ("WFC3_UVIS.F814W", 3.1, 0.02, "ccm89"),
-                ("ACS_WFC.F814W", 3.1, 0.02, "ccm89"),
-                ("WFC3_UVIS.F814W", 4.1, 0.02, "ccm89"),
-                ("WFC3_UVIS.F814W", 3.1, 0.004, "ccm89"),
-                ("WFC3_UVIS.F814W", 3.1, 0.02, "odonnell94"),
-            )
-        ]
-        assert all(p["simulator"] == name for p in made)
-        assert len({tuple(sorted(p.items())) for p in made}) == len(made)
+def test_it_says_what_it_computed_with() -> None:
+    made = [
+        build_ssp(
+            ssp=shipped_tables()[0],
+            bands={"V": "WFC3_UVIS.F555W", "I": curve},
+            parameters=("log_age", "ebv"),
+            fixed={"r_v": r_v, "metallicity": metallicity},
+            ages="continuous",
+            extinction=extinction,
+        ).provenance
+        for curve, r_v, metallicity, extinction in (
+            ("WFC3_UVIS.F814W", 3.1, 0.02, "ccm89"),
+            ("ACS_WFC.F814W", 3.1, 0.02, "ccm89"),
+            ("WFC3_UVIS.F814W", 4.1, 0.02, "ccm89"),
+            ("WFC3_UVIS.F814W", 3.1, 0.004, "ccm89"),
+            ("WFC3_UVIS.F814W", 3.1, 0.02, "odonnell94"),
+        )
+    ]
+    assert len({tuple(sorted(p.items())) for p in made}) == len(made)
+
+
+@cache
+def of_any_metallicity(ages: str, parameters: tuple[str, ...] = ("log_age", "ebv", "metallicity")) -> SspSimulator:
+    curves = {band: load_curve(f"WFC3_UVIS.{band}") for band in BANDS}
+    return SspSimulator(load_tables(shipped_tables()[0]), curves, parameters, {}, ages)  # type: ignore[arg-type]
+
+
+@ages
+@pytest.mark.parametrize("metallicity", [0.0001, 0.004, 0.02, 0.1])
+def test_a_free_metallicity_is_a_fixed_one_where_there_is_a_table(ages: str, metallicity: float) -> None:
+    theta = drawn(50)
+    simulator = build_ssp(
+        ssp=shipped_tables()[0],
+        bands={band: f"WFC3_UVIS.{band}" for band in BANDS},
+        parameters=("log_age", "ebv"),
+        fixed={"metallicity": metallicity},
+        ages=ages,  # type: ignore[arg-type]
+        extinction="odonnell94",
+    )
+    both = np.column_stack([theta, np.full(50, metallicity)])
+    np.testing.assert_allclose(of_any_metallicity(ages)(both), simulator(theta), rtol=1e-11)
+
+
+@ages
+def test_fluxes_are_linear_in_log_z_between_the_tables(ages: str) -> None:
+    simulator, theta = of_any_metallicity(ages), drawn(30)
+
+    def flux(z: float) -> np.ndarray:
+        return simulator(np.column_stack([theta, np.full(30, z)]))
+
+    for share in (0.3, 0.5):
+        between = 0.008 ** (1 - share) * 0.02**share
+        np.testing.assert_allclose(flux(between), (1 - share) * flux(0.008) + share * flux(0.02), rtol=1e-9)
+
+
+@ages
+def test_a_free_metallicity_is_the_sum_and_knows_its_bounds(ages: str) -> None:
+    simulator = of_any_metallicity(ages)
+    rng = np.random.default_rng(4)
+    theta = np.column_stack([drawn(100), 10 ** rng.uniform(-4, -1, 100)])
+    age = 10 ** (theta[:, 0] - 6)
+    age = np.rint(age) if ages == "cigale" else age
+    exact = simulator.integrate(age, theta[:, 1], np.full(100, 3.1), theta[:, 2])
+    np.testing.assert_allclose(simulator(theta), exact, rtol=1e-11)
+    free = of_any_metallicity(ages, ("r_v", "metallicity", "log_age", "ebv"))
+    np.testing.assert_allclose(free(np.column_stack([np.full(100, 3.1), theta[:, 2], theta[:, :2]])), exact, rtol=1e-11)
+    theta[:4, 2] = [0.0, -0.02, 0.10001, 0.00009]
+    np.testing.assert_array_equal(np.isnan(simulator(theta)).all(axis=1), np.arange(100) < 4)

@@ -7,7 +7,7 @@ import pytest
 
 from hpcflow.errors import InputError
 from hpcflow.model.prior import Parameter
-from hpcflow.store.simulations import SimulationStore
+from hpcflow.store.simulations import DamagedError, SimulationStore
 
 PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("ebv", 0, 1.5, "mag"))
 
@@ -81,3 +81,46 @@ def test_the_range_of_fluxes_is_that_of_the_good_rows(tmp_path: Path) -> None:
         store.write(p, np.zeros((10, 2)), np.full((10, 2), np.nan))
     with pytest.raises(InputError, match="every simulation of the train partitions failed"):
         store.flux_range("train")
+
+
+def test_what_failed_is_counted_by_reason(tmp_path: Path) -> None:
+    store = make(tmp_path / "s.zarr")
+    nan = np.full((10, 2), np.nan)
+    store.write(store.partitions[0], nan, nan, {"too old": 7, "died; exit 11 x 2": 3})
+    store.write(store.partitions[1], nan, nan, {"too old": 10})
+    assert SimulationStore.open(tmp_path / "s.zarr").failures() == {"too old": 17, "died; exit 11 x 2": 3}
+    assert store.dataset()["reason"].values.tolist()[2:] == ["", "", ""]
+
+
+def test_a_partition_is_read_as_it_was_written(tmp_path: Path) -> None:
+    store = make(tmp_path / "s.zarr")
+    rng = np.random.default_rng(1)
+    theta, flux = rng.random((10, 2)), rng.random((10, 2))
+    flux[2] = -np.nan
+    store.write(store.partitions[1], theta, flux)
+    found = store.read(store.partitions[1])
+    np.testing.assert_array_equal(found[0], theta.astype(np.float32))
+    np.testing.assert_array_equal(found[1], flux.astype(np.float32))
+
+
+@pytest.mark.parametrize("array", ["theta", "flux"])
+@pytest.mark.parametrize("harm", ["torn", "lost", "flipped", "swapped"])
+def test_a_damaged_partition_is_noticed(tmp_path: Path, array: str, harm: str) -> None:
+    store = make(tmp_path / "s.zarr")
+    fill(store)
+    shards = [next(p for p in (tmp_path / "s.zarr" / array / "c" / i).rglob("*") if p.is_file()) for i in "12"]
+    if harm == "torn":
+        shards[0].write_bytes(shards[0].read_bytes()[:-7])
+    elif harm == "lost":
+        shards[0].unlink()
+    elif harm == "swapped":
+        shards[0].write_bytes(shards[1].read_bytes())
+    else:
+        content = bytearray(shards[0].read_bytes())
+        content[-1] ^= 1
+        shards[0].write_bytes(content)
+    with pytest.raises(DamagedError):
+        store.read(store.partitions[1])
+    store.read(store.partitions[3])
+    store.forget(store.partitions[1])
+    assert store.missing() == [store.partitions[1]]

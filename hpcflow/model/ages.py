@@ -1,0 +1,70 @@
+"""From an age to the spectra of a table that make it up: at most two of them, with their weights."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["AgeAxis", "Ages"]
+
+Floats = NDArray[np.floating]
+Ages = Literal["continuous", "cigale"]
+
+SUBSTEPS = 10  # CIGALE averages its SSP over tenths of a Myr
+
+
+class AgeAxis:
+    """Ages at which a table has spectra, and how spectra of other ages follow from those.
+
+    A spectrum of age t is linear in t between the table's ages. With "cigale" the age n Myr stands for the mean
+    over t = n-0.9, n-0.8 .. n Myr, and other ages for the nearest such n. Where no age of the table lies inside a
+    bin its mean is the spectrum at n-0.45; the few other bins get rows of their own, appended to the table's.
+
+    >>> axis = AgeAxis(np.array([1.0, 3.0, 10.0]), "continuous")
+    >>> left, share = axis.bracket(np.array([2.0, 10.0]))
+    >>> left.tolist(), share.tolist()
+    ([0, 1], [0.5, 1.0])
+
+    Args:
+        t_myr: ages of the table (T,), rising.
+        ages: what an age means.
+    """
+
+    def __init__(self, t_myr: Floats, ages: Ages) -> None:
+        self._t, self._ages = t_myr, ages
+        self.first, self.last = (1.0 if ages == "cigale" else float(t_myr[0])), float(t_myr[-1])
+        self._extra = np.empty((0, len(t_myr)))
+        if ages == "cigale":
+            self._prepare_bins()
+
+    def extend(self, spectra: Floats) -> Floats:
+        """Return spectra (T, ...) of the table's ages with those of the bins that need their own appended."""
+        return np.concatenate([spectra, np.tensordot(self._extra, spectra, axes=1)])
+
+    def bracket(self, age_myr: Floats) -> tuple[NDArray[np.intp], Floats]:
+        """Return left and share, (N,) each: an age has (1 - share) of the spectrum `left` and share of the next one.
+
+        Rows are those of `extend`; ages must lie between `first` and `last`.
+        """
+        if self._ages == "cigale":
+            n = np.rint(age_myr).astype(np.intp) - 1
+            return self._left[n], self._share[n]
+        return self._between(age_myr)
+
+    def _between(self, age: Floats) -> tuple[NDArray[np.intp], Floats]:
+        left = np.clip(np.searchsorted(self._t, age, side="right") - 1, 0, len(self._t) - 2)
+        return left, (age - self._t[left]) / (self._t[left + 1] - self._t[left])
+
+    def _prepare_bins(self) -> None:
+        n = np.arange(1, int(self._t[-1]) + 1, dtype=np.float64)
+        # Below the table's first age CIGALE keeps the first spectrum.
+        tenths = np.maximum(n[:, None] - np.arange(SUBSTEPS) / SUBSTEPS, self._t[0])
+        left, share = self._between(tenths)
+        own = np.flatnonzero((left != left[:, :1]).any(axis=1) | (tenths[:, -1] == self._t[0]))
+        rows = np.zeros((len(own), len(self._t)))
+        index = np.arange(len(own))[:, None]
+        np.add.at(rows, (index, left[own]), (1 - share[own]) / SUBSTEPS)
+        np.add.at(rows, (index, left[own] + 1), share[own] / SUBSTEPS)
+        self._left, self._share = left[:, 0].copy(), share.mean(axis=1)
+        self._left[own], self._share[own] = len(self._t) + np.arange(len(own)), 0.0
+        self._extra = np.concatenate([rows, rows[-1:]])  # the last own row has a next one, too

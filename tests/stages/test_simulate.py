@@ -1,0 +1,72 @@
+"""The stage with a simulator in another process: a stand-in for CIGALE, on real Dask workers."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hpcflow.config import Config, load_config
+from hpcflow.errors import InputError
+from hpcflow.stages.build import build_simulator
+from hpcflow.stages.run import Run
+from hpcflow.stages.simulate import draw, simulate
+from hpcflow.stages.status import status
+from hpcflow.stages.verify import verify
+from hpcflow.store.simulations import SimulationStore
+
+Configured = Callable[..., Config]
+
+
+@pytest.fixture
+def configured(tiny: Callable[..., Path], fake_cigale: dict[str, Any]) -> Configured:
+    chain = fake_cigale | {
+        "modules": ["sfh2exp", "bc03", "dustext", "poison"],
+        "parameters": fake_cigale["parameters"] | {"dose": "poison.dose"},
+    }
+    low_high = {"log_age": (6.0, 8.0), "log_mass": (2.0, 8.0), "ebv": (0.0, 1.5), "dose": (0.0, 1.2)}
+    model = {
+        "simulator": "cigale",
+        "cigale": chain,
+        "bands": dict.fromkeys(("U", "V", "I"), "WFC3_UVIS.F555W"),
+        "parameters": {name: {"low": low, "high": high} for name, (low, high) in low_high.items()},
+    }
+
+    def configure(python: str | None = sys.executable) -> Config:
+        return load_config(tiny(model=model, simulate={"n": 200, "partition": 50, "seed": 3, "python": python}))
+
+    return configure
+
+
+def test_workers_speak_to_cigale_and_count_what_failed(configured: Configured, tmp_path: Path) -> None:
+    config, run = configured(), Run(tmp_path / "run")
+    simulate(config, run, 2)
+    store = SimulationStore.open(run.simulations)
+    here = build_simulator(configured(None))
+    for partition in store.partitions:
+        theta = draw(config, partition)
+        found = store.read(partition)
+        np.testing.assert_array_equal(found[0], theta.astype(np.float32))
+        np.testing.assert_array_equal(found[1], here(theta).astype(np.float32))
+    lost = next(stage for stage in status(run) if stage.stage == "simulate").lost
+    assert list(lost) == ["ValueError: too strong a dose"]
+    assert 10 < lost["ValueError: too strong a dose"] < 70
+    assert sum(len(store.rows(part)[0]) for part in ("train", "validation", "test")) == 200 - sum(lost.values())
+    assert store.source["pcigale"] == "2023.0.fake"
+    assert verify(config, run, rows=40).different == 0
+
+
+def test_an_environment_may_move(configured: Configured, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    simulate(configured(None), run, 1)
+    (run.simulations / "status" / "c" / "2").unlink(missing_ok=True)
+    simulate(configured(), run, 1)
+    assert SimulationStore.open(run.simulations).missing() == []
+
+
+def test_a_python_that_cannot_start_is_said_before_anything_is_written(configured: Configured, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"simulate\.python: /bin/false cannot run"):
+        simulate(configured("/bin/false"), Run(tmp_path / "run"), 2)
+    assert not (tmp_path / "run").exists()
