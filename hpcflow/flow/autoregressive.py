@@ -7,7 +7,7 @@ per sample. What is left per sample is small: parameter d is located by
 
 on the unit scale of its prior, a learned spectrum t of the parameters before it against per-cluster weights w
 (mass given age and reddening is just that: an average over bands of what is observed minus what a unit
-mass shows), and a small network corrects location, width and shape.
+mass shows), and a small network that sees the same spectrum corrects location, width and shape.
 """
 
 import math
@@ -107,7 +107,7 @@ class _Step(nn.Module):
         self.hidden, self.rank = hidden, rank
         self.register_buffer("frequency", math.pi * torch.arange(1, frequencies + 1), persistent=False)
         inputs = given * (1 + 2 * frequencies)
-        self.first = nn.Linear(inputs, hidden)
+        self.first = nn.Linear(inputs + rank, hidden)
         self.rest = nn.Sequential(nn.SiLU(), start_at_zero(perceptron(hidden, outputs, hidden, layers - 1)))
         self.spectrum = perceptron(inputs, rank, hidden, 2)
 
@@ -117,8 +117,9 @@ class _Step(nn.Module):
         waves = torch.cat([before[..., None], phase.sin(), phase.cos()], dim=-1).flatten(-2)
 
         from_cluster, weights, base = share.split([self.hidden, self.rank, 1], dim=-1)
-        out = self.rest(self.first(waves) + from_cluster)
-        located = 0.5 + base[..., 0] + (self.spectrum(waves) * weights).sum(-1)
+        spectrum = self.spectrum(waves)
+        out = self.rest(self.first(torch.cat([waves, spectrum], dim=-1)) + from_cluster)
+        located = 0.5 + base[..., 0] + (spectrum * weights).sum(-1)
         centre = torch.special.ndtri(located.clamp(1e3 * EDGE, 1 - 1e3 * EDGE))
         # log dz/du, up to a constant: one width on the unit scale is wider in z near the bounds
         stretch = centre**2 / 2
