@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 demo: install
 	$(BIN)/hpcflow mock configs/demo.yaml --out $(DEMO)/mock $(SETS)
-	$(BIN)/hpcflow run configs/demo.yaml --run $(DEMO) --set "infer.catalogues=[$(DEMO)/mock/mock.fits]" $(SETS)
+	$(BIN)/hpcflow run configs/demo.yaml --run $(DEMO) --ranks 2 --set "infer.catalogues=[$(DEMO)/mock/mock.fits]" $(SETS)
 
 test: install
 	$(BIN)/pytest

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_model, save_file
+from safetensors.torch import load_model
+from safetensors.torch import save as to_bytes
 
 from hpcflow.errors import InputError
 from hpcflow.flow.estimator import Estimator
@@ -32,7 +33,7 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
     shutil.rmtree(growing, ignore_errors=True)
     growing.mkdir(parents=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in estimator.state_dict().items()}
-    save_file(state, growing / WEIGHTS)
+    (growing / WEIGHTS).write_bytes(to_bytes(state))  # with the rights of the user's other files
     description = {
         "schema": SCHEMA,
         "parameters": [vars(p) for p in estimator.prior.parameters],

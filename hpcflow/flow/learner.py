@@ -68,8 +68,9 @@ class Learner:
             optimizer.step()
         if schedule.average:
             with torch.no_grad():
-                weight = 1.0 if step == 1 else 1 - schedule.average
-                torch._foreach_lerp_(self._averages, self._parameters, weight)
+                # Early on the average is short: weights that know nothing yet are soon left out of it.
+                decay = min(schedule.average, (1 + step) / (10 + step))
+                torch._foreach_lerp_(self._averages, self._parameters, 1 - decay)
         return loss.detach()
 
     def tensors(self) -> dict[str, Tensor]:

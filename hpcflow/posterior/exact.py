@@ -8,13 +8,16 @@ What is left is a sum over some thousand cells.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from hpcflow.errors import InputError
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.mass import MassGivenFlux
+from hpcflow.posterior.modes import mean_shift
 from hpcflow.posterior.plane import Plane
 
 __all__ = ["Chain", "ExactModel", "ExactPosterior", "tractable_order"]
@@ -23,6 +26,7 @@ Floats = NDArray[np.floating]
 
 RESOLVED = 1.0  # cells are halved while colours change by more errors than this inside them
 LINE = 512  # cells of a line through the plane
+CLIMBERS = 2000  # samples whose hills are climbed
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,34 @@ class ExactPosterior:
         """Return `n` independent samples (n, D)."""
         cell = rng.choice(len(self._share), n, p=self._share / self._share.sum())
         return self._lift(self._cells.unit[cell] + (rng.random((n, 2)) - 0.5) * self._cells.size[cell], rng)
+
+    def modes(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return up to `n` modes (m, D), highest first: hills of the samples, climbed on the density itself."""
+        samples = self.sample(CLIMBERS, rng)
+        hills = mean_shift(torch.from_numpy(samples)[None], n).location[0].numpy()
+        best = samples[np.argmax(self.log_prob(samples))]
+        starts = np.stack([best, *hills[np.isfinite(hills).all(axis=1)]])
+        spread = samples.std(axis=0)
+        tops = [self._climb(start, spread / 5) for start in starts]
+        tops.sort(key=lambda top: -top[1])
+        kept: list[Floats] = []
+        for place, _ in tops:
+            if all((np.abs(place - other) > spread / 10).any() for other in kept):
+                kept.append(place)
+        return np.stack(kept[:n])
+
+    def _climb(self, start: Floats, reach: Floats) -> tuple[Floats, float]:
+        """Return the maximum (D,) of the density near a start, and log p there; Nelder & Mead need no slopes."""
+        prior = self._model.likelihood.prior
+
+        def fall(theta: Floats) -> float:
+            return -float(self.log_prob(theta[None])[0])
+
+        simplex = np.concatenate([start[None], start + np.diag(np.where(start + reach < prior.high, reach, -reach))])
+        options = {"initial_simplex": simplex, "xatol": 1e-5, "fatol": 1e-6}
+        bounds = list(zip(prior.low, prior.high, strict=True))
+        found = minimize(fall, start, method="Nelder-Mead", bounds=bounds, options=options)
+        return found.x, -float(found.fun)
 
     def chain(self, theta: Floats, n: int, rng: np.random.Generator) -> Chain:
         """Take the density of one point theta (D,) apart by the chain rule; see `Chain`."""

@@ -7,7 +7,7 @@ from hpcflow.config import Axis, Config
 __all__ = ["SPACES", "space_of"]
 
 COMMON = {
-    "train.learning_rate": Axis(low=3e-4, high=1e-2, log=True),
+    "train.learning_rate": Axis(low=1e-3, high=3e-2, log=True),
     "train.batch": Axis(choices=[512, 1024, 2048, 4096]),
 }
 SPACES: dict[str, dict[str, Axis]] = {

@@ -182,10 +182,22 @@ class Regions:
         return self._group[name]
 
 
+def chunk_rows(shard: int, wanted: int) -> int:
+    """Return how many rows a chunk has, at most `wanted`, so that a shard of `shard` rows is a number of whole chunks.
+
+    A shard that reached beyond its partition would have two writers. Where no number of chunks goes, it is one.
+
+    >>> chunk_rows(50_000, 10_000), chunk_rows(15_000, 10_000), chunk_rows(10_007, 10_000)
+    (10000, 7500, 10007)
+    """
+    most = max(n for n in range(1, min(shard, wanted) + 1) if shard % n == 0)
+    return most if 8 * most >= wanted else shard
+
+
 def _create_array(group: zarr.Group, name: str, variable: Variable, shard: int) -> None:
     first = min(shard, variable.shape[0])
-    rows = min(variable.rows or first, first)
-    shards = (-(-first // rows) * rows, *variable.shape[1:])
+    rows = chunk_rows(first, variable.rows or first)
+    shards = (first, *variable.shape[1:])
     # One chunk a shard needs no index; text has no fixed width to cut shards from.
     sharding: dict[str, Any] = {} if variable.dtype == "str" or rows == first else {"shards": shards}
     chunks = (rows, *variable.shape[1:]) if sharding else (first, *variable.shape[1:])

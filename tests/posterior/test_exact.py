@@ -149,6 +149,25 @@ def test_the_marginal_is_the_share_of_samples() -> None:
         assert np.trapezoid(density, ages) == pytest.approx(0.3, abs=0.02)
 
 
+def test_no_place_is_higher_than_the_first_mode() -> None:
+    made = model()
+    _, observed = pairs(made, 8, 13)
+    rng = np.random.default_rng(14)
+    several = 0
+    for one in observed:
+        found = made.posterior(one)
+        modes = found.modes(3, rng)
+        heights = found.log_prob(modes)
+        assert (np.diff(heights) <= 0).all()
+        samples = found.sample(5000, rng)
+        assert heights[0] >= found.log_prob(samples).max() - 1e-6
+        for mode in modes:  # nothing near it is higher
+            near = mode + 0.02 * samples.std(axis=0) * rng.standard_normal((500, 3))
+            assert found.log_prob(near).max() <= found.log_prob(mode[None])[0] + 1e-4
+        several += len(modes) > 1
+    assert several > 0
+
+
 def test_ages_of_one_myr_are_met() -> None:
     made = model(ages="cigale")
     theta, observed = pairs(made, 30, 9)
