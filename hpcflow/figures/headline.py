@@ -144,14 +144,13 @@ def _validation(run: RunFolder) -> list[Number]:
         log_q = checked["log_q"].values[np.isfinite(checked["log_q"].values)]
         error = log_q.std() / np.sqrt(max(len(log_q), 1))
         lines.append(Number(group, "mean log-density of the truth", _nat(log_q.mean(), error)))
-    lines += _gap(checked)
     low, high = checked["quantile"].isel(quantile=0), checked["quantile"].isel(quantile=2)
     inside = ((checked["truth"] >= low) & (checked["truth"] <= high)).mean("simulation")
     for name in checked["parameter"].values:
         value = float(inside.sel(parameter=name))
         text = share(value, np.sqrt(value * (1 - value) / max(n, 1)))
         lines.append(Number(group, f"truth in the 68 % interval, {NAMES.get(name, name)}", text, "expected 68 %"))
-    return lines
+    return lines + _gap(checked)
 
 
 def _gap(checked: xr.Dataset) -> list[Number]:

@@ -73,7 +73,7 @@ def gap(ds: xr.Dataset) -> dict[str, Finding]:
         names.append(name)
     log_age = compared["truth"].sel(parameter="log_age").values
     kinds = strata(compared["error"].values, log_age, compared["bands"].values.astype(int))
-    return found | {name: _finding(whole[rows]) for name, rows in kinds.items()}
+    return found | {name: _finding(whole[rows]) for name, rows in kinds.items() if rows.sum() > 1}
 
 
 def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
