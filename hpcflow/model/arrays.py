@@ -5,27 +5,27 @@ from copy import copy
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_namespace
+from array_api_compat import array_namespace, device
 
 __all__ = ["Array", "between", "blocks", "moved", "mover"]
 
 Array = Any  # numpy array or torch tensor
 
-LARGER = 32  # a device is kept busy by larger blocks than those that stay in a processor's cache
+LARGER = 32  # a GPU is kept busy by larger blocks than those that stay in a processor's cache
 
 
-def mover(xp: Any, device: Any) -> Callable[[np.ndarray[Any, Any]], Array]:
+def mover(xp: Any, place: Any) -> Callable[[np.ndarray[Any, Any]], Array]:
     """Return a function that gives a numpy array as one of a library on a device.
 
     Args:
         xp: the library's array API namespace.
-        device: where to; floats become float32 where it has no float64.
+        place: the device where to; floats become float32 where it has no float64.
     """
-    known = xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
+    known = xp.__array_namespace_info__().dtypes(device=place, kind="real floating")
     floating = known.get("float64", xp.float32)
 
     def move(array: np.ndarray[Any, Any]) -> Array:
-        return xp.asarray(array, dtype=floating if array.dtype.kind == "f" else xp.int64, device=device)
+        return xp.asarray(array, dtype=floating if array.dtype.kind == "f" else xp.int64, device=place)
 
     return move
 
@@ -67,7 +67,7 @@ def between(nodes: Array, x: Array) -> tuple[Array, Array]:
     return left, (x - nodes[left]) / (nodes[left + 1] - nodes[left])
 
 
-def blocks(rows: int, size: int, xp: Any) -> Iterator[slice]:
-    """Give slices of at most `size` rows; of more where the library is not numpy, and may be on a GPU."""
-    step = size if is_numpy_namespace(xp) else LARGER * size
-    return (slice(start, start + step) for start in range(0, rows, step))
+def blocks(rows: Array, size: int) -> Iterator[slice]:
+    """Give slices of at most `size` rows, or of more of them where they do not lie with the processor."""
+    step = size if str(device(rows)) == "cpu" else LARGER * size
+    return (slice(start, start + step) for start in range(0, len(rows), step))

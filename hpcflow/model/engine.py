@@ -48,7 +48,7 @@ class Engine:
             some = slice(None) if xp.all(quick) else xp.nonzero(quick)[0]
             flux[some] = self._quick(*self._corners(age[some], log_z[some]), ebv[some], r_v[some])
         others = xp.nonzero(good & ~quick)[0]
-        for part in blocks(len(others), BLOCK, xp):
+        for part in blocks(others, BLOCK):
             rows = others[part]
             flux[rows] = self._sum(*self._corners(age[rows], log_z[rows]), ebv[rows], r_v[rows])
         return flux

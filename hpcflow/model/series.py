@@ -47,7 +47,7 @@ class Series:
         """Return fluxes (N, B) of mixtures of M spectra: their indices (N, M) and weights (N, M), E(B-V) (N,)."""
         xp = array_namespace(ebv)
         flux = xp.empty((len(ebv), len(self._slopes)), dtype=ebv.dtype, device=device(ebv))
-        for rows in blocks(len(ebv), BLOCK, xp):
+        for rows in blocks(ebv, BLOCK):
             flux[rows] = self._block(index[rows], weight[rows], ebv[rows], xp)
         return flux
 

@@ -125,7 +125,7 @@ class Surface:
         """Return fluxes (N, B) of mixtures of M spectra: their indices and weights (N, M), E(B-V) and R_V (N,)."""
         xp = array_namespace(ebv)
         flux = xp.empty((len(ebv), self._bands), dtype=ebv.dtype, device=device(ebv))
-        for rows in blocks(len(ebv), BLOCK, xp):
+        for rows in blocks(ebv, BLOCK):
             flux[rows] = self._block(index[rows], weight[rows], ebv[rows], r_v[rows], xp)
         return flux
 

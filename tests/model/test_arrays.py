@@ -3,8 +3,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from hpcflow.model.arrays import between, blocks, moved, mover
+from hpcflow.model.arrays import LARGER, between, blocks, moved, mover
 
 
 def only_float32() -> Any:
@@ -42,6 +43,13 @@ def test_a_share_leads_back_to_where_it_was() -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 7, 8, 9, 100])
 def test_blocks_are_all_rows_once(rows: int) -> None:
-    cut = [list(range(rows))[block] for block in blocks(rows, 8, np)]
-    assert [row for part in cut for row in part] == list(range(rows))
+    values = np.arange(rows)
+    cut = [values[block] for block in blocks(values, 8)]
+    np.testing.assert_array_equal(np.concatenate([values[:0], *cut]), values)
     assert all(0 < len(part) <= 8 for part in cut)
+
+
+def test_blocks_are_larger_away_from_the_processor() -> None:
+    away = list(blocks(torch.empty(1000, device="meta"), 8))
+    assert away[:2] == [slice(0, 8 * LARGER), slice(8 * LARGER, 16 * LARGER)]
+    assert next(blocks(torch.empty(1000), 8)) == slice(0, 8)

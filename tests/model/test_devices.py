@@ -83,7 +83,8 @@ def test_rows_that_fail_are_the_same(kind: str, ages: str, device: str) -> None:
 def test_blocks_change_nothing_that_matters(kind: str, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     theta = torch.tensor(drawn(kind, 5000), device=device)
     whole = simulator(kind)(theta)
-    monkeypatch.setattr(arrays, "LARGER", 1)
+    for module in ("series", "surface", "engine"):
+        monkeypatch.setattr(f"hpcflow.model.{module}.BLOCK", 77)
     torch.testing.assert_close(simulator(kind)(theta), whole, rtol=1e-13, atol=0)
 
 
