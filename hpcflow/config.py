@@ -90,6 +90,7 @@ class Simulate(Section):
     n: Annotated[int, Field(gt=0)] = 1_000_000
     partition: Annotated[int, Field(gt=0)] = 50_000
     seed: int = 1
+    threads: Annotated[int, Field(ge=1)] = 1  # of each worker, for the simulator ssp; the same bytes for any number
     python: str | None = None  # an interpreter with pcigale, where this one has none
 
     @model_validator(mode="after")

@@ -3,7 +3,10 @@
 from typing import Literal
 
 import numpy as np
+from array_api_compat import array_namespace
 from numpy.typing import NDArray
+
+from hpcflow.model.arrays import Array, between
 
 __all__ = ["AgeAxis", "Ages"]
 
@@ -31,7 +34,7 @@ class AgeAxis:
     """
 
     def __init__(self, t_myr: Floats, ages: Ages) -> None:
-        self._t, self._ages = t_myr, ages
+        self._t, self._ages = np.array(t_myr), ages
         self.first, self.last = (1.0 if ages == "cigale" else float(t_myr[0])), float(t_myr[-1])
         self._extra = np.empty((0, len(t_myr)))
         if ages == "cigale":
@@ -41,25 +44,27 @@ class AgeAxis:
         """Return spectra (T, ...) of the table's ages with those of the bins that need their own appended."""
         return np.concatenate([spectra, np.tensordot(self._extra, spectra, axes=1)])
 
-    def bracket(self, age_myr: Floats) -> tuple[NDArray[np.intp], Floats]:
+    def holds(self, age_myr: Array) -> Array:
+        """Return which ages (N,) the table has spectra for."""
+        age = array_namespace(age_myr).round(age_myr) if self._ages == "cigale" else age_myr
+        return (age >= self.first) & (age <= self.last)
+
+    def bracket(self, age_myr: Array) -> tuple[Array, Array]:
         """Return left and share, (N,) each: an age has (1 - share) of the spectrum `left` and share of the next one.
 
-        Rows are those of `extend`; ages must lie between `first` and `last`.
+        Rows are those of `extend`; ages must be such as it `holds`.
         """
+        xp = array_namespace(age_myr)
         if self._ages == "cigale":
-            n = np.rint(age_myr).astype(np.intp) - 1
+            n = xp.astype(xp.round(age_myr), xp.int64) - 1
             return self._left[n], self._share[n]
-        return self._between(age_myr)
-
-    def _between(self, age: Floats) -> tuple[NDArray[np.intp], Floats]:
-        left = np.clip(np.searchsorted(self._t, age, side="right") - 1, 0, len(self._t) - 2)
-        return left, (age - self._t[left]) / (self._t[left + 1] - self._t[left])
+        return between(self._t, age_myr)
 
     def _prepare_bins(self) -> None:
         n = np.arange(1, int(self._t[-1]) + 1, dtype=np.float64)
         # Below the table's first age CIGALE keeps the first spectrum.
         tenths = np.maximum(n[:, None] - np.arange(SUBSTEPS) / SUBSTEPS, self._t[0])
-        left, share = self._between(tenths)
+        left, share = between(self._t, tenths)
         own = np.flatnonzero((left != left[:, :1]).any(axis=1) | (tenths[:, -1] == self._t[0]))
         rows = np.zeros((len(own), len(self._t)))
         index = np.arange(len(own))[:, None]

@@ -43,6 +43,8 @@ def build_ssp(
     fixed: Mapping[str, float],
     ages: Ages,
     extinction: str,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    threads: int = 1,
     **_: object,
 ) -> SspSimulator:
     """Return the `ssp` simulator for names or paths of a table and of filter curves.
@@ -54,7 +56,7 @@ def build_ssp(
     tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
     curves = {band: load_curve(curve) for band, curve in bands.items()}
     screen = {name: value for name, value in fixed.items() if name != "metallicity"}
-    return SspSimulator(tables, curves, parameters, screen, ages, extinction)
+    return SspSimulator(tables, curves, parameters, screen, ages, extinction, bounds, threads)
 
 
 def build_cigale(

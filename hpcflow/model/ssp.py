@@ -6,53 +6,33 @@ Per solar mass formed and at 10 pc, band b of a population of age t behind a scr
 
 with S the spectrum on the table's wavelength nodes and w the weights of `filters.band_weights`. S is linear
 in t between the table's ages (`ages`) and in log Z between its metallicities, so F is too; in E it is a
-polynomial, cell by cell (`series`). That makes F cheap. Where R_V is free the sum itself is taken.
+polynomial, cell by cell (`series`), or in E and R_V where R_V is free and its range is known (`surface`). That
+makes F cheap. Elsewhere the sum itself is taken.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 from numpy.typing import NDArray
 
 from hpcflow.errors import InputError
 from hpcflow.model.ages import AgeAxis, Ages
-from hpcflow.model.extinction import LAWS
-from hpcflow.model.filters import Curve, band_weights
+from hpcflow.model.arrays import Array, moved, mover
+from hpcflow.model.band import weigh
+from hpcflow.model.engine import Engine
+from hpcflow.model.filters import Curve
 from hpcflow.model.series import EBV_MAX, Series
+from hpcflow.model.surface import Surface, tabulate
 from hpcflow.model.tables import SspTable, digest_tables
+from hpcflow.model.threads import in_threads
 
 __all__ = ["Ages", "SspSimulator"]
 
 Floats = NDArray[np.floating]
-Indices = NDArray[np.intp]
 
-BLOCK = 4096  # rows that are summed over wavelengths at once
 FREE = ("log_age", "ebv", "r_v", "metallicity")
-
-
-@dataclass(frozen=True)
-class _Band:
-    """One band's weighted spectra (R, J), all ages of one metallicity after the other, and the screen there (J,)."""
-
-    spectra: Floats
-    a: Floats
-    b: Floats
-
-    def screened(self, ebv: Floats, r_v: float) -> Floats:
-        """Return the fluxes (R, E) of all spectra behind screens of E(B-V) (E,)."""
-        return self.spectra @ 10 ** (-0.4 * np.outer(r_v * self.a + self.b, ebv))
-
-    def slope(self, r_v: float) -> float:
-        """Return the mean extinction of the spectra in mag per E(B-V)."""
-        return float(np.average(r_v * self.a + self.b, weights=np.abs(self.spectra).mean(axis=0)))
-
-    def flux(self, index: Indices, weight: Floats, ebv: Floats, r_v: Floats) -> Floats:
-        """Return the fluxes (N,) of mixtures of spectra, index and weight (N, M), behind screens of E(B-V) and R_V."""
-        spectra = np.einsum("nm,nmj->nj", weight, self.spectra[index])
-        extinction = ebv[:, None] * (r_v[:, None] * self.a + self.b)
-        return np.einsum("nj,nj->n", spectra, 10 ** (-0.4 * extinction))
 
 
 class SspSimulator:
@@ -61,6 +41,9 @@ class SspSimulator:
     Calling it with theta (N, D), columns as `parameters`, returns fluxes (N, B) in mJy at 10 pc per solar
     mass formed. A row that cannot be computed (not finite, E(B-V) < 0, an age or metallicity outside the
     tables) is NaN.
+
+    Where theta is a torch tensor, fluxes are computed on its device and come as a tensor there, in float64 where the
+    device has it.
 
     Args:
         tables: spectra of one metallicity, or of several, rising, on the same ages and wavelengths.
@@ -71,6 +54,9 @@ class SspSimulator:
         ages: "continuous", or "cigale" where the age n Myr stands for the mean over t = n-0.9, n-0.8 .. n Myr
             and other ages are rounded to the nearest such bin.
         extinction: name of the law, see `hpcflow.model.extinction`.
+        bounds: lowest and highest value of columns, as the prior has them; a free r_v is quick between its bounds
+            and takes the sum over wavelengths beyond them, and where it has none.
+        threads: among which the rows are dealt, where they are numpy's.
 
     Raises:
         InputError: if a parameter is unknown or one that is needed has no value.
@@ -84,11 +70,13 @@ class SspSimulator:
         fixed: Mapping[str, float] | None = None,
         ages: Ages = "continuous",
         extinction: str = "odonnell94",
+        bounds: Mapping[str, tuple[float, float]] | None = None,
+        threads: int = 1,
     ) -> None:
         tables = [tables] if isinstance(tables, SspTable) else list(tables)
         self.parameters, self.bands = parameters, tuple(curves)
         self.reasons: Counter[str] = Counter()
-        self._fixed = {"r_v": 3.1} | dict(fixed or {})
+        self._fixed, self._threads = {"r_v": 3.1} | dict(fixed or {}), threads
         _refuse_parameters(parameters, self._fixed, several=len(tables) > 1)
         self.provenance = {
             "simulator": "ssp",
@@ -98,77 +86,48 @@ class SspSimulator:
             "ssp_sha256": digest_tables(tables),
             "filters_sha256": ", ".join(f"{band}={curve.digest}" for band, curve in curves.items()),
         }
-        self._axis = AgeAxis(tables[0].t_myr, ages)
-        self._log_z = np.log10([table.metallicity for table in tables]) if len(tables) > 1 else np.zeros(1)
-        self._bands = [self._band(tables, curve, extinction) for curve in curves.values()]
-        self._ages = len(self._bands[0].spectra) // len(tables)
+        axis = AgeAxis(tables[0].t_myr, ages)
+        log_z = np.log10([table.metallicity for table in tables]) if len(tables) > 1 else np.zeros(1)
+        weighed = [weigh(tables, axis, curve, extinction) for curve in curves.values()]
+        quick: Series | Surface | None = None
         if "r_v" not in parameters:
-            r_v = float(self._fixed["r_v"])
-            screened = [lambda ebv, band=band: band.screened(ebv, r_v) for band in self._bands]
-            self._series = Series(screened, [band.slope(r_v) for band in self._bands])
+            quick = Series(weighed, float(self._fixed["r_v"]))
+        elif bounds and "r_v" in bounds:
+            quick = tabulate(weighed, bounds.get("ebv", (0.0, EBV_MAX))[1], bounds["r_v"])
+        self._engine = Engine(axis, log_z, weighed, quick)
+        self._engines: dict[tuple[str, str], Engine] = {}
 
-    def __call__(self, theta: Floats) -> Floats:
+    def __call__(self, theta: Array) -> Array:
         """Return fluxes (N, B) of the rows of theta (N, D), in float64."""
-        theta = np.asarray(theta, dtype=np.float64)
-        flux = np.full((len(theta), len(self.bands)), np.nan)
-        log_age, ebv, r_v, z = (self._column(theta, name) for name in FREE)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            age, log_z = np.exp(np.log(10) * (log_age - 6)), self._height(z)
-            # CIGALE's bins are those of whole Myr.
-            rounded = np.rint(age) if self._axis.first == 1.0 and self.provenance["ages"] == "cigale" else age
-            good = (rounded >= self._axis.first) & (rounded <= self._axis.last) & (ebv >= 0) & (r_v > 0)
-            good &= np.isfinite(ebv * r_v) & (log_z >= self._log_z[0]) & (log_z <= self._log_z[-1])
-            fast = good & (ebv <= EBV_MAX) if "r_v" not in self.parameters else np.zeros(len(theta), bool)
-        if fast.any():
-            rows = slice(None) if fast.all() else np.flatnonzero(fast)
-            flux[rows] = self._series(*self._corners(age[rows], log_z[rows]), ebv[rows])
-        direct = np.flatnonzero(good & ~fast)
-        for start in range(0, len(direct), BLOCK):
-            rows = direct[start : start + BLOCK]
-            flux[rows] = self._sum(*self._corners(age[rows], log_z[rows]), ebv[rows], r_v[rows])
-        lost = len(theta) - int(good.sum())
+        if is_array_api_obj(theta) and not is_numpy_array(theta):
+            flux = self._evaluate(*self._on_device_of(theta))
+        else:
+            theta = np.asarray(theta, dtype=np.float64)
+            flux = in_threads(lambda rows: self._evaluate(self._engine, rows), theta, self._threads)
+        lost = int(array_namespace(flux).isnan(flux[:, 0]).sum())
         self.reasons = Counter({"a parameter is out of range": lost} if lost else {})
         return flux
 
     def integrate(self, age_myr: Floats, ebv: Floats, r_v: Floats, metallicity: Floats | None = None) -> Floats:
         """Return fluxes (N, B) by the sum over wavelengths itself, for ages [Myr], E(B-V), R_V and Z (N,) each."""
-        log_z = self._height(np.ones(len(age_myr)) if metallicity is None else metallicity)
-        return self._sum(*self._corners(age_myr, log_z), ebv, r_v)
+        return self._engine.integrate(age_myr, ebv, r_v, np.ones(len(age_myr)) if metallicity is None else metallicity)
 
-    def _sum(self, index: Indices, weight: Floats, ebv: Floats, r_v: Floats) -> Floats:
-        return np.stack([band.flux(index, weight, ebv, r_v) for band in self._bands], axis=1)
+    def _evaluate(self, engine: Engine, theta: Array) -> Array:
+        return engine(*(self._column(theta, name) for name in FREE))
 
-    def _column(self, theta: Floats, name: str) -> Floats:
+    def _column(self, theta: Array, name: str) -> Array:
         if name in self.parameters:
             return theta[:, self.parameters.index(name)]
-        return np.full(len(theta), self._fixed.get(name, 1.0))
+        value = self._fixed.get(name, 1.0)
+        return array_namespace(theta).full(len(theta), value, dtype=theta.dtype, device=device(theta))
 
-    def _height(self, metallicity: Floats) -> Floats:
-        """Return log Z, or zeros where there is but one table."""
-        return np.log10(metallicity) if len(self._log_z) > 1 else np.zeros(len(metallicity))
-
-    def _corners(self, age_myr: Floats, log_z: Floats) -> tuple[Indices, Floats]:
-        """Return indices (N, M) of the spectra around each age and metallicity, and their weights (N, M)."""
-        left, share = self._axis.bracket(age_myr)
-        index, weight = np.stack([left, left + 1], axis=1), np.stack([1 - share, share], axis=1)
-        if len(self._log_z) == 1:
-            return index, weight
-        below = np.clip(np.searchsorted(self._log_z, log_z, side="right") - 1, 0, len(self._log_z) - 2)
-        up = ((log_z - self._log_z[below]) / (self._log_z[below + 1] - self._log_z[below]))[:, None]
-        index = index + (below * self._ages)[:, None]
-        return np.hstack([index, index + self._ages]), np.hstack([weight * (1 - up), weight * up])
-
-    def _band(self, tables: Sequence[SspTable], curve: Curve, extinction: str) -> _Band:
-        wl_nm = tables[0].wl_nm
-        weights = band_weights(curve, wl_nm)
-        used = np.flatnonzero(weights)
-        a, b = LAWS[extinction](wl_nm[used])
-        if not np.isfinite(a).all():
-            raise InputError(
-                f"extinction {extinction} is not defined everywhere in a band; it holds from 100 to 3333 nm"
-            )
-        spectra = [self._axis.extend((table.spec[used] * weights[used, None]).T) for table in tables]
-        return _Band(np.concatenate(spectra), a, b)
+    def _on_device_of(self, theta: Array) -> tuple[Engine, Array]:
+        """Return the engine on theta's device, moved there once, and theta in that engine's precision."""
+        xp, place = array_namespace(theta), device(theta)
+        move, key = mover(xp, place), (xp.__name__, str(place))
+        if key not in self._engines:
+            self._engines[key] = moved(self._engine, move)
+        return self._engines[key], xp.astype(theta, move(np.ones(1)).dtype)
 
 
 def _refuse_parameters(parameters: tuple[str, ...], fixed: Mapping[str, float], several: bool) -> None:

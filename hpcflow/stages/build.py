@@ -68,6 +68,8 @@ def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[s
         ages=model.ages,
         extinction=model.extinction,
         cigale=model.cigale and model.cigale.model_dump(),
+        bounds={name: (bounds.low, bounds.high) for name, bounds in model.parameters.items()},
+        threads=config.simulate.threads,
         python=config.simulate.python,
     )
 

@@ -21,7 +21,7 @@ STAGES = {
     "infer": ("name", "model", "simulate", "observe", "train", "infer"),
     "validate": ("name", "model", "simulate", "observe", "train", "validate"),
 }
-PLACES = ("simulate.python:",)  # where something is computed, which is no part of what is
+PLACES = ("simulate.python:", "simulate.threads:")  # where and how something is computed, no part of what is
 PACKAGES = ("starcluster-hpcflow", "numpy", "scipy", "torch", "FrEIA", "dask", "zarr", "xarray", "astropy")
 
 

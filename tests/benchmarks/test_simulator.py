@@ -30,7 +30,12 @@ def rate(function: Callable[[], object], rows: int, repeats: int = 5) -> float:
     return rows / float(np.median(times))
 
 
-def engine(parameters: tuple[str, ...] = ("log_age", "ebv"), ages: str = "continuous") -> Any:
+def engine(
+    parameters: tuple[str, ...] = ("log_age", "ebv"),
+    ages: str = "continuous",
+    bounds: dict[str, tuple[float, float]] | None = None,
+    threads: int = 1,
+) -> Any:
     return build_ssp(
         ssp="bc03_miles_kroupa",
         bands={band: f"WFC3_UVIS.{band}" for band in CURVES},
@@ -38,6 +43,8 @@ def engine(parameters: tuple[str, ...] = ("log_age", "ebv"), ages: str = "contin
         fixed={},
         ages=ages,  # type: ignore[arg-type]
         extinction="odonnell94",
+        bounds=bounds,
+        threads=threads,
     )
 
 
@@ -62,6 +69,42 @@ def test_series_against_direct_sum(capsys: pytest.CaptureFixture[str]) -> None:
             print(f"{name} {fast:,.0f} rows/s and core, {fast / slow:.0f} times the sum")
     exact = simulator.integrate(age, ebv, np.full(len(age), 3.1))
     np.testing.assert_allclose(simulator(theta[:10_000, :2]), exact, 1e-11)
+
+
+def test_free_r_v_against_direct_sum_and_fixed_r_v(capsys: pytest.CaptureFixture[str]) -> None:
+    theta, bounds = drawn(100_000), {"ebv": (0.0, 1.5), "r_v": (2.0, 6.0)}
+    theta[:, 2] = np.random.default_rng(1).uniform(2, 6, len(theta))
+    few, names = theta[:10_000], ("log_age", "ebv", "r_v")
+    by_the_sum, fixed = engine(names), engine()
+    slow = rate(lambda: by_the_sum(few), len(few))
+    fixed_rate = rate(lambda: fixed(theta[:, :2]), len(theta))
+    with capsys.disabled():
+        print(f"\ndirect sum {slow:,.0f} rows/s and core, series of a fixed R_V {fixed_rate:,.0f}")
+        for ages in ("continuous", "cigale"):
+            start = time.process_time()
+            free = engine(names, ages, bounds)
+            built = time.process_time() - start
+            fast = rate(lambda free=free: free(theta), len(theta))
+            print(
+                f"free R_V, {ages} ages {fast:,.0f} rows/s and core, {fast / slow:.0f} times the sum, "
+                f"{fast / fixed_rate:.2f} of a fixed R_V; built in {built:.1f} s"
+            )
+    np.testing.assert_allclose(engine(names, bounds=bounds)(few), by_the_sum(few), 1e-10)
+
+
+@pytest.mark.parametrize("bounds", [None, {"ebv": (0.0, 1.5), "r_v": (2.0, 6.0)}], ids=["fixed R_V", "free R_V"])
+def test_threads(capsys: pytest.CaptureFixture[str], bounds: dict[str, tuple[float, float]] | None) -> None:
+    theta = drawn(1_000_000)
+    theta[:, 2] = np.random.default_rng(1).uniform(2, 6, len(theta))
+    names = ("log_age", "ebv", "r_v")[: 3 if bounds else 2]
+    theta = theta[:, : len(names)].copy()
+    rates = {n: wall(engine(names, bounds=bounds, threads=n), theta) for n in (1, 2, 4)}
+    with capsys.disabled():
+        print()
+        for n, found in rates.items():
+            print(f"{n} threads: {found:,.0f} rows/s by the clock, {found / rates[1]:.2f} times one")
+    one, two = (engine(names, bounds=bounds, threads=n)(theta) for n in (1, 2))
+    np.testing.assert_array_equal(one, two)
 
 
 def test_the_whole_stage_against_its_parts(

@@ -8,8 +8,9 @@ import pytest
 
 from hpcflow.errors import InputError
 from hpcflow.model.filters import load_curve
+from hpcflow.model.series import EBV_MAX
 from hpcflow.model.simulator import build_ssp
-from hpcflow.model.ssp import EBV_MAX, SspSimulator
+from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp, load_tables, shipped_tables
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "cigale" / "reference"
@@ -19,6 +20,11 @@ needs_reference = pytest.mark.skipif(
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 KINDS = ("continuous", "cigale")
 ages = pytest.mark.parametrize("ages", KINDS)
+WIDE = (("ebv", (0.0, 1.5)), ("r_v", (2.0, 6.0)))
+FREE_R_V = ("log_age", "ebv", "r_v")
+free_or_fixed = pytest.mark.parametrize(
+    ("parameters", "bounds"), [(("log_age", "ebv"), ()), (("ebv", "log_age"), ()), (FREE_R_V, ()), (FREE_R_V, WIDE)]
+)
 
 
 @cache
@@ -27,6 +33,8 @@ def shipped(
     parameters: tuple[str, ...] = ("log_age", "ebv"),
     r_v: float = 3.1,
     extinction: str = "odonnell94",
+    bounds: tuple[tuple[str, tuple[float, float]], ...] = (),
+    threads: int = 1,
 ) -> SspSimulator:
     """Return a simulator over the shipped table, in the bands of the reference run."""
     curves = {band: load_curve(f"WFC3_UVIS.{band}") for band in BANDS}
@@ -37,12 +45,19 @@ def shipped(
         {"r_v": r_v},
         ages,  # type: ignore[arg-type]
         extinction,
+        dict(bounds),
+        threads,
     )
 
 
 def drawn(n: int, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return np.stack([rng.uniform(6.0, 10.1383, n), rng.uniform(0.0, 1.5, n)], axis=1)
+
+
+def rows_of(parameters: tuple[str, ...], n: int) -> np.ndarray:
+    columns = dict(zip(FREE_R_V, (*drawn(n).T, np.random.default_rng(2).uniform(2, 6, n)), strict=True))
+    return np.stack([columns[name] for name in parameters], axis=1)
 
 
 @cache
@@ -111,9 +126,10 @@ def test_the_series_is_the_sum(ages: str, r_v: float, extinction: str) -> None:
 
 
 @ages
-def test_a_free_r_v_is_a_fixed_one(ages: str) -> None:
+@pytest.mark.parametrize("bounds", [(), WIDE])
+def test_a_free_r_v_is_a_fixed_one(ages: str, bounds: tuple[Any, ...]) -> None:
     theta = drawn(100)
-    free = shipped(ages, ("log_age", "ebv", "r_v"))
+    free = shipped(ages, FREE_R_V, bounds=bounds)
     for r_v in (2.3, 4.4):
         both = np.column_stack([theta, np.full(100, r_v)])
         np.testing.assert_allclose(free(both), shipped(ages, r_v=r_v)(theta), rtol=1e-11)
@@ -129,9 +145,11 @@ def test_beyond_the_series_it_is_the_sum(ages: str) -> None:
 
 
 @ages
-@pytest.mark.parametrize("parameters", [("log_age", "ebv"), ("ebv", "log_age"), ("log_age", "ebv", "r_v")])
-def test_a_bad_row_is_nan_and_leaves_the_others_alone(ages: str, parameters: tuple[str, ...]) -> None:
-    simulator = shipped(ages, parameters)
+@free_or_fixed
+def test_a_bad_row_is_nan_and_leaves_the_others_alone(
+    ages: str, parameters: tuple[str, ...], bounds: tuple[Any, ...]
+) -> None:
+    simulator = shipped(ages, parameters, bounds=bounds)
     good = {"log_age": 7.5, "ebv": 0.3, "r_v": 3.1}
     bad: list[dict[str, float]] = []
     for value in (np.nan, np.inf, -np.inf):
@@ -158,16 +176,32 @@ def test_no_rows_give_no_fluxes(ages: str) -> None:
 
 
 @ages
-@pytest.mark.parametrize("parameters", [("log_age", "ebv"), ("log_age", "ebv", "r_v")])
-def test_a_row_does_not_depend_on_the_order_of_rows_or_their_number(ages: str, parameters: tuple[str, ...]) -> None:
-    simulator = shipped(ages, parameters)
-    n = 5000 if "r_v" not in parameters else 300  # more than a block of the series
-    theta = np.column_stack([drawn(n), np.random.default_rng(2).uniform(2, 6, n)])[:, : len(parameters)]
+@free_or_fixed
+def test_a_row_does_not_depend_on_the_order_of_rows_or_their_number(
+    ages: str, parameters: tuple[str, ...], bounds: tuple[Any, ...]
+) -> None:
+    simulator = shipped(ages, parameters, bounds=bounds)
+    n = 5000 if bounds or "r_v" not in parameters else 300  # more than a block of the polynomials
+    theta = rows_of(parameters, n)
     order = np.random.default_rng(3).permutation(n)
     flux = simulator(theta)
     np.testing.assert_array_equal(simulator(theta[order]), flux[order])
     for i in range(0, n, n // 20):
         np.testing.assert_array_equal(simulator(theta[i : i + 1]), flux[i : i + 1])
+
+
+@ages
+@free_or_fixed
+def test_threads_change_no_byte(
+    ages: str, parameters: tuple[str, ...], bounds: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpcflow.model.threads.PIECE", 77)
+    theta = rows_of(parameters, 500)
+    theta[::9] = np.nan
+    one, three = (shipped(ages, parameters, bounds=bounds, threads=threads) for threads in (1, 3))
+    np.testing.assert_array_equal(three(theta), one(theta))
+    assert three.reasons == one.reasons
+    assert three.reasons.total() == 56
 
 
 def test_columns_may_come_in_any_order() -> None:

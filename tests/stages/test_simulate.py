@@ -1,4 +1,4 @@
-"""The stage with a simulator in another process: a stand-in for CIGALE, on real Dask workers."""
+"""The stage with a simulator in another process, a stand-in for CIGALE on real Dask workers, or in threads."""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from hpcflow.config import Config, load_config
 from hpcflow.errors import InputError
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run
-from hpcflow.stages.simulate import draw, simulate
+from hpcflow.stages.simulate import draw, open_or_create, simulate
 from hpcflow.stages.status import status
 from hpcflow.stages.verify import verify
 from hpcflow.store.simulations import SimulationStore
@@ -70,3 +70,20 @@ def test_a_python_that_cannot_start_is_said_before_anything_is_written(configure
     with pytest.raises(InputError, match=r"simulate\.python: /bin/false cannot run"):
         simulate(configured("/bin/false"), Run(tmp_path / "run"), 2)
     assert not (tmp_path / "run").exists()
+
+
+def test_threads_are_no_part_of_what_is_simulated(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    one, three, other = (
+        load_config(tiny(simulate={"n": 60_000, "partition": 20_000, "seed": seed, "threads": threads}))
+        for seed, threads in ((3, 1), (3, 3), (4, 3))
+    )
+    run = Run(tmp_path / "run")
+    run.begin("simulate", one)
+    run.begin("simulate", three)
+    assert run.config().simulate.threads == 3
+    with pytest.raises(InputError, match=r"simulate\.seed: 3 -> 4"):
+        run.begin("simulate", other)
+    assert build_simulator(one).provenance == build_simulator(three).provenance
+    theta = draw(three, open_or_create(one, run, build_simulator(one).provenance).partitions[0])
+    assert len(theta) == 20_000
+    np.testing.assert_array_equal(build_simulator(three)(theta), build_simulator(one)(theta))
