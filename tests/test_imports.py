@@ -20,6 +20,7 @@ LEVELS = {
     "figures": 3,
     "stages": 4,
     "config": 4,
+    "sections": 3,
     "cli": 5,
     "__main__": 6,
 }
@@ -40,7 +41,7 @@ DOORS = {
     "matplotlib": ("figures/", "stages/report.py"),
     "optuna": "stages/search_study.py",
     "typer": "cli.py",
-    "pydantic": "config.py",
+    "pydantic": ("config.py", "sections.py"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,0 +1,246 @@
+"""The sections of a config: every key is declared, typed and frozen; unknown ones are refused."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+__all__ = [
+    "Autoregressive",
+    "Axis",
+    "Bounds",
+    "Cinn",
+    "Infer",
+    "Mock",
+    "Model",
+    "Observe",
+    "Search",
+    "Section",
+    "Simulate",
+    "Train",
+    "Validate",
+]
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+# Argument lists on the command line are easily given as one word.
+Paths = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+
+
+class Section(BaseModel):
+    """A part of the config: every key is declared, none can be changed afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Bounds(Section):
+    """One parameter: uniform from low to high, or in the logarithm (scale: log)."""
+
+    low: float
+    high: float
+    unit: str = ""
+    scale: Literal["linear", "log"] = "linear"
+
+
+class Cigale(Section):
+    """A chain of CIGALE modules; see `model.cigale` and docs/cigale.md."""
+
+    modules: Annotated[list[str], Field(min_length=1)]
+    fixed: dict[str, dict[str, bool | int | float | str]] = {}
+    parameters: dict[str, str]
+    filters: dict[str, str]
+
+
+class Model(Section):
+    """What a cluster looks like."""
+
+    simulator: Literal["ssp", "cigale"] = "ssp"
+    cigale: Cigale | None = None
+    ssp: str = "bc03_miles_kroupa"
+    ages: Literal["continuous", "cigale"] = "continuous"
+    extinction: Literal["odonnell94", "ccm89"] = "odonnell94"
+    bands: Annotated[dict[str, str], Field(min_length=2)]
+    parameters: dict[str, Bounds]
+    fixed: dict[str, float] = {"r_v": 3.1, "metallicity": 0.02}
+
+    @model_validator(mode="after")
+    def _has_what_every_cluster_has(self) -> "Model":
+        if missing := {"log_age", "log_mass", "ebv"} - set(self.parameters):
+            raise ValueError(f"parameters lacks {', '.join(sorted(missing))}; give each low and high")
+        if both := set(self.parameters) & set(self.fixed):
+            raise ValueError(f"{', '.join(sorted(both))} is both free and fixed; keep it in one place")
+        if self.simulator == "cigale" and self.cigale is None:
+            raise ValueError("simulator: cigale needs the section cigale; docs/cigale.md has one to copy")
+        return self
+
+
+class Observe(Section):
+    """How a survey sees it: distances, errors, noise, lost bands."""
+
+    noise: Literal["lognormal"] = "lognormal"
+    relative_error: tuple[Fraction, Fraction] = (0.03, 0.5)
+    distance_mpc: tuple[float, float] = (1.0, 30.0)
+    systematic: Fraction = 0.05
+    draws: Literal["fresh", "frozen"] = "fresh"
+    missing: Fraction = 0.0
+    band_sets: list[list[str]] = []
+
+
+class Simulate(Section):
+    """How many simulations, in which pieces."""
+
+    n: Annotated[int, Field(gt=0)] = 1_000_000
+    partition: Annotated[int, Field(gt=0)] = 50_000
+    seed: int = 1
+    threads: Annotated[int, Field(ge=1)] = 1  # of each worker, for the simulator ssp; the same bytes for any number
+    python: str | None = None  # an interpreter with pcigale, where this one has none
+
+    @model_validator(mode="after")
+    def _has_partitions_to_hold_out(self) -> "Simulate":
+        if self.n <= 2 * self.partition:
+            raise ValueError(
+                f"n = {self.n} makes fewer than 3 partitions of {self.partition}, one each for training, "
+                "validation and test; lower partition"
+            )
+        return self
+
+
+class Cinn(Section):
+    """The FrEIA network of Walter et al. 2026; see `flow.cinn`."""
+
+    family: Literal["cinn"] = "cinn"
+    blocks: int = 8
+    hidden: int = 128
+    layers: int = 2
+    embedding: int = 64
+    embedding_hidden: int = 256
+    embedding_layers: int = 2
+    clamp: float = 2.0
+
+
+class Autoregressive(Section):
+    """The autoregressive spline flow; see `flow.autoregressive`."""
+
+    family: Literal["autoregressive"] = "autoregressive"
+    order: list[str] = []
+    bins: int = 16
+    hidden: int = 96
+    layers: int = 2
+    rank: int = 32
+    frequencies: int = 8
+    embedding_hidden: int = 384
+    embedding_layers: int = 3
+
+
+class Train(Section):
+    """What is learned, and how."""
+
+    flow: Annotated[Cinn | Autoregressive, Field(discriminator="family")] = Autoregressive()
+    features: Literal["absolute", "paper"] = "absolute"
+    members: Annotated[int, Field(ge=1)] = 1  # flows of the ensemble
+    batch: Annotated[int, Field(gt=0)] = 2048
+    steps: Annotated[int, Field(gt=0)] = 20_000
+    optimizer: Literal["muon", "adamw"] = "muon"
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    warmup: Annotated[int, Field(ge=0)] = 200
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    clip: Annotated[float, Field(gt=0)] = 5.0
+    validate_every: Annotated[int, Field(gt=0)] = 250
+    patience: Annotated[int, Field(gt=0)] = 20
+    exact: Annotated[int, Field(ge=0)] = 500  # held-out examples whose gap to the exact posterior is followed
+    resident_gb: Annotated[float, Field(gt=0)] = 4.0  # of simulations, per process; a larger library is streamed
+    checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
+    compile: bool = False
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 1
+
+
+class Axis(Section):
+    """The values one key may take in a search: choices, or all from low to high (in the logarithm: log)."""
+
+    choices: list[bool | int | float | str] = []
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_choices_or_a_range(self) -> "Axis":
+        if self.choices:
+            if self.low is not None or self.high is not None:
+                raise ValueError("choices and a range are given; keep one")
+        elif self.low is None or self.high is None:
+            raise ValueError("give choices, or both low and high")
+        elif not self.low < self.high:
+            raise ValueError(f"low = {self.low} is not below high = {self.high}; swap them")
+        elif self.log and self.low <= 0:
+            raise ValueError(f"low = {self.low} has no logarithm; raise it above 0")
+        return self
+
+    @property
+    def corners(self) -> list[bool | int | float | str]:
+        """Its choices, or the two ends of its range."""
+        return self.choices or [end for end in (self.low, self.high) if end is not None]
+
+
+class Search(Section):
+    """Where `hpcflow train --search` looks, by dotted key of train; nowhere named, see `stages.search_space`."""
+
+    space: dict[str, Axis] = {}
+    steps: Annotated[int, Field(gt=0)] | None = None  # of a trial that is not stopped early; those of train if null
+    seed: int = 1
+
+
+class Columns(Section):
+    """Names of a plain table's columns; each band is [flux, error]."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    galaxy: str | None = None
+    cluster_id: str | None = None
+    ra: str | None = None
+    dec: str | None = None
+    distance: str | None = None
+    cluster_class: str | None = None
+
+
+class Infer(Section):
+    """Which catalogues, and what is computed of each cluster."""
+
+    catalogues: Paths = []
+    flow: str | None = None  # another run's folder, whose flow is used
+    format: Literal["auto", "phangs", "legus", "table"] = "auto"
+    galaxy: str | None = None
+    classes: list[int] | None = None
+    distance_mpc: dict[str, float] = {}
+    columns: Columns | None = None
+    unit: str = "mJy"
+    check_units: bool = True
+    samples: Annotated[int, Field(ge=100)] = 10_000
+    keep: Annotated[int, Field(ge=1)] = 1000
+    predictive: Annotated[int, Field(ge=10)] = 500
+    modes: Annotated[int, Field(ge=1, le=10)] = 3
+    partition: Annotated[int, Field(gt=0)] = 128
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _keeps_what_it_draws(self) -> "Infer":
+        for name, wanted in (("keep", self.keep), ("predictive", self.predictive)):
+            if wanted > self.samples:
+                raise ValueError(f"{name} = {wanted} is more than samples = {self.samples}; lower it")
+        return self
+
+
+class Validate(Section):
+    """How the flow is checked on held-out simulations."""
+
+    n: Annotated[int, Field(gt=0)] = 10_000
+    samples: Annotated[int, Field(ge=20)] = 200
+    exact: Annotated[int, Field(ge=0)] = 1000  # of the n, compared with the exact posterior
+    partition: Annotated[int, Field(gt=0)] = 1000
+    seed: int = 1
+
+
+class Mock(Section):
+    """A catalogue with known truth, for `hpcflow mock`."""
+
+    n: Annotated[int, Field(gt=0)] = 2000
+    seed: int = 1
