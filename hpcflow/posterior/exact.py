@@ -27,6 +27,8 @@ Floats = NDArray[np.floating]
 RESOLVED = 1.0  # cells are halved while colours change by more errors than this inside them
 LINE = 512  # cells of a line through the plane
 CLIMBERS = 2000  # samples whose hills are climbed
+NEAREST = 60  # of them, which say how a hill lies
+RESTARTS = (1.0, 0.1, -0.3, 0.03, -1.0, 0.1)  # sizes of the simplexes that climb one after the other
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class ExactPosterior:
         best = samples[np.argmax(self.log_prob(samples))]
         starts = np.stack([best, *hills[np.isfinite(hills).all(axis=1)]])
         spread = samples.std(axis=0)
-        tops = [self._climb(start, spread / 5) for start in starts]
+        tops = [self._climb(start, _axes(start, samples)) for start in starts]
         tops.sort(key=lambda top: -top[1])
         kept: list[Floats] = []
         for place, _ in tops:
@@ -133,18 +135,27 @@ class ExactPosterior:
                 kept.append(place)
         return np.stack(kept[:n])
 
-    def _climb(self, start: Floats, reach: Floats) -> tuple[Floats, float]:
-        """Return the maximum (D,) of the density near a start, and log p there; Nelder & Mead need no slopes."""
+    def _climb(self, place: Floats, axes: Floats) -> tuple[Floats, float]:
+        """Return the maximum (D,) of the density near a place, to a hundredth of a nat, and log p there.
+
+        Spectra change their slope at every age of the table, and errors out of range are cliffs, so that slopes lead
+        nowhere: Nelder & Mead's simplex needs none, but may collapse on a kink and is begun anew, along the hill's own
+        `axes` (D, D).
+        """
         prior = self._model.likelihood.prior
 
         def fall(theta: Floats) -> float:
             return -float(self.log_prob(theta[None])[0])
 
-        simplex = np.concatenate([start[None], start + np.diag(np.where(start + reach < prior.high, reach, -reach))])
-        options = {"initial_simplex": simplex, "xatol": 1e-5, "fatol": 1e-6}
-        bounds = list(zip(prior.low, prior.high, strict=True))
-        found = minimize(fall, start, method="Nelder-Mead", bounds=bounds, options=options)
-        return found.x, -float(found.fun)
+        height = -fall(place)
+        for size in RESTARTS:
+            simplex = np.clip(np.vstack([place, place + size * axes]), prior.low, prior.high)
+            options = {"initial_simplex": simplex, "xatol": 1e-6, "fatol": 1e-7}
+            bounds = list(zip(prior.low, prior.high, strict=True))
+            found = minimize(fall, place, method="Nelder-Mead", bounds=bounds, options=options)
+            if -found.fun > height:
+                place, height = found.x, -float(found.fun)
+        return place, height
 
     def chain(self, theta: Floats, n: int, rng: np.random.Generator) -> Chain:
         """Take the density of one point theta (D,) apart by the chain rule; see `Chain`."""
@@ -177,3 +188,11 @@ class ExactPosterior:
         theta = np.empty((len(unit), 3))
         theta[:, self._model.order] = np.column_stack([plane.prior.from_unit(unit), log_mass])
         return theta
+
+
+def _axes(place: Floats, samples: Floats) -> Floats:
+    """Return the axes (D, D), as rows, of the samples (n, D) nearest to a place: those of the ridge it lies on."""
+    distance = (((samples - place) / samples.std(axis=0)) ** 2).sum(axis=1)
+    near = samples[np.argsort(distance)[:NEAREST]]
+    _, length, axes = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)
+    return axes * (length / np.sqrt(NEAREST))[:, None]
