@@ -20,7 +20,7 @@ from hpcflow.posterior.mass import MassGivenFlux
 from hpcflow.posterior.modes import mean_shift
 from hpcflow.posterior.plane import Plane
 
-__all__ = ["Chain", "ExactModel", "ExactPosterior", "tractable_order"]
+__all__ = ["Chain", "ExactModel", "ExactPosterior"]
 
 Floats = NDArray[np.floating]
 
@@ -46,7 +46,7 @@ class Chain:
     log_p_given: list[Floats]
 
 
-def tractable_order(likelihood: Likelihood) -> list[str]:
+def _order(likelihood: Likelihood) -> list[str]:
     """Return the parameters in the order of the chain rule: the simulator's two, then log_mass.
 
     Raises:
@@ -77,7 +77,7 @@ class ExactModel:
 
     def __init__(self, likelihood: Likelihood, resolved: float = RESOLVED, nodes: int = 24) -> None:
         prior = likelihood.prior
-        self.order = prior.index(tractable_order(likelihood))
+        self.order = prior.index(_order(likelihood))
         self.likelihood, self.resolved, self.nodes = likelihood, resolved, nodes
         self.plane = Plane(likelihood.simulator, prior.select(likelihood.simulator.parameters))
 

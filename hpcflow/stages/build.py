@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from hpcflow.config import Config
+from hpcflow.errors import InputError
 from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
@@ -85,8 +86,12 @@ def build_likelihood(config: Config) -> Likelihood:
     """Return the likelihood that training's observations have.
 
     Raises:
-        InputError: if it cannot be written down.
+        InputError: if it cannot be written down, or only at the cost of a million models of a slow simulator.
     """
+    if config.model.simulator != "ssp":
+        raise InputError(
+            f"exact posteriors are computed with model.simulator: ssp alone, not with {config.model.simulator}"
+        )
     return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
 
 

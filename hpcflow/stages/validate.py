@@ -16,7 +16,7 @@ from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.calibration import calibrate, product_names
-from hpcflow.posterior.exact import ExactModel, tractable_order
+from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.gap import gaps
 from hpcflow.posterior.sampling import keyed_noise
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, config_of
@@ -162,6 +162,7 @@ def _order(config: Config) -> tuple[list[str], str]:
     if not config.validation.exact:
         return [], "validate.exact is 0"
     try:
-        return tractable_order(build_likelihood(config)), "log p is exact for this model"
+        model = ExactModel(build_likelihood(config))
+        return [model.likelihood.prior.names[k] for k in model.order], "log p is exact for this model"
     except InputError as e:
         return [], str(e)

@@ -6,9 +6,11 @@ import pytest
 import xarray as xr
 
 from hpcflow.config import load_config
+from hpcflow.errors import InputError
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.stages.build import build_likelihood
+from hpcflow.stages.init import shipped_configs
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
@@ -68,6 +70,21 @@ def test_models_that_are_not_tractable_are_validated_without_and_say_so(
     assert np.isnan(record["log_p"].values).all()
     assert np.isfinite(record["log_q"].values).all()
     assert any("two parameters" in line for line in describe(Run(tmp_path / "run").validation))
+
+
+def test_a_slow_simulator_is_not_asked_for_a_million_models() -> None:
+    config = load_config(shipped_configs()["cigale"])
+    with pytest.raises(InputError, match="ssp alone"):
+        build_likelihood(config)
+
+
+def test_a_prior_that_the_table_does_not_reach_is_validated_without(
+    tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    path = write_config(tmp_path, validate=VALIDATE)
+    record = validated(path, tmp_path / "run", "model.parameters.log_age={low: 6, high: 10.5}")
+    assert np.isnan(record["log_p"].values).all()
+    assert any("narrow the bounds" in line for line in describe(Run(tmp_path / "run").validation))
 
 
 def test_none_may_be_asked_for(tmp_path: Path, write_config: Callable[..., Path]) -> None:
