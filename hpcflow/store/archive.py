@@ -11,17 +11,11 @@ from numpy.typing import NDArray
 from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
 from hpcflow.store.clusters import Catalogue
-from hpcflow.store.flags import flag_attributes, reason_attributes
 from hpcflow.store.partitions import Partition
 from hpcflow.store.regions import Regions, Variable
+from hpcflow.store.schema import CHUNK, EMPTY, QUANTILES, SCHEMA, packing, schema
 
 __all__ = ["QUANTILES", "PosteriorArchive"]
-
-SCHEMA = "hpcflow-posteriors/1"
-QUANTILES = (0.16, 0.5, 0.84)
-CHUNK = 16  # clusters whose samples are read at once
-EMPTY = 65535  # packed value of a sample that is not there
-STEPS = 65534
 
 
 class PosteriorArchive:
@@ -37,7 +31,7 @@ class PosteriorArchive:
         self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
         prior = regions.attrs["prior"]
         low, high = (np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1))
-        self._offset, self._step = _packing(low, high)
+        self._offset, self._step = packing(low, high)
         self._lowest = np.ceil((low - self._offset) / self._step)
         self._highest = np.floor((high - self._offset) / self._step)
 
@@ -53,6 +47,7 @@ class PosteriorArchive:
         modes: int,
         parameters: Sequence[Parameter],
         attrs: Mapping[str, Any],
+        weighted: bool = False,
     ) -> "PosteriorArchive":
         """Make an archive of a catalogue's clusters that holds their photometry and no posterior yet.
 
@@ -65,6 +60,7 @@ class PosteriorArchive:
             modes: kept of each cluster.
             parameters: with their bounds, in the order of theta's last axis.
             attrs: seed, hashes and versions: the source of every number.
+            weighted: whether the likelihood is tractable, so that samples have importance weights.
 
         Raises:
             InputError: if the folder exists.
@@ -84,7 +80,7 @@ class PosteriorArchive:
             "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
             "band": Variable(("band",), (len(catalogue.bands),), "str", "", values=catalogue.bands),
         }
-        for name, (dims, dtype, attributes) in _schema(parameters).items():
+        for name, (dims, dtype, attributes) in schema(parameters, weighted).items():
             fill: Any = {"str": "", "bool": False, "float32": np.nan, "float64": np.nan}.get(dtype, 0)
             if name == "theta":
                 fill = EMPTY
@@ -147,71 +143,4 @@ def _photometry(catalogue: Catalogue, systematic: float, parameters: Sequence[Pa
         "observed": catalogue.observed,
         "reason": catalogue.reason,
         "published": np.stack([catalogue.published.get(p.name, nothing) for p in parameters], axis=1),
-    }
-
-
-def _packing(low: NDArray[np.floating], high: NDArray[np.floating]) -> tuple[float, float]:
-    """Return offset and step that spread 16 bits over all bounds."""
-    return float(low.min()), float((high.max() - low.min()) / STEPS)
-
-
-def _schema(parameters: Sequence[Parameter]) -> dict[str, tuple[tuple[str, ...], str, dict[str, Any]]]:
-    """Return dimensions, type and attributes of every variable that is written cluster by cluster."""
-    units = ", ".join(f"{p.name}: {p.unit or '1'}" for p in parameters)
-    low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
-    offset, step = _packing(low, high)
-    row, by_parameter, by_band = ("cluster",), ("cluster", "parameter"), ("cluster", "band")
-
-    def says(long_name: str, unit: str = "1", **more: Any) -> dict[str, Any]:
-        return {"long_name": long_name, "units": unit, **more}
-
-    return {
-        "galaxy": (row, "str", {"long_name": "galaxy"}),
-        "cluster_id": (row, "str", {"long_name": "identifier within the galaxy's catalogue"}),
-        "ra": (row, "float64", says("right ascension, J2000", "degree")),
-        "dec": (row, "float64", says("declination, J2000", "degree")),
-        "distance": (row, "float64", says("distance assumed", "Mpc")),
-        "cluster_class": (row, "int32", says("class in the catalogue; -1 where it has none")),
-        "flux": (by_band, "float64", says("flux density as catalogued", "mJy")),
-        "sigma": (by_band, "float64", says("its error, the systematic included", "mJy")),
-        "observed": (by_band, "bool", {"long_name": "whether the band was used"}),
-        "reason": (by_band, "uint8", {"long_name": "why a band was not used", **reason_attributes()}),
-        "theta": (
-            ("cluster", "sample", "parameter"),
-            "uint16",
-            says("posterior samples", units, scale_factor=step, add_offset=offset, _FillValue=EMPTY),
-        ),
-        "log_q": (
-            ("cluster", "sample"),
-            "float32",
-            says("log of the flow's density at each sample, per declared units"),
-        ),
-        "mode": (
-            ("cluster", "mode", "parameter"),
-            "float32",
-            says("modes of the joint posterior, highest first", units),
-        ),
-        "mode_share": (("cluster", "mode"), "float32", says("share of the samples nearest to each mode")),
-        "mode_log_q": (("cluster", "mode"), "float32", says("log of the flow's density at each mode")),
-        "map": (by_parameter, "float32", says("maximum a posteriori: the highest mode", units)),
-        "quantile": (
-            ("cluster", "quantile", "parameter"),
-            "float32",
-            says("quantiles of the marginal posteriors", units, levels=list(QUANTILES)),
-        ),
-        "mean": (by_parameter, "float32", says("posterior mean", units)),
-        "std": (by_parameter, "float32", says("posterior standard deviation", units)),
-        "covariance": (("cluster", "parameter", "parameter2"), "float32", says("posterior covariance")),
-        "entropy": (row, "float32", says("differential entropy of the posterior, -E[log q]", "nat")),
-        "predictive_mean": (by_band, "float32", says("mean flux density of the posterior predictive", "mJy")),
-        "predictive_quantile": (
-            ("cluster", "band", "quantile"),
-            "float32",
-            says("quantiles of the posterior predictive", "mJy", levels=list(QUANTILES)),
-        ),
-        "predictive_rank": (by_band, "float32", says("share of the posterior predictive below the observed flux")),
-        "map_flux": (by_band, "float32", says("noiseless flux density of the re-simulated MAP", "mJy")),
-        "chi2_map": (row, "float32", says("reduced chi^2 of the re-simulated MAP, over max(bands - parameters, 1)")),
-        "published": (by_parameter, "float32", says("the catalogue's own estimate, where it has one", units)),
-        "flag": (row, "int32", {"long_name": "what can be said against this posterior", **flag_attributes()}),
     }

@@ -38,10 +38,9 @@ def catalogue() -> Catalogue:
     )
 
 
-@pytest.fixture
-def archive(tmp_path: Path, catalogue: Catalogue) -> PosteriorArchive:
+def create(path: Path, catalogue: Catalogue, weighted: bool = False) -> PosteriorArchive:
     return PosteriorArchive.create(
-        tmp_path / "p.zarr",
+        path,
         catalogue=catalogue,
         systematic=0.05,
         partition=3,
@@ -49,7 +48,13 @@ def archive(tmp_path: Path, catalogue: Catalogue) -> PosteriorArchive:
         modes=2,
         parameters=PARAMETERS,
         attrs={"seed": 1},
+        weighted=weighted,
     )
+
+
+@pytest.fixture
+def archive(tmp_path: Path, catalogue: Catalogue) -> PosteriorArchive:
+    return create(tmp_path / "p.zarr", catalogue)
 
 
 def test_photometry_is_there_before_any_posterior(archive: PosteriorArchive, catalogue: Catalogue) -> None:
@@ -80,8 +85,27 @@ def test_packed_samples_stay_in_bounds_and_close(archive: PosteriorArchive) -> N
     assert [p.index for p in archive.missing()] == [1, 2]
 
 
-def test_every_variable_says_what_it_is(archive: PosteriorArchive) -> None:
-    ds = archive.dataset()
+def test_weights_are_there_only_where_the_likelihood_is_tractable(
+    tmp_path: Path, catalogue: Catalogue, archive: PosteriorArchive
+) -> None:
+    weighted = create(tmp_path / "weighted.zarr", catalogue, weighted=True).dataset()
+    assert set(weighted.variables) - set(archive.dataset().variables) == {
+        "log_weight",
+        "log_evidence",
+        "efficiency",
+        "weighted_mean",
+        "weighted_std",
+        "weighted_quantile",
+        "mode_log_p",
+        "refined",
+    }
+    assert weighted["refined"].attrs["flag_meanings"] == "none more_samples exact_grid"
+    assert weighted["log_weight"].dims == ("cluster", "sample")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_every_variable_says_what_it_is(tmp_path: Path, catalogue: Catalogue, weighted: bool) -> None:
+    ds = create(tmp_path / "described.zarr", catalogue, weighted).dataset()
     for name in set(ds.variables) - {"parameter", "band"}:
         assert ds[name].attrs.get("long_name"), name
     masks, meanings = ds["flag"].attrs["flag_masks"], ds["flag"].attrs["flag_meanings"].split()
