@@ -12,8 +12,9 @@ from hpcflow.stages.build import build_simulator
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, refuse_other_sources
 from hpcflow.stages.simulate import draw
+from hpcflow.store.damage import DamagedError
 from hpcflow.store.partitions import Partition
-from hpcflow.store.simulations import DamagedError, SimulationStore
+from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["Verdict", "verify"]
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
 from hpcflow.store.clusters import Catalogue
+from hpcflow.store.layout import Variable
 from hpcflow.store.partitions import Partition
-from hpcflow.store.regions import Regions, Variable
+from hpcflow.store.regions import Regions
 from hpcflow.store.schema import CHUNK, EMPTY, QUANTILES, SCHEMA, packing, schema
 
 __all__ = ["QUANTILES", "PosteriorArchive"]

@@ -8,46 +8,25 @@ marked done and complete, or is done again.
 import shutil
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import ArrayLike, NDArray
-from zarr.codecs import BloscCodec
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, TransposeCodec
 from zarr.errors import GroupNotFoundError
 
 from hpcflow.errors import InputError
+from hpcflow.store.layout import Variable
 from hpcflow.store.partitions import Partition, partitions
 
-__all__ = ["Regions", "Variable"]
+__all__ = ["Regions"]
 
 DONE = 1
-
-
-@dataclass(frozen=True)
-class Variable:
-    """One array of a group, cut into partitions along its first axis.
-
-    Args:
-        dims: names of its axes.
-        shape: its size.
-        dtype: of its elements; "str" for text of any length.
-        fill: what is read where nothing was written.
-        rows: rows of the first axis in one chunk, the least that is read; None for a whole partition.
-        attrs: units, long_name and the other attributes a reader needs.
-        values: the array itself, where it is known when the group is made.
-    """
-
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    dtype: str
-    fill: Any = None
-    rows: int | None = None
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    values: ArrayLike | None = None
+FAST = BloscCodec(cname="lz4", shuffle="bitshuffle")
+SMALL = BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle")
 
 
 class Regions:
@@ -58,6 +37,7 @@ class Regions:
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
         self.path, self._group = path, group
+        self._arrays: dict[str, Any] = {}
         self.attrs: dict[str, Any] = dict(group.attrs)
         self.rows, self.size = int(self.attrs["rows"]), int(self.attrs["partition_size"])
 
@@ -179,38 +159,28 @@ class Regions:
         return self._array(name)[partition.index].item()
 
     def _array(self, name: str) -> Any:
-        return self._group[name]
+        if name not in self._arrays:
+            self._arrays[name] = self._group[name]
+        return self._arrays[name]
 
 
-def chunk_rows(shard: int, wanted: int) -> int:
-    """Return how many rows a chunk has, at most `wanted`, so that a shard of `shard` rows is a number of whole chunks.
-
-    A shard that reached beyond its partition would have two writers. Where no number of chunks goes, it is one.
-
-    >>> chunk_rows(50_000, 10_000), chunk_rows(15_000, 10_000), chunk_rows(10_007, 10_000)
-    (10000, 7500, 10007)
-    """
-    most = max(n for n in range(1, min(shard, wanted) + 1) if shard % n == 0)
-    return most if 8 * most >= wanted else shard
-
-
-def _create_array(group: zarr.Group, name: str, variable: Variable, shard: int) -> None:
-    first = min(shard, variable.shape[0])
-    rows = chunk_rows(first, variable.rows or first)
-    shards = (first, *variable.shape[1:])
-    # One chunk a shard needs no index; text has no fixed width to cut shards from.
-    sharding: dict[str, Any] = {} if variable.dtype == "str" or rows == first else {"shards": shards}
-    chunks = (rows, *variable.shape[1:]) if sharding else (first, *variable.shape[1:])
+def _create_array(group: zarr.Group, name: str, variable: Variable, partition: int) -> None:
+    chunks, shards = variable.layout(partition)
+    text = variable.dtype == "str"
     array = group.create_array(
         name,
         shape=variable.shape,
         dtype=variable.dtype,
         chunks=chunks,
+        shards=shards,
         fill_value=variable.fill,
         dimension_names=variable.dims,
         attributes=dict(variable.attrs),
-        compressors="auto" if variable.dtype == "str" else BloscCodec(cname="lz4", shuffle="bitshuffle"),
-        **sharding,
+        filters=[TransposeCodec(order=variable.order)] if variable.order else "auto",
+        compressors="auto" if text else SMALL if variable.small else FAST,
     )
     if variable.values is not None:
-        array[...] = np.asarray(variable.values, dtype=object if variable.dtype == "str" else variable.dtype)
+        kind = object if text else variable.dtype
+        step = (shards or chunks)[0]  # a file at a time: text takes much more memory while it is written
+        for start in range(0, variable.shape[0], step):
+            array[start : start + step] = np.asarray(variable.values[start : start + step], dtype=kind)

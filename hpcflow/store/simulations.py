@@ -1,6 +1,5 @@
 """The library of simulations: parameters and noiseless unit-mass fluxes, partition by partition."""
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,12 @@ from numpy.typing import NDArray
 
 from hpcflow.errors import InputError
 from hpcflow.model.prior import Parameter
+from hpcflow.store.damage import DamagedError, checksum
+from hpcflow.store.layout import Variable
 from hpcflow.store.partitions import Partition, split
-from hpcflow.store.regions import Regions, Variable
+from hpcflow.store.regions import Regions
 
-__all__ = ["DamagedError", "SimulationStore", "checksum"]
+__all__ = ["SimulationStore"]
 
 Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
 
@@ -27,22 +28,6 @@ COUNTERS = {
 }
 NOTES = {"reason": "why rows could not be simulated, and how many for each reason, as JSON"}
 CHUNK = 10_000  # rows read at once by a random access
-
-
-class DamagedError(Exception):
-    """A partition that is marked complete is not what was written."""
-
-
-def checksum(*arrays: NDArray[np.float32]) -> int:
-    """Return a number that tells arrays apart by their bytes; every NaN is the same NaN.
-
-    >>> checksum(np.array([np.nan, 1.0])) == checksum(np.array([-np.nan, 1.0]))
-    True
-    """
-    found = hashlib.blake2b(digest_size=8)
-    for array in arrays:
-        found.update(np.where(np.isnan(array), np.float32(np.nan), array).tobytes())
-    return int.from_bytes(found.digest(), "little", signed=True)
 
 
 class SimulationStore:

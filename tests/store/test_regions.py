@@ -8,8 +8,9 @@ import pytest
 import xarray as xr
 
 from hpcflow.errors import InputError
+from hpcflow.store.layout import Variable
 from hpcflow.store.partitions import Partition, partitions
-from hpcflow.store.regions import Regions, Variable
+from hpcflow.store.regions import Regions
 
 SCHEMA = "test/1"
 

@@ -7,7 +7,8 @@ import pytest
 
 from hpcflow.errors import InputError
 from hpcflow.model.prior import Parameter
-from hpcflow.store.simulations import DamagedError, SimulationStore
+from hpcflow.store.damage import DamagedError
+from hpcflow.store.simulations import SimulationStore
 
 PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("ebv", 0, 1.5, "mag"))
 
