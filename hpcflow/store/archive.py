@@ -11,19 +11,25 @@ from numpy.typing import NDArray
 from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
 from hpcflow.store.clusters import Catalogue
+from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable
+from hpcflow.store.packing import LogPacking, SamplePacking
 from hpcflow.store.partitions import Partition
 from hpcflow.store.regions import Regions
-from hpcflow.store.schema import CHUNK, EMPTY, QUANTILES, SCHEMA, packing, schema
+from hpcflow.store.schema import KNOWN, QUANTILES, SCHEMA, schema
 
 __all__ = ["QUANTILES", "PosteriorArchive"]
+
+CHUNK = 16  # clusters whose samples are read at once
+COUNTERS = {"checksum": "BLAKE2b of what was written of the partition's clusters, 8 bytes as a signed number"}
+BY_SAMPLE = ("theta", "log_q", "log_weight")
 
 
 class PosteriorArchive:
     """Posterior samples, modes, moments, predictive checks and the photometry they rest on.
 
-    `theta` is packed into 16 bits by one CF scale and offset over all bounds of the prior (xarray unpacks it
-    unasked): a step is below 2e-4 of the reference prior's units. Packed values are kept inside the bounds.
+    Each cluster's samples are kept in the order of age, parameter after parameter: neighbours are alike, and
+    compress better. What packing rounds away is said in `store.packing`.
     """
 
     def __init__(self, regions: Regions) -> None:
@@ -31,10 +37,9 @@ class PosteriorArchive:
         self.path = regions.path
         self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
         prior = regions.attrs["prior"]
-        low, high = (np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1))
-        self._offset, self._step = packing(low, high)
-        self._lowest = np.ceil((low - self._offset) / self._step)
-        self._highest = np.floor((high - self._offset) / self._step)
+        self._age = list(prior).index("log_age")
+        self._packing = SamplePacking(*(np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1)))
+        self._written = [name for name in regions.names("cluster") if name not in KNOWN]
 
     @classmethod
     def create(
@@ -81,13 +86,19 @@ class PosteriorArchive:
             "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
             "band": Variable(("band",), (len(catalogue.bands),), "str", "", values=catalogue.bands),
         }
-        for name, (dims, dtype, attributes) in schema(parameters, weighted).items():
-            fill: Any = {"str": "", "bool": False, "float32": np.nan, "float64": np.nan}.get(dtype, 0)
-            if name == "theta":
-                fill = EMPTY
-            shape = tuple(sizes[d] for d in dims)
-            rows = CHUNK if "sample" in dims else None
-            variables[name] = Variable(dims, shape, dtype, fill, rows, attributes, known.get(name))
+        low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
+        for name, (dims, dtype, attributes) in schema(parameters, SamplePacking(low, high), weighted).items():
+            variables[name] = Variable(
+                dims,
+                tuple(sizes[d] for d in dims),
+                dtype,
+                attributes.get("_FillValue", {"str": "", "float32": np.nan, "float64": np.nan}.get(dtype, 0)),
+                rows=CHUNK if name in BY_SAMPLE else None,
+                attrs=attributes,
+                values=known.get(name),
+                order=(0, 2, 1) if name == "theta" else None,
+                small=name in BY_SAMPLE,
+            )
         prior = {p.name: [p.low, p.high, p.scale] for p in parameters}
         everything = {
             "Conventions": "CF-1.11",
@@ -95,7 +106,7 @@ class PosteriorArchive:
             "coordinates": "galaxy cluster_id ra dec distance",
             **attrs,
         }
-        return cls(Regions.create(path, SCHEMA, len(catalogue), partition, variables, everything))
+        return cls(Regions.create(path, SCHEMA, len(catalogue), partition, variables, everything, COUNTERS))
 
     @classmethod
     def open(cls, path: Path) -> "PosteriorArchive":
@@ -116,17 +127,59 @@ class PosteriorArchive:
         return self._regions.read(name, partition)
 
     def write(self, partition: Partition, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write a finished partition: variables by name, rows first, `theta` in declared units (NaN: none)."""
-        self._regions.write(partition, {**arrays, "theta": self._pack(arrays["theta"])})
+        """Write a finished partition.
+
+        Args:
+            partition: which.
+            arrays: variables by name, rows first, in declared units; NaN is nothing, and so is what is not given.
+        """
+        arrays = {**arrays, **_by_age(arrays, self._age)}
+        stored = {name: self._stored(name, arrays.get(name), len(partition)) for name in self._written}
+        self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
+
+    def check(self, partition: Partition) -> None:
+        """Read what was written of a finished partition.
+
+        Raises:
+            DamagedError: if it cannot be read, or is not what was written.
+        """
+        try:
+            found = checksum(*(self._regions.read(name, partition) for name in self._written))
+        except Exception as e:  # a torn shard makes its decoder raise whatever it likes
+            raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
+        if found != self._regions.record("checksum", partition):
+            raise DamagedError("it is not what was written: its checksum differs")
+
+    def forget(self, partition: Partition) -> None:
+        """Mark a partition as not inferred, so that it is made again."""
+        self._regions.forget(partition)
 
     def dataset(self) -> xr.Dataset:
         """Return the archive as a lazy dataset."""
         return xr.open_zarr(self.path)
 
-    def _pack(self, theta: NDArray[np.floating]) -> NDArray[np.uint16]:
-        with np.errstate(invalid="ignore"):
-            packed = np.clip(np.rint((theta - self._offset) / self._step), self._lowest, self._highest)
-        return np.where(np.isfinite(packed), packed, EMPTY).astype(np.uint16)
+    def _stored(self, name: str, values: NDArray[Any] | None, rows: int) -> NDArray[Any]:
+        """Return a variable's values as they are stored."""
+        empty = self._regions.empty(name, rows)
+        if values is None:
+            return empty
+        if name == "theta":
+            return self._packing.pack(values)
+        if name in BY_SAMPLE:
+            return LogPacking().pack(values)
+        if empty.dtype.kind in "iu" and values.dtype.kind == "f":
+            values = np.where(np.isnan(values), empty, values)
+        return values.astype(empty.dtype)
+
+
+def _by_age(arrays: Mapping[str, NDArray[Any]], age: int) -> dict[str, NDArray[Any]]:
+    """Return the variables of samples (N, n, ...), each cluster's in the order of age."""
+    order = np.argsort(arrays["theta"][..., age], axis=1, kind="stable")
+    given = {name: arrays[name] for name in BY_SAMPLE if name in arrays}
+    return {
+        name: np.take_along_axis(values, order[..., None] if values.ndim == 3 else order, axis=1)
+        for name, values in given.items()
+    }
 
 
 def _photometry(catalogue: Catalogue, systematic: float, parameters: Sequence[Parameter]) -> dict[str, NDArray[Any]]:

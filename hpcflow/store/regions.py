@@ -154,6 +154,16 @@ class Regions:
         rows = slice(None) if partition is None else slice(partition.start, partition.stop)
         return np.asarray(self._array(name)[rows])
 
+    def names(self, dim: str) -> list[str]:
+        """Return the arrays whose first axis has this name, in alphabetical order."""
+        arrays: Any = self._group.arrays()
+        return sorted(name for name, array in arrays if array.metadata.dimension_names[0] == dim)
+
+    def empty(self, name: str, rows: int) -> NDArray[Any]:
+        """Return so many rows of an array as they are where nothing was written."""
+        array = self._array(name)
+        return np.full((rows, *array.shape[1:]), array.fill_value, dtype=array.dtype)
+
     def record(self, name: str, partition: Partition) -> Any:
         """Return a counter or note of one partition."""
         return self._array(name)[partition.index].item()

@@ -3,20 +3,28 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hpcflow.model.prior import Parameter
 from hpcflow.store.flags import flag_attributes, reason_attributes
+from hpcflow.store.packing import LogPacking, SamplePacking
 
-__all__ = ["CHUNK", "EMPTY", "QUANTILES", "REFINED", "SCHEMA", "packing", "schema"]
+__all__ = ["KNOWN", "QUANTILES", "REFINED", "SCHEMA", "schema"]
 
 SCHEMA = "hpcflow-posteriors/2"
 QUANTILES = (0.16, 0.5, 0.84)
 REFINED = ("none", "more_samples", "exact_grid")  # what weighted numbers come from, by value of `refined`
-CHUNK = 16  # clusters whose samples are read at once
-EMPTY = 65535  # packed value of a sample that is not there
-STEPS = 65534
+KNOWN = (  # before any posterior is
+    "galaxy",
+    "cluster_id",
+    "ra",
+    "dec",
+    "distance",
+    "cluster_class",
+    "flux",
+    "sigma",
+    "observed",
+    "reason",
+    "published",
+)
 
 Description = tuple[tuple[str, ...], str, dict[str, Any]]
 
@@ -25,31 +33,24 @@ def _says(long_name: str, unit: str = "1", **more: Any) -> dict[str, Any]:
     return {"long_name": long_name, "units": unit, **more}
 
 
-def packing(low: NDArray[np.floating], high: NDArray[np.floating]) -> tuple[float, float]:
-    """Return offset and step that spread 16 bits over all bounds."""
-    return float(low.min()), float((high.max() - low.min()) / STEPS)
-
-
-def schema(parameters: Sequence[Parameter], weighted: bool) -> dict[str, Description]:
+def schema(parameters: Sequence[Parameter], packing: SamplePacking, weighted: bool) -> dict[str, Description]:
     """Return dimensions, type and attributes of every variable that is written cluster by cluster.
 
     Args:
-        parameters: with their units and bounds.
+        parameters: with their units.
+        packing: of their samples.
         weighted: whether samples have importance weights.
     """
-    described = _posterior(parameters)
+    described = _posterior(parameters, packing)
     if weighted:
         described |= _weights(parameters)
     return described
 
 
-def _posterior(parameters: Sequence[Parameter]) -> dict[str, Description]:
+def _posterior(parameters: Sequence[Parameter], packing: SamplePacking) -> dict[str, Description]:
     """Return what every archive has."""
     units = _units(parameters)
-    low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
-    offset, step = packing(low, high)
     row, by_parameter, by_band = ("cluster",), ("cluster", "parameter"), ("cluster", "band")
-
     return {
         "galaxy": (row, "str", {"long_name": "galaxy"}),
         "cluster_id": (row, "str", {"long_name": "identifier within the galaxy's catalogue"}),
@@ -64,12 +65,17 @@ def _posterior(parameters: Sequence[Parameter]) -> dict[str, Description]:
         "theta": (
             ("cluster", "sample", "parameter"),
             "uint16",
-            _says("posterior samples", units, scale_factor=step, add_offset=offset, _FillValue=EMPTY),
+            _says(
+                "posterior samples",
+                units,
+                comment="in the order of log_age, which means nothing: samples are exchangeable",
+                **packing.attributes(),
+            ),
         ),
         "log_q": (
             ("cluster", "sample"),
-            "float32",
-            _says("log of the flow's density at each sample, per declared units"),
+            "int32",
+            _says("log of the flow's density at each sample, per declared units", "nat", **LogPacking().attributes()),
         ),
         "mode": (
             ("cluster", "mode", "parameter"),
@@ -121,9 +127,11 @@ def _weights(parameters: Sequence[Parameter]) -> dict[str, Description]:
     return {
         "log_weight": (
             ("cluster", "sample"),
-            "float32",
+            "int32",
             _says(
-                "log of likelihood x prior / q of each sample: not normalised, the mean weight is the evidence", "nat"
+                "log of likelihood x prior / q of each sample: not normalised, the mean weight is the evidence",
+                "nat",
+                **LogPacking().attributes(),
             ),
         ),
         "log_evidence": (row, "float32", _says("log of the evidence, log p(photometry)", "nat")),

@@ -9,6 +9,7 @@ import xarray as xr
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.clusters import Catalogue, Reason
+from hpcflow.store.damage import DamagedError
 from hpcflow.store.flags import Flag
 
 PARAMETERS = (
@@ -69,6 +70,11 @@ def test_photometry_is_there_before_any_posterior(archive: PosteriorArchive, cat
     assert np.isnan(ds["map"].values).all()
 
 
+def by_age(values: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    order = np.argsort(theta[..., 0], axis=1, kind="stable")
+    return np.take_along_axis(values, order[..., None] if values.ndim == 3 else order, axis=1)
+
+
 def test_packed_samples_stay_in_bounds_and_close(archive: PosteriorArchive) -> None:
     rng = np.random.default_rng(0)
     low, high = (np.array([getattr(p, side) for p in PARAMETERS]) for side in ("low", "high"))
@@ -81,7 +87,73 @@ def test_packed_samples_stay_in_bounds_and_close(archive: PosteriorArchive) -> N
     assert (back[[0, 2]] >= low - 1e-12).all()
     assert (back[[0, 2]] <= high + 1e-12).all()
     # A step is the width of all bounds over 65 534; what lies next to a bound may be a whole one away.
-    assert np.abs(back[[0, 2]] - theta[[0, 2]]).max() <= 10.1383 / 65534
+    assert np.abs(back - by_age(theta, theta))[[0, 2]].max() <= 10.1383 / 65534
+    assert [p.index for p in archive.missing()] == [1, 2]
+
+
+def test_a_sample_keeps_its_density_and_weight(tmp_path: Path, catalogue: Catalogue) -> None:
+    archive = create(tmp_path / "weighted.zarr", catalogue, weighted=True)
+    rng = np.random.default_rng(1)
+    theta = rng.uniform((6, 2, 0), (10, 8, 1.5), (3, 40, 3))
+    log_q, log_weight = rng.normal(0, 30, (3, 40)), rng.normal(100, 3, (3, 40))
+    log_weight[0, 0], log_q[0, 1], log_q[1], log_weight[1], theta[1] = -np.inf, 9e4, np.nan, np.nan, np.nan
+    archive.write(archive.partitions[0], {"theta": theta, "log_q": log_q, "log_weight": log_weight})
+    ds = archive.dataset().isel(cluster=slice(0, 3))
+    for name, values in (("log_q", log_q), ("log_weight", log_weight)):
+        expected = by_age(values, theta)
+        found = ds[name].values
+        assert np.isnan(found[1]).all()
+        finite = np.isfinite(expected)
+        assert np.abs(found - expected)[finite].max() <= 1 / 256, name
+    weight = np.exp(ds["log_weight"].values[0])
+    assert (weight == 0).sum() == 1
+    np.testing.assert_allclose(weight, np.exp(by_age(log_weight, theta)[0]), rtol=0.005)
+
+
+def test_samples_may_come_in_any_order(tmp_path: Path, catalogue: Catalogue) -> None:
+    rng = np.random.default_rng(2)
+    theta, log_q = rng.uniform((6, 2, 0), (10, 8, 1.5), (3, 40, 3)), rng.normal(size=(3, 40))
+    stored = []
+    for name, order in (("one", np.arange(40)), ("other", rng.permutation(40))):
+        archive = create(tmp_path / name, catalogue)
+        archive.write(archive.partitions[0], {"theta": theta[:, order], "log_q": log_q[:, order]})
+        stored.append([archive.read(v, archive.partitions[0]) for v in ("theta", "log_q")])
+    for one, other in zip(*stored, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_not_given_is_empty(archive: PosteriorArchive) -> None:
+    archive.write(archive.partitions[0], {"theta": np.full((3, 40, 3), np.nan)})
+    ds = archive.dataset().isel(cluster=slice(0, 3))
+    assert all(np.isnan(ds[name].values).all() for name in ("theta", "log_q", "map", "predictive_p"))
+    archive.check(archive.partitions[0])
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "gone"])
+@pytest.mark.parametrize("name", ["theta", "log_q", "flag", "map"])
+def test_harm_to_a_finished_partition_is_noticed(archive: PosteriorArchive, harm: str, name: str) -> None:
+    theta = np.random.default_rng(0).uniform((6, 2, 0), (10, 8, 1.5), (3, 40, 3))
+    for p in archive.partitions[:2]:
+        archive.write(p, {"theta": theta, "log_q": theta[..., 0], "map": theta[:, 0], "flag": np.array([1, 0, 9])})
+    for p in archive.partitions[:2]:
+        archive.check(p)
+    file = (
+        next(f for f in (archive.path / name / "c" / "1").rglob("*") if f.is_file())
+        if (archive.path / name / "c" / "1").is_dir()
+        else archive.path / name / "c" / "1"
+    )
+    content = bytearray(file.read_bytes())
+    if harm == "gone":
+        file.unlink()
+    elif harm == "cut":
+        file.write_bytes(content[: len(content) // 2])
+    else:
+        content[len(content) // 2] ^= 0x10
+        file.write_bytes(content)
+    archive.check(archive.partitions[0])
+    with pytest.raises(DamagedError):
+        archive.check(archive.partitions[1])
+    archive.forget(archive.partitions[1])
     assert [p.index for p in archive.missing()] == [1, 2]
 
 
