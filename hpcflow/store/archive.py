@@ -20,7 +20,7 @@ from hpcflow.store.schema import KNOWN, QUANTILES, SCHEMA, schema
 
 __all__ = ["QUANTILES", "PosteriorArchive"]
 
-CHUNK = 16  # clusters whose samples are read at once
+CHUNK = 64  # clusters whose samples are read at once
 COUNTERS = {"checksum": "BLAKE2b of what was written of the partition's clusters, 8 bytes as a signed number"}
 BY_SAMPLE = ("theta", "log_q", "log_weight")
 
@@ -28,8 +28,8 @@ BY_SAMPLE = ("theta", "log_q", "log_weight")
 class PosteriorArchive:
     """Posterior samples, modes, moments, predictive checks and the photometry they rest on.
 
-    Each cluster's samples are kept in the order of age, parameter after parameter: neighbours are alike, and
-    compress better. What packing rounds away is said in `store.packing`.
+    Each cluster's samples are kept in the order of age, and parameters apart: so neighbours are alike, and compress
+    better. What packing rounds away is said in `store.packing`.
     """
 
     def __init__(self, regions: Regions) -> None:
@@ -39,7 +39,7 @@ class PosteriorArchive:
         prior = regions.attrs["prior"]
         self._age = list(prior).index("log_age")
         self._packing = SamplePacking(*(np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1)))
-        self._written = [name for name in regions.names("cluster") if name not in KNOWN]
+        self.written = [name for name in regions.names("cluster") if name not in KNOWN]
 
     @classmethod
     def create(
@@ -96,7 +96,7 @@ class PosteriorArchive:
                 rows=CHUNK if name in BY_SAMPLE else None,
                 attrs=attributes,
                 values=known.get(name),
-                order=(0, 2, 1) if name == "theta" else None,
+                split=name == "theta",
                 small=name in BY_SAMPLE,
             )
         prior = {p.name: [p.low, p.high, p.scale] for p in parameters}
@@ -134,7 +134,7 @@ class PosteriorArchive:
             arrays: variables by name, rows first, in declared units; NaN is nothing, and so is what is not given.
         """
         arrays = {**arrays, **_by_age(arrays, self._age)}
-        stored = {name: self._stored(name, arrays.get(name), len(partition)) for name in self._written}
+        stored = {name: self._stored(name, arrays.get(name), len(partition)) for name in self.written}
         self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
 
     def check(self, partition: Partition) -> None:
@@ -144,7 +144,7 @@ class PosteriorArchive:
             DamagedError: if it cannot be read, or is not what was written.
         """
         try:
-            found = checksum(*(self._regions.read(name, partition) for name in self._written))
+            found = checksum(*(self._regions.read(name, partition) for name in self.written))
         except Exception as e:  # a torn shard makes its decoder raise whatever it likes
             raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
         if found != self._regions.record("checksum", partition):

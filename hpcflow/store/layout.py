@@ -32,7 +32,7 @@ class Variable:
         rows: rows of the first axis in one chunk, the least that is read; None for a whole partition.
         attrs: units, long_name and the other attributes a reader needs.
         values: the array itself, where it is known when the group is made.
-        order: of the axes inside a chunk, slowest first; None as they are.
+        split: whether every entry of the last axis has chunks of its own.
         small: whether to spend more time on compressing it.
     """
 
@@ -43,7 +43,7 @@ class Variable:
     rows: int | None = None
     attrs: Mapping[str, Any] = field(default_factory=dict)
     values: Sequence[Any] | NDArray[Any] | None = None
-    order: tuple[int, ...] | None = None
+    split: bool = False
     small: bool = False
 
     def layout(self, partition: int) -> Layout:
@@ -54,6 +54,8 @@ class Variable:
 
         >>> Variable(("row", "column"), (1000, 3), "float32", rows=10).layout(50)
         Layout(chunks=(10, 3), shards=(50, 3))
+        >>> Variable(("row", "column"), (1000, 3), "float32", rows=10, split=True).layout(50)
+        Layout(chunks=(10, 1), shards=(50, 3))
         >>> Variable(("row",), (1000,), "float32").layout(50)
         Layout(chunks=(50,), shards=None)
         >>> Variable(("row",), (10**6,), "float32", values=range(10**6)).layout(50)
@@ -68,8 +70,8 @@ class Variable:
         chunk = min(chunk, total)
         file = min(file, -(-total // chunk) * chunk)  # no larger than what it holds
         # One chunk a file needs no index; text has no fixed width to cut files from.
-        whole = self.dtype == "str" or chunk == file
-        return Layout((chunk, *rest), None if whole else (file, *rest))
+        whole = self.dtype == "str" or (chunk == file and not self.split)
+        return Layout((chunk, *rest[:-1], 1) if self.split else (chunk, *rest), None if whole else (file, *rest))
 
 
 def chunk_rows(shard: int, wanted: int) -> int:

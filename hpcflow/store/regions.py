@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, TransposeCodec
+from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
 from hpcflow.errors import InputError
@@ -26,7 +26,7 @@ __all__ = ["Regions"]
 
 DONE = 1
 FAST = BloscCodec(cname="lz4", shuffle="bitshuffle")
-SMALL = BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle")
+SMALL = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
 
 
 class Regions:
@@ -186,7 +186,6 @@ def _create_array(group: zarr.Group, name: str, variable: Variable, partition: i
         fill_value=variable.fill,
         dimension_names=variable.dims,
         attributes=dict(variable.attrs),
-        filters=[TransposeCodec(order=variable.order)] if variable.order else "auto",
         compressors="auto" if text else SMALL if variable.small else FAST,
     )
     if variable.values is not None:
