@@ -221,6 +221,21 @@ def export(
 
 
 @app.command()
+def samples(
+    run: RunArgument,
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Its cluster_id.")],
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Where several have a cluster of that name.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="FITS, CSV, ECSV or Parquet file.", show_default="in the run folder")
+    ] = None,
+) -> None:
+    """Draw all samples of one cluster again, those that inference drew."""
+    from hpcflow.stages.samples import write_samples
+
+    print(write_samples(run, cluster, galaxy, out))
+
+
+@app.command()
 def flux(
     config: ConfigPath,
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="Columns named as the parameters.")],

@@ -218,7 +218,7 @@ class Infer(Section):
     keep: Annotated[int, Field(ge=1)] = 1000
     predictive: Annotated[int, Field(ge=10)] = 500
     modes: Annotated[int, Field(ge=1, le=10)] = 3
-    partition: Annotated[int, Field(gt=0)] = 128
+    partition: Annotated[int, Field(gt=0)] | None = None  # clusters done and written at once; by their number if null
     seed: int = 1
 
     @model_validator(mode="after")

@@ -1,14 +1,18 @@
 """Fixtures that several rooms share."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hpcflow.config import dump_yaml
+
+if TYPE_CHECKING:
+    from hpcflow.stages.run import Run
 
 SHARED = Path(__file__).parents[2] / "shared"
 FAKES = Path(__file__).parent / "fakes"
@@ -86,3 +90,32 @@ def write_config() -> Callable[..., Path]:
 def tiny(tmp_path: Path, write_config: Callable[..., Path]) -> Callable[..., Path]:
     """Give the same function, for the test's own folder."""
     return lambda **sections: write_config(tmp_path, **sections)
+
+
+@pytest.fixture(scope="session")
+def inferred(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path]) -> "Run":
+    """Give a small run with every stage up to inference done; tests must not change it."""
+    from hpcflow.config import load_config
+    from hpcflow.stages.build import build_survey_simulator
+    from hpcflow.stages.infer import infer
+    from hpcflow.stages.mock import make_mock
+    from hpcflow.stages.run import Run
+    from hpcflow.stages.simulate import simulate
+    from hpcflow.stages.train import train_flow
+
+    folder = tmp_path_factory.mktemp("inferred")
+    config = load_config(write_config(folder), [f"infer.catalogues=[{folder / 'mock.fits'}]"])
+    make_mock(build_survey_simulator(config), config.model.bands, 50, 2, folder)
+    run = Run(folder / "run")
+    simulate(config, run, 1)
+    train_flow(config, run, 1)
+    infer(config, run, 1)
+    return run
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> "Callable[[Run], Run]":
+    """Give a function that copies a run's folder for a test that harms it."""
+    from hpcflow.stages.run import Run
+
+    return lambda run: Run(Path(shutil.copytree(run.path, tmp_path / "copy")))

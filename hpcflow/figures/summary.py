@@ -8,7 +8,7 @@ __all__ = ["has_posterior", "summarise", "units"]
 
 KEPT = 40  # samples per cluster: enough for the density of all, few enough for memory
 VALUES = 3_000_000  # numbers read at once, 24 MB unpacked
-LEFT_OUT = {"theta", "log_q", "log_weight", "covariance", "status"}
+LEFT_OUT = {"theta", "log_q", "log_weight", "covariance", "checksum", "status"}
 
 
 def summarise(archive: xr.Dataset) -> xr.Dataset:
@@ -29,7 +29,7 @@ def summarise(archive: xr.Dataset) -> xr.Dataset:
     kept = np.empty((clusters, len(keep), parameters), dtype=np.float32)
     rank = np.full((clusters, parameters), np.nan, dtype=np.float32)
     published = small["published"].values if "published" in small else rank
-    rows = max(VALUES // (samples * parameters) // 16, 1) * 16  # whole chunks of the archive
+    rows = max(VALUES // (samples * parameters) // 64, 1) * 64  # whole chunks of the archive
     for start in range(0, clusters, rows):
         block = slice(start, start + rows)
         values = theta.isel(cluster=block).values

@@ -1,5 +1,6 @@
 """A trained estimator on disk: weights as safetensors, everything else as JSON; nothing is ever unpickled."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -33,12 +34,14 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
     shutil.rmtree(growing, ignore_errors=True)
     growing.mkdir(parents=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in estimator.state_dict().items()}
-    (growing / WEIGHTS).write_bytes(to_bytes(state))  # with the rights of the user's other files
+    weights = to_bytes(state)
+    (growing / WEIGHTS).write_bytes(weights)  # with the rights of the user's other files
     description = {
         "schema": SCHEMA,
         "parameters": [vars(p) for p in estimator.prior.parameters],
         "bands": list(estimator.bands),
         "weights": estimator.weights,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **estimator.settings,
         **extra,
     }
@@ -86,6 +89,9 @@ def load(folder: Path) -> Estimator:
             f"{folder / DESCRIPTION} does not describe a flow of this version; train it again ({e})"
         ) from e
     try:
+        written = description.get("weights_sha256")  # flows of earlier versions have none
+        if written and hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != written:
+            raise InputError(f"{folder / WEIGHTS} is not what training wrote; restore it, or train it again")
         load_model(estimator, folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as e:
         raise InputError(f"{folder / WEIGHTS} does not hold this flow's weights; train it again ({e})") from e

@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hpcflow.config import Config, difference
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
@@ -19,19 +21,20 @@ from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.catalog import Catalogue, read_catalogue
 from hpcflow.store.partitions import Partition
 
-__all__ = ["infer", "read_catalogues"]
+__all__ = ["flow_of", "infer", "read_catalogues"]
 
 
 def infer(config: Config, run: Run, workers: int) -> None:
     """Infer the posteriors that the run's archive lacks.
 
     Raises:
-        InputError: if there is no trained flow, a catalogue cannot be used, or the archive is of another catalogue
-            or flow; nothing is written.
+        InputError: if there is no trained flow or it is damaged, a catalogue cannot be used, or the archive is of
+            another catalogue or flow; nothing is written.
         FailedPartitionsError: if partitions were set aside.
     """
-    flow = _flow(config, run)
+    flow = flow_of(config, run)
     description = checkpoint.read_description(flow)
+    checkpoint.load(flow)  # damaged weights are said here, not by every worker
     _refuse_another_model(flow, description["config"], config.plain())
     catalogue = read_catalogues(config)
     run.begin("infer", config)
@@ -84,14 +87,14 @@ def _archive(run: str) -> PosteriorArchive:
 @cache
 def _engine(run: str) -> Engine:
     one_thread()
-    folder = _flow(config_of(run), Run(Path(run)))
+    folder = flow_of(config_of(run), Run(Path(run)))
     wanted = config_of(run).infer
     settings = Settings(wanted.samples, wanted.keep, wanted.predictive, wanted.modes, wanted.seed)
     support = Support.from_plain(checkpoint.read_description(folder)["support"])
     return Engine(checkpoint.load(folder), simulator_of(run), support, settings)
 
 
-def _flow(config: Config, run: Run) -> Path:
+def flow_of(config: Config, run: Run) -> Path:
     """Return where the flow is: the run's own, or that of the run that `infer.flow` names."""
     return Run(Path(config.infer.flow)).flow if config.infer.flow else run.flow
 
@@ -137,6 +140,7 @@ def _open_or_create(
 
 
 def _digest(catalogue: Catalogue) -> str:
-    arrays = (catalogue.flux, catalogue.sigma, catalogue.distance)
-    names = "\0".join(catalogue.galaxy.tolist() + catalogue.cluster_id.tolist()).encode()
-    return hashlib.sha256(b"".join([names, *(a.tobytes() for a in arrays)])).hexdigest()
+    found = hashlib.sha256("\0".join(catalogue.galaxy.tolist() + catalogue.cluster_id.tolist()).encode())
+    for array in (catalogue.flux, catalogue.sigma, catalogue.distance):
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()

@@ -12,7 +12,7 @@ from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
 from hpcflow.store.clusters import Catalogue
 from hpcflow.store.damage import DamagedError, checksum
-from hpcflow.store.layout import Variable
+from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking
 from hpcflow.store.partitions import Partition
 from hpcflow.store.regions import Regions
@@ -48,7 +48,7 @@ class PosteriorArchive:
         *,
         catalogue: Catalogue,
         systematic: float,
-        partition: int,
+        partition: int | None = None,
         samples: int,
         modes: int,
         parameters: Sequence[Parameter],
@@ -61,7 +61,7 @@ class PosteriorArchive:
             path: folder to make.
             catalogue: the clusters.
             systematic: relative error that is added to theirs in quadrature.
-            partition: clusters per partition.
+            partition: clusters per partition; as many as suit the catalogue if None.
             samples: kept of each cluster.
             modes: kept of each cluster.
             parameters: with their bounds, in the order of theta's last axis.
@@ -71,6 +71,7 @@ class PosteriorArchive:
         Raises:
             InputError: if the folder exists.
         """
+        partition = partition or partition_rows(len(catalogue), CHUNK)
         known = _photometry(catalogue, systematic, parameters)
         sizes = {
             "cluster": len(catalogue),
@@ -122,8 +123,8 @@ class PosteriorArchive:
         """What the archive says of its sources."""
         return self._regions.attrs
 
-    def read(self, name: str, partition: Partition) -> NDArray[Any]:
-        """Return one partition's rows of a variable as it is stored."""
+    def read(self, name: str, partition: Partition | None = None) -> NDArray[Any]:
+        """Return a variable, or one partition's rows of it, as it is stored."""
         return self._regions.read(name, partition)
 
     def write(self, partition: Partition, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -133,7 +134,7 @@ class PosteriorArchive:
             partition: which.
             arrays: variables by name, rows first, in declared units; NaN is nothing, and so is what is not given.
         """
-        arrays = {**arrays, **_by_age(arrays, self._age)}
+        arrays = {**arrays, **self.packed(arrays)}
         stored = {name: self._stored(name, arrays.get(name), len(partition)) for name in self.written}
         self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
 
@@ -158,28 +159,23 @@ class PosteriorArchive:
         """Return the archive as a lazy dataset."""
         return xr.open_zarr(self.path)
 
+    def packed(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the variables of samples (N, n, ...) as they are stored: packed, in the order of age."""
+        order = np.argsort(arrays["theta"][..., self._age], axis=1, kind="stable")
+        theta = np.take_along_axis(arrays["theta"], order[..., None], axis=1)
+        found: dict[str, NDArray[Any]] = {"theta": self._packing.pack(theta)}
+        for name in set(BY_SAMPLE[1:]) & set(arrays):
+            found[name] = LogPacking().pack(np.take_along_axis(arrays[name], order, axis=1))
+        return found
+
     def _stored(self, name: str, values: NDArray[Any] | None, rows: int) -> NDArray[Any]:
         """Return a variable's values as they are stored."""
         empty = self._regions.empty(name, rows)
         if values is None:
             return empty
-        if name == "theta":
-            return self._packing.pack(values)
-        if name in BY_SAMPLE:
-            return LogPacking().pack(values)
         if empty.dtype.kind in "iu" and values.dtype.kind == "f":
             values = np.where(np.isnan(values), empty, values)
         return values.astype(empty.dtype)
-
-
-def _by_age(arrays: Mapping[str, NDArray[Any]], age: int) -> dict[str, NDArray[Any]]:
-    """Return the variables of samples (N, n, ...), each cluster's in the order of age."""
-    order = np.argsort(arrays["theta"][..., age], axis=1, kind="stable")
-    given = {name: arrays[name] for name in BY_SAMPLE if name in arrays}
-    return {
-        name: np.take_along_axis(values, order[..., None] if values.ndim == 3 else order, axis=1)
-        for name, values in given.items()
-    }
 
 
 def _photometry(catalogue: Catalogue, systematic: float, parameters: Sequence[Parameter]) -> dict[str, NDArray[Any]]:

@@ -118,6 +118,8 @@ class Catalogue:
             raise InputError("there is no catalogue to read; name at least one in infer.catalogues")
         if len({c.bands for c in catalogues}) > 1:
             raise InputError("catalogues to be joined have different bands; read them all with the bands of one config")
+        if len(catalogues) == 1:
+            return catalogues[0]
         joined = {
             f.name: np.concatenate([getattr(c, f.name) for c in catalogues])
             for f in fields(Catalogue)

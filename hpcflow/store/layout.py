@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-__all__ = ["Layout", "Variable", "chunk_rows"]
+__all__ = ["Layout", "Variable", "chunk_rows", "partition_rows"]
 
 KNOWN_CHUNK = 4096  # rows of an array that is known when the group is made
 KNOWN_TEXT_CHUNK = 16_384  # of text, which cannot be cut finer than its files
@@ -84,3 +84,14 @@ def chunk_rows(shard: int, wanted: int) -> int:
     """
     most = max(n for n in range(1, min(shard, wanted) + 1) if shard % n == 0)
     return most if 8 * most >= wanted else shard
+
+
+def partition_rows(rows: int, chunk: int) -> int:
+    """Return how many of `rows` suit a partition: whole chunks, some 64 partitions, but at most 1024 rows.
+
+    A partition is a file of every variable, and what is done again after a kill.
+
+    >>> [partition_rows(n, 64) for n in (100, 20_000, 10_000_000)]
+    [64, 320, 1024]
+    """
+    return min(chunk * -(-rows // (64 * chunk)), 1024)

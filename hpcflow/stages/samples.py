@@ -1,0 +1,106 @@
+"""`hpcflow samples`: all samples of one cluster again, bit for bit those that inference drew."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Column, Table
+
+from hpcflow.errors import InputError
+from hpcflow.flow import checkpoint
+from hpcflow.flow.precision import one_thread
+from hpcflow.model.observe import Photometry
+from hpcflow.posterior.sampling import keyed_noise, sample_cluster
+from hpcflow.stages.infer import flow_of
+from hpcflow.stages.run import Run, digest_file, refuse_other_sources
+from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.flags import Flag
+from hpcflow.store.galaxies import normalise_galaxy
+from hpcflow.store.partitions import Partition
+from hpcflow.store.rows import refuse_unknown, write_rows
+
+__all__ = ["samples", "write_samples"]
+
+NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance")
+
+
+def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Table:
+    """Draw all samples of one cluster again.
+
+    They are those of inference, in the order they were drawn: their noise belongs to the cluster and the seed. On
+    another kind of processor, or with another release of torch, the last bits may differ.
+
+    Args:
+        run: the run's folder.
+        cluster_id: as in its catalogue.
+        galaxy: needed where several have a cluster of that name.
+
+    Returns:
+        a column per parameter, with its unit, and log_q [nat].
+
+    Raises:
+        InputError: if there is no such cluster, it has no posterior, or the flow is not the one that the archive's
+            samples are from.
+    """
+    folder = Run(Path(run))
+    flow = flow_of(folder.config(), folder)
+    archive = PosteriorArchive.open(folder.posteriors)
+    there = {"flow_sha256": digest_file(flow / checkpoint.WEIGHTS), "seed": folder.config().infer.seed}
+    refuse_other_sources(folder.posteriors, archive.attrs, there)
+    row, partition = _find(archive, cluster_id, galaxy and normalise_galaxy(galaxy))
+    one = {name: archive.read(name, partition)[row : row + 1] for name in NAMES}
+    one_thread()
+    estimator = checkpoint.load(flow)
+    key = (one["galaxy"][0], one["cluster_id"][0])
+    noise = keyed_noise(archive.attrs["seed"], key, archive.attrs["samples_drawn"], estimator.flow.dim)
+    photometry = Photometry(one["flux"], one["sigma"], one["observed"], one["distance"])
+    theta, log_q = sample_cluster(estimator.flow, estimator.condition(photometry)[0], noise)
+    text = "log of the flow's density, per declared units"
+    return Table(
+        [
+            *(
+                Column(theta[:, i].numpy(), p.name, unit=p.unit or None, description="posterior samples")
+                for i, p in enumerate(estimator.prior.parameters)
+            ),
+            Column(log_q.numpy(), "log_q", description=text),
+        ],
+        meta={"OBJECT": " ".join(key)},
+    )
+
+
+def write_samples(run: Path, cluster_id: str, galaxy: str | None, out: Path | None) -> Path:
+    """Write all samples of one cluster as a table and return its path, by default in the run folder.
+
+    Raises:
+        InputError: as `samples`, or if there is no such format.
+    """
+    name = re.sub(r"[^\w.+-]+", "_", "-".join(["samples", *filter(None, [galaxy]), cluster_id]))
+    path = out or run / f"{name}.fits"
+    refuse_unknown(path)
+    write_rows(samples(run, cluster_id, galaxy), path)
+    return path
+
+
+def _find(archive: PosteriorArchive, cluster_id: str, galaxy: str | None) -> tuple[int, Partition]:
+    """Return the row of a cluster in its partition, and the partition."""
+    of = archive.read("galaxy")
+    found = np.flatnonzero(archive.read("cluster_id") == cluster_id)
+    if galaxy is not None:
+        found = found[of[found] == galaxy]
+    if not len(found):
+        raise InputError(
+            f"{archive.path} has no cluster {cluster_id}{f' of {galaxy}' if galaxy else ''}; "
+            "give cluster_id and galaxy as they are in the archive"
+        )
+    if len(found) > 1:
+        raise InputError(
+            f"{archive.path} has a cluster {cluster_id} of each of {', '.join(of[found].tolist())}; name the galaxy"
+        )
+    partition = next(p for p in archive.partitions if found[0] < p.stop)
+    if partition in archive.missing():
+        raise InputError(f"{archive.path}: cluster {cluster_id} has no posterior yet; run `hpcflow infer` again")
+    row = int(found[0]) - partition.start
+    if np.isnan(archive.read("map", partition)[row]).any():
+        why = ", ".join(str(flag.name).lower() for flag in Flag(int(archive.read("flag", partition)[row])))
+        raise InputError(f"{archive.path}: cluster {cluster_id} has no posterior: {why}")
+    return row, partition

@@ -1,0 +1,69 @@
+"""`hpcflow samples`: what inference drew, and the archive keeps a part of, comes again."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from hpcflow.errors import InputError
+from hpcflow.flow import checkpoint
+from hpcflow.stages.run import Run
+from hpcflow.stages.samples import samples, write_samples
+from hpcflow.store.archive import PosteriorArchive
+
+
+def test_all_samples_come_again_bit_for_bit(inferred: Run) -> None:
+    archive = PosteriorArchive.open(inferred.posteriors)
+    ds = archive.dataset()
+    for row in (0, 17, 30):
+        again = samples(inferred.path, str(ds.cluster_id.values[row]), str(ds.galaxy.values[row]))
+        assert len(again) == 200
+        theta = np.stack([again[name] for name in ds["parameter"].values.tolist()], axis=1)
+        kept = {"theta": theta[None, :50], "log_q": again["log_q"][None, :50]}
+        partition = archive.partitions[row // 16]
+        for name, packed in archive.packed(kept).items():
+            np.testing.assert_array_equal(packed[0], archive.read(name, partition)[row % 16], err_msg=name)
+        np.testing.assert_allclose(theta.mean(axis=0), ds["mean"].values[row], rtol=1e-6)
+        np.testing.assert_allclose(-again["log_q"].mean(), ds["entropy"].values[row], rtol=1e-5)
+
+
+def test_they_are_written_with_units(inferred: Run, tmp_path: Path) -> None:
+    ds = PosteriorArchive.open(inferred.posteriors).dataset()
+    cluster, galaxy = str(ds.cluster_id.values[0]), str(ds.galaxy.values[0])
+    for path in (None, tmp_path / "one.ecsv"):
+        written = Table.read(write_samples(inferred.path, cluster, galaxy, path))
+        assert written.colnames == ["log_age", "log_mass", "ebv", "log_q"]
+        assert str(written["ebv"].unit) == "mag"
+        assert len(written) == 200
+
+
+def test_what_cannot_be_drawn_is_said(inferred: Run) -> None:
+    ds = PosteriorArchive.open(inferred.posteriors).dataset()
+    with pytest.raises(InputError, match="has no cluster nothing"):
+        samples(inferred.path, "nothing")
+    ids = ds.cluster_id.values.tolist()
+    twice = next(i for i in ids if ids.count(i) > 1)
+    with pytest.raises(InputError, match=r"a cluster .* of each of .*; name the galaxy"):
+        samples(inferred.path, twice)
+    with pytest.raises(InputError, match="of NGC0001"):
+        samples(inferred.path, twice, "NGC 1")
+
+
+def test_another_flow_is_refused(inferred: Run, copied: Callable[[Run], Run]) -> None:
+    run = copied(inferred)
+    weights = run.flow / checkpoint.WEIGHTS
+    weights.write_bytes(weights.read_bytes() + b" ")
+    cluster = PosteriorArchive.open(run.posteriors).dataset().cluster_id.values[0]
+    with pytest.raises(InputError, match="made from another flow_sha256"):
+        samples(run.path, str(cluster))
+
+
+def test_a_cluster_that_is_not_inferred_yet_has_none(inferred: Run, copied: Callable[[Run], Run]) -> None:
+    run = copied(inferred)
+    archive = PosteriorArchive.open(run.posteriors)
+    archive.forget(archive.partitions[0])
+    ds = archive.dataset()
+    with pytest.raises(InputError, match="has no posterior yet; run `hpcflow infer` again"):
+        samples(run.path, str(ds.cluster_id.values[0]), str(ds.galaxy.values[0]))
