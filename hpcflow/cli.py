@@ -137,11 +137,16 @@ def infer(
     run: RunFolder = None,
     sets: Overrides = None,
     workers: Workers = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Instead, read what is there and check it.")] = False,
 ) -> None:
     """Infer a posterior for every cluster of the catalogues."""
     from hpcflow.stages.infer import infer as stage
+    from hpcflow.stages.verify_archive import verify_archive
 
     settings, folder = _open(config, run, sets, catalogues)
+    if verify:
+        verify_archive(folder)
+        return
     stage(settings, folder, _workers(workers))
 
 

@@ -72,7 +72,12 @@ class PosteriorArchive:
             InputError: if the folder exists.
         """
         partition = partition or partition_rows(len(catalogue), CHUNK)
-        known = _photometry(catalogue, systematic, parameters)
+        low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
+        described = schema(parameters, SamplePacking(low, high), weighted)
+        known = {
+            name: values if described[name][1] == "str" else values.astype(described[name][1])
+            for name, values in _photometry(catalogue, systematic, parameters).items()
+        }
         sizes = {
             "cluster": len(catalogue),
             "sample": samples,
@@ -87,8 +92,7 @@ class PosteriorArchive:
             "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
             "band": Variable(("band",), (len(catalogue.bands),), "str", "", values=catalogue.bands),
         }
-        low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
-        for name, (dims, dtype, attributes) in schema(parameters, SamplePacking(low, high), weighted).items():
+        for name, (dims, dtype, attributes) in described.items():
             variables[name] = Variable(
                 dims,
                 tuple(sizes[d] for d in dims),
@@ -105,6 +109,7 @@ class PosteriorArchive:
             "Conventions": "CF-1.11",
             "prior": prior,
             "coordinates": "galaxy cluster_id ra dec distance",
+            "known_checksum": checksum(*(known[name] for name in KNOWN)),
             **attrs,
         }
         return cls(Regions.create(path, SCHEMA, len(catalogue), partition, variables, everything, COUNTERS))
@@ -138,17 +143,19 @@ class PosteriorArchive:
         stored = {name: self._stored(name, arrays.get(name), len(partition)) for name in self.written}
         self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
 
-    def check(self, partition: Partition) -> None:
-        """Read what was written of a finished partition.
+    def check(self, partition: Partition | None = None) -> None:
+        """Read what was written of a finished partition, or else the photometry of all, again.
 
         Raises:
             DamagedError: if it cannot be read, or is not what was written.
         """
+        names = KNOWN if partition is None else self.written
         try:
-            found = checksum(*(self._regions.read(name, partition) for name in self.written))
+            found = checksum(*(self.read(name, partition) for name in names))
         except Exception as e:  # a torn shard makes its decoder raise whatever it likes
             raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
-        if found != self._regions.record("checksum", partition):
+        expected = self.attrs["known_checksum"] if partition is None else self._regions.record("checksum", partition)
+        if found != expected:
             raise DamagedError("it is not what was written: its checksum differs")
 
     def forget(self, partition: Partition) -> None:

@@ -14,13 +14,14 @@ class DamagedError(Exception):
 
 
 def checksum(*arrays: NDArray[Any]) -> int:
-    """Return a number that tells arrays apart by their bytes; every NaN is the same NaN.
+    """Return a number that tells arrays, of numbers or of text, apart by their bytes; every NaN is the same NaN.
 
     >>> checksum(np.array([np.nan, 1.0])) == checksum(np.array([-np.nan, 1.0]))
     True
     """
     found = hashlib.blake2b(digest_size=8)
     for array in arrays:
-        same = np.where(np.isnan(array), array.dtype.type(np.nan), array) if array.dtype.kind == "f" else array
-        found.update(same.tobytes())
+        if array.dtype.kind == "f":
+            array = np.where(np.isnan(array), array.dtype.type(np.nan), array)
+        found.update("\0".join(array.tolist()).encode() if array.dtype.kind in "TU" else array.tobytes())
     return int.from_bytes(found.digest(), "little", signed=True)
