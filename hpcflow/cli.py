@@ -216,13 +216,15 @@ def status(run: RunArgument) -> None:
 
 @app.command()
 def export(
-    run: RunArgument, to: Annotated[str, typer.Option("--to", help="fits, parquet, csv or ecsv.")] = "fits"
+    run: RunArgument,
+    to: Annotated[str, typer.Option("--to", help="fits, parquet, csv or ecsv.")] = "fits",
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Its clusters only.")] = None,
 ) -> None:
     """Write one row per cluster as a table."""
     from hpcflow.stages.export import export as write
     from hpcflow.stages.run import Run
 
-    print(write(Run(run), to))
+    print(write(Run(run), to, galaxy))
 
 
 @app.command()

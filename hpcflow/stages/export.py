@@ -1,59 +1,132 @@
 """`hpcflow export`: the archive as a table of one row per cluster."""
 
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from astropy.table import Column, Table
+from numpy.typing import NDArray
 
-from hpcflow.stages.build import UNITS
+from hpcflow.errors import InputError
+from hpcflow.stages.progress import log
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
-from hpcflow.store.rows import refuse_unknown, write_rows
+from hpcflow.store.flags import Flag
+from hpcflow.store.galaxies import normalise_galaxy
+from hpcflow.store.rows import refuse_unknown, write_blocks
 
 __all__ = ["export"]
 
+BLOCK = 16_384  # clusters in memory at once
+ABOUT = ("galaxy", "cluster_id", "ra", "dec", "distance", "cluster_class")
+BY_PARAMETER = ("map", "mean", "std", "weighted_mean", "weighted_std", "published")
+BY_QUANTILE = {"quantile": "q", "weighted_quantile": "weighted_q"}
+BY_MODE = {"mode_share": "share", "mode_log_q": "log_q", "mode_log_p": "log_p"}
+BY_BAND = ("flux", "sigma", "observed", "map_flux", "predictive_mean", "predictive_rank")
+BY_CLUSTER = ("entropy", "log_evidence", "efficiency", "refined", "chi2_map", "predictive_p", "flag")
 
-def export(run: Run, to: str) -> Path:
-    """Write `clusters.TO` into the run folder and return its path.
+
+def export(run: Run, to: str, galaxy: str | None = None) -> Path:
+    """Write `clusters.TO` into the run folder, or `clusters-GALAXY.TO` with one galaxy's, and return its path.
 
     Raises:
-        InputError: if there is no archive, or no such format.
+        InputError: if there is no archive, no such format, or no cluster of the galaxy.
     """
-    ds = PosteriorArchive.open(run.posteriors).dataset()
-    path = run.path / f"clusters.{to}"
+    archive = PosteriorArchive.open(run.posteriors)
+    name = normalise_galaxy(galaxy) if galaxy else None
+    path = run.path / f"clusters{f'-{name}' if name else ''}.{to}"
     refuse_unknown(path)
-    write_rows(_table(ds.drop_vars(["theta", "log_q"]).load()), path)
+    galaxies = _text(archive.read("galaxy"))
+    chosen = np.full(len(galaxies), True) if name is None else galaxies == name
+    if not chosen.any():
+        raise InputError(
+            f"{archive.path} has no cluster of {name}; --galaxy is one of {', '.join(np.unique(galaxies).tolist())}"
+        )
+    if lacking := sum(map(len, archive.missing())):
+        log.warning("export: %d of %d clusters have no posterior yet; `hpcflow infer` goes on", lacking, len(chosen))
+    write_blocks(_blocks(xr.open_zarr(archive.path, chunks=None), chosen), path)
     return path
 
 
-def _table(ds: xr.Dataset) -> Table:
+def _blocks(ds: xr.Dataset, chosen: NDArray[np.bool_]) -> Iterator[Table]:
+    """Yield the chosen clusters (N,), so many at a time; text is as wide in each as in all."""
+    units = dict(entry.split(": ", 1) for entry in ds["theta"].attrs["units"].split(", "))
+    wanted = (*ABOUT, *BY_PARAMETER, *BY_QUANTILE, "mode", *BY_MODE, *BY_BAND, *BY_CLUSTER)
+    ds = ds[[name for name in wanted if name in ds]]
+    text = {name: _text(ds[name].values) for name in ("galaxy", "cluster_id")}
+    text["flags"] = _said(ds["flag"].values)
+    for start in range(0, len(chosen), BLOCK):
+        rows = slice(start, start + BLOCK)
+        if chosen[rows].any():
+            block = ds.isel(cluster=rows).load().isel(cluster=chosen[rows])
+            yield _table(block, units, {name: values[rows][chosen[rows]] for name, values in text.items()})
+
+
+def _table(ds: xr.Dataset, units: Mapping[str, str], text: Mapping[str, NDArray[np.str_]]) -> Table:
+    """Return clusters in memory as a table; variables that an archive has not are left out.
+
+    Args:
+        ds: the clusters.
+        units: by parameter.
+        text: the columns of text.
+    """
     table = Table()
-    for name in ("galaxy", "cluster_id", "ra", "dec", "distance", "cluster_class"):
-        _add(table, name, ds[name].values, ds[name].attrs)
+    modes, there = ds.sizes["mode"], set(ds.variables)
+    for name in ABOUT:
+        _add(table, name, text.get(name, ds[name].values), ds[name])
     for i, parameter in enumerate(ds["parameter"].values.tolist()):
-        for name in ("map", "mean", "std", "published"):
-            attrs = {**ds[name].attrs, "units": UNITS.get(parameter, "")}
-            _add(table, f"{parameter}_{name}", ds[name].values[:, i], attrs)
-        for k, level in enumerate(QUANTILES):
-            attrs = {"long_name": f"{level:.0%} quantile of the marginal posterior", "units": UNITS.get(parameter, "")}
-            _add(table, f"{parameter}_q{round(100 * level)}", ds["quantile"].values[:, k, i], attrs)
-        for k in range(ds.sizes["mode"]):
-            attrs = {"long_name": f"mode {k + 1} of the joint posterior", "units": UNITS.get(parameter, "")}
-            _add(table, f"{parameter}_mode{k + 1}", ds["mode"].values[:, k, i], attrs)
-    for k in range(ds.sizes["mode"]):
-        _add(table, f"share_mode{k + 1}", ds["mode_share"].values[:, k], ds["mode_share"].attrs)
+        unit = units[parameter]
+        for name in BY_PARAMETER:
+            if name in there:
+                _add(table, f"{parameter}_{name}", ds[name].values[:, i], ds[name], unit=unit)
+        for name, short in BY_QUANTILE.items():
+            for k, level in enumerate(QUANTILES if name in there else ()):
+                says = ds[name].attrs["long_name"].replace("quantiles", f"{level:.0%} quantile")
+                column = f"{parameter}_{short}{round(100 * level)}"
+                _add(table, column, ds[name].values[:, k, i], ds[name], says, unit)
+        for k in range(modes):
+            says = f"mode {k + 1} of the joint posterior"
+            _add(table, f"{parameter}_mode{k + 1}", ds["mode"].values[:, k, i], ds["mode"], says, unit)
+    for name, short in BY_MODE.items():
+        for k in range(modes if name in there else 0):
+            _add(table, f"{short}_mode{k + 1}", ds[name].values[:, k], ds[name])
     for i, band in enumerate(ds["band"].values.tolist()):
-        for name in ("flux", "sigma", "observed", "map_flux", "predictive_mean", "predictive_rank"):
-            _add(table, f"{band}_{name}", ds[name].values[:, i], ds[name].attrs)
-    for name in ("entropy", "chi2_map", "flag"):
-        _add(table, name, ds[name].values, ds[name].attrs)
+        for name in BY_BAND:
+            _add(table, f"{band}_{name}", ds[name].values[:, i], ds[name])
+    for name in BY_CLUSTER:
+        if name in there:
+            _add(table, name, ds[name].values, ds[name])
+    table["flags"] = Column(text["flags"], description="names of the bits of flag that are set")
     return table
 
 
-def _add(table: Table, name: str, values: np.ndarray, attrs: dict[str, object]) -> None:
-    if values.dtype.kind == "T":  # numpy's variable-length text, which casts to no other type
-        values = np.array(values.tolist(), dtype=np.str_)
-    text = attrs.get("comment", attrs["long_name"]) if name == "flag" else attrs["long_name"]
-    unit = None if attrs.get("units") in (None, "", "1", "nat") else attrs["units"]
-    table[name] = Column(values, unit=unit, description=text)
+def _add(
+    table: Table,
+    name: str,
+    values: NDArray[np.generic],
+    of: xr.DataArray,
+    says: str | None = None,
+    unit: str | None = None,
+) -> None:
+    """Add a column named as FITS allows, with the variable's unit and description unless others are given."""
+    says = says or of.attrs["long_name"]
+    if meanings := of.attrs.get("flag_meanings"):
+        numbers = of.attrs.get("flag_masks") or of.attrs["flag_values"]
+        says += f" ({', '.join(f'{n} {meaning}' for n, meaning in zip(numbers, meanings.split(), strict=True))})"
+    unit = of.attrs.get("units", "") if unit is None else unit
+    column = Column(values, unit=None if unit in ("", "1", "nat") else unit, description=says)
+    table[re.sub(r"\W", "_", name, flags=re.ASCII)] = column
+
+
+def _text(values: NDArray[Any]) -> NDArray[np.str_]:
+    """Return text (N,) of fixed width: numpy's of variable width casts to no other type."""
+    return np.array(values.tolist(), dtype=np.str_)
+
+
+def _said(flag: NDArray[np.integer]) -> NDArray[np.str_]:
+    """Return the names of the flags that are set (N,)."""
+    values, inverse = np.unique(flag, return_inverse=True)
+    return np.array([" ".join(str(f.name).lower() for f in Flag(int(v))) for v in values])[inverse]

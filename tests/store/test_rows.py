@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Column, Table
 
 from hpcflow.errors import InputError
-from hpcflow.store.rows import FORMATS, write_rows
+from hpcflow.store.rows import FORMATS, write_blocks, write_rows
 
 TABLE = Table(
     [
@@ -36,6 +37,32 @@ def test_fits_carries_units_and_descriptions(tmp_path: Path) -> None:
     assert header["TCOMM3"] == "how old [dex(yr)]"
     assert "TUNIT3" not in header
     assert str(TABLE["log_age"].unit) == "dex(yr)"
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("cut", [1, 40, 99])
+def test_blocks_are_one_table(tmp_path: Path, ending: str, cut: int) -> None:
+    n = 100
+    whole = Table(
+        [
+            Column([f"n{i}" for i in range(n)], "name", description="which"),
+            Column(np.arange(n, dtype=np.float32) / 7, "flux", unit="mJy", description="how bright"),
+            Column(np.arange(n) % 3 == 0, "seen"),
+            Column(np.arange(n, dtype=np.uint8), "reason"),
+            Column(np.arange(n, dtype=np.int32), "flag"),
+        ]
+    )
+    write_rows(whole, tmp_path / f"whole{ending}")
+    write_blocks((whole[rows] for rows in (slice(0, cut), slice(cut, n))), tmp_path / f"blocks{ending}")
+    one, other = (Table.read(tmp_path / f"{name}{ending}", format=FORMATS[ending]) for name in ("whole", "blocks"))
+    assert one.colnames == other.colnames == whole.colnames
+    for name in whole.colnames:
+        assert one[name].tolist() == other[name].tolist(), name
+        assert (one[name].unit, one[name].description) == (other[name].unit, other[name].description)
+    if ending == ".fits":
+        with fits.open(tmp_path / "blocks.fits") as file:
+            file.verify("exception")
+            assert (tmp_path / "whole.fits").read_bytes() == (tmp_path / "blocks.fits").read_bytes()
 
 
 def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
