@@ -42,6 +42,23 @@ class Config(Section):
     validation: Annotated[Validate, Field(alias="validate")] = Validate()
     mock: Mock = Mock()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _features_follow_the_noise(cls, raw: Any) -> Any:
+        """Negative fluxes have no logarithm: where it is not said which, normal noise has features without one."""
+        if not isinstance(raw, Mapping) or _section(raw, "observe").get("noise") != "normal":
+            return raw
+        return {**raw, "train": {"features": "asinh", **_section(raw, "train")}}
+
+    @model_validator(mode="after")
+    def _features_know_the_noise(self) -> "Config":
+        if self.observe.noise == "normal" and self.train.features != "asinh":
+            raise ValueError(
+                f"train.features: {self.train.features} takes the logarithm of fluxes, which observe.noise: normal "
+                "makes negative; set train.features to asinh"
+            )
+        return self
+
     @model_validator(mode="after")
     def _names_are_known(self) -> "Config":
         order = getattr(self.train.flow, "order", [])
@@ -135,6 +152,11 @@ def difference(old: Any, new: Any, at: str = "") -> list[str]:
             line for key in keys for line in difference(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
         ]
     return [] if old == new else [f"{at}: {old} -> {new}"]
+
+
+def _section(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a section of a config that was not checked yet; what is none is left for the check to refuse."""
+    return there if isinstance(there := raw.get(name), Mapping) else {}
 
 
 def _placed(raw: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
