@@ -87,7 +87,7 @@ class Observe(Section):
     @model_validator(mode="after")
     def _has_errors_of_what_is_not_detected(self) -> "Observe":
         low, high = self.relative_error
-        if self.noise == "normal" and self.undetected and not (0 < low and high < self.undetected):
+        if self.noise == "normal" and self.undetected and not (low > 0 and high < self.undetected):
             raise ValueError(
                 f"relative_error [{low}, {high}] must begin above 0 and end below undetected = {self.undetected:g}, "
                 "where the errors of bands that are not detected end; or set undetected to 0"

@@ -18,7 +18,7 @@ __all__ = ["NOISE", "Draws", "Observer", "Photometry", "add_systematic", "lognor
 
 Array = Any  # numpy array or torch tensor
 
-TRIES = 6  # with errors up to 1000 one band in seven is not detected in the end, and under half of clusters have all five
+TRIES = 6  # where errors reach 1000 one band in eight is not detected in the end: half of clusters have all of five
 
 
 class Photometry(NamedTuple):
@@ -82,10 +82,10 @@ class Observer:
     two bands keeps its whole set.
 
     With `undetected`, r is uniform in the logarithm from the lowest error up to that, so that bands may be lost in
-    their noise, f* <= 0 with normal noise included: their errors are then upper limits. Most bands would be, so one that
-    is not detected, f* < sigma / r_max, is observed again, a few times. Whether it is depends on f* / sigma alone,
-    whose law is the same for every flux: the density of (f*, sigma) given f gains a factor of the data, but none of f,
-    and posteriors are what they were.
+    their noise, and with normal noise f* may be negative: upper limits. Most bands would be, so one that is not
+    detected, f* < sigma / r_max with r_max the highest error, is observed again, up to `TRIES` times in all. Whether
+    it is depends on f* / sigma alone, whose law is the same for every flux: the density of (f*, sigma) given f gains
+    a factor of the data, but none of f, and posteriors stay what they are.
 
     Args:
         noise: name of the noise law, see `NOISE`.

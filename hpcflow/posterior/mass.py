@@ -1,8 +1,8 @@
 """The mass of a cluster whose age and reddening are held: a one-dimensional density with sharp edges.
 
-Mass and distance are pure scale factors, f_b = exp(mu) F_b with mu = ln(m (10 pc / d)^2). The log-density in mu is a sum
-over bands, one-humped, and cut where no relative error of the training range explains a band. With normal noise and
-bands that are hardly detected it does not fall towards nothing: f -> 0 explains them about as well, down to the edge.
+Mass and distance are pure scale factors, f_b = exp(mu) F_b with mu = ln(m (10 pc / d)^2). The density in mu is a
+product over bands, one-humped, and cut where no relative error of the training range explains a band. If normal noise
+hides the bands it does not fall to nothing towards small masses: no flux at all explains them about as well.
 """
 
 from typing import NamedTuple

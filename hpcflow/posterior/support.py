@@ -86,8 +86,9 @@ class Support:
     def _outside(self, photometry: Photometry, faintest: Floats, brightest: Floats) -> NDArray[np.bool_]:
         """Whether in some band of clusters (N,) no true flux, from ln f (N, B) to ln f, explains what was observed.
 
-        It does if its noise had to move it by `SCATTER` standard deviations at most. The pull falls with the true flux,
-        and so is between what it is at both ends.
+        One does if noise had to move it by `SCATTER` standard deviations at most. The pull falls as the true flux rises
+        (log-normal: while errors are below 100 %, as training's are), so some flux does unless both ends are too faint
+        or both too bright.
         """
         flux, sigma, observed, _ = photometry
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):

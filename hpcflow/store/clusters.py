@@ -76,7 +76,7 @@ class Catalogue:
         """
         with np.errstate(invalid="ignore"):
             bad_error = ~(np.isfinite(self.sigma) & (self.sigma > 0))
-            causes = [self.reason != Reason.OK, ~np.isfinite(self.flux), (self.flux <= 0) & ~negative, bad_error]
+            causes = [self.reason != Reason.OK, ~np.isfinite(self.flux), (self.flux <= 0) & (not negative), bad_error]
         derived = [np.uint8(r) for r in (Reason.NOT_FINITE, Reason.NEGATIVE, Reason.BAD_ERROR)]
         reason = np.select(causes, [self.reason, *derived], np.uint8(Reason.OK))
         usable = reason == Reason.OK
