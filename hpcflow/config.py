@@ -46,9 +46,10 @@ class Config(Section):
     @classmethod
     def _features_follow_the_noise(cls, raw: Any) -> Any:
         """Negative fluxes have no logarithm: where it is not said which, normal noise has features without one."""
-        if not isinstance(raw, Mapping) or _section(raw, "observe").get("noise") != "normal":
+        sections = [raw.get(name, {}) for name in ("observe", "train")] if isinstance(raw, Mapping) else [raw]
+        if not all(isinstance(section, Mapping) for section in sections) or sections[0].get("noise") != "normal":
             return raw
-        return {**raw, "train": {"features": "asinh", **_section(raw, "train")}}
+        return {**raw, "train": {"features": "asinh", **sections[1]}}
 
     @model_validator(mode="after")
     def _features_know_the_noise(self) -> "Config":
@@ -152,11 +153,6 @@ def difference(old: Any, new: Any, at: str = "") -> list[str]:
             line for key in keys for line in difference(old.get(key), new.get(key), f"{at}.{key}" if at else str(key))
         ]
     return [] if old == new else [f"{at}: {old} -> {new}"]
-
-
-def _section(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return a section of a config that was not checked yet; what is none is left for the check to refuse."""
-    return there if isinstance(there := raw.get(name), Mapping) else {}
 
 
 def _placed(raw: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
