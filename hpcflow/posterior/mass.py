@@ -22,6 +22,7 @@ CLIMBS = 4  # steps to the peak; it need not be met, only be near
 BLOCK = 256  # rows at once: their temporaries stay in the processor's cache
 TAIL = 16.0  # there is a tail below the hump if the density at its foot is within so many nats of its top
 FINE = 128  # steps of the distribution that masses are drawn from
+EDGE = 1e-6  # share of the range at its ends that they are kept off, where rounding decides what is impossible
 LN10 = float(np.log(10))
 
 
@@ -91,13 +92,13 @@ class MassGivenFlux:
         """Return one log_mass (n,) for each row of ln F (n, B)."""
         low, high, faint = self._range(log_unit)
         low = np.where(faint < low, faint, low)
-        place = np.linspace(0, 1, FINE + 1)[1:-1]  # at the very edges rounding decides
+        place = np.linspace(EDGE, 1 - EDGE, FINE + 1)
         density = self._density(log_unit, low[:, None] + np.outer(high - low, place))
         density = np.exp(density - density.max(axis=1, keepdims=True))
         cumulated = np.cumsum((density[:, 1:] + density[:, :-1]) / 2, axis=1)
         cumulated = np.concatenate([np.zeros((len(low), 1)), cumulated], axis=1)
         wanted = rng.random(len(low)) * cumulated[:, -1]
-        left = np.clip((cumulated <= wanted[:, None]).sum(axis=1) - 1, 0, FINE - 3)
+        left = np.clip((cumulated <= wanted[:, None]).sum(axis=1) - 1, 0, FINE - 1)
         rows = np.arange(len(low))
         below, above = cumulated[rows, left], cumulated[rows, left + 1]
         share = (wanted - below) / np.maximum(above - below, 1e-300)

@@ -107,14 +107,6 @@ def test_asinh_features_tell_fluxes_apart_down_to_below_zero_and_hardly_move_wit
     assert x.diff(dim=0).abs().max() < 0.1  # a tenth of an error moves no feature by more
 
 
-def test_a_band_that_is_not_detected_leaves_the_mean_to_the_others() -> None:
-    seen = photometry(lost=0.0)
-    flux, observed = seen.flux.clone(), seen.observed.clone()
-    flux[:, 4], observed[:, 4] = 0.0, False
-    limit, less = FEATURES["asinh"](seen._replace(flux=flux)), FEATURES["asinh"](seen._replace(observed=observed))
-    assert (limit[:, 0] - less[:, 0]).abs().max() < 0.02
-
-
 def test_a_lost_band_does_not_change_the_features_of_others_but_for_the_mean() -> None:
     seen = photometry(lost=0.0)
     observed = seen.observed.clone()
