@@ -42,6 +42,24 @@ class Config(Section):
     validation: Annotated[Validate, Field(alias="validate")] = Validate()
     mock: Mock = Mock()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _features_follow_the_noise(cls, raw: Any) -> Any:
+        """Negative fluxes have no logarithm: where it is not said which, normal noise has features without one."""
+        sections = [raw.get(name, {}) for name in ("observe", "train")] if isinstance(raw, Mapping) else [raw]
+        if not all(isinstance(section, Mapping) for section in sections) or sections[0].get("noise") != "normal":
+            return raw
+        return {**raw, "train": {"features": "asinh", **sections[1]}}
+
+    @model_validator(mode="after")
+    def _features_know_the_noise(self) -> "Config":
+        if self.observe.noise == "normal" and self.train.features != "asinh":
+            raise ValueError(
+                f"train.features: {self.train.features} takes the logarithm of fluxes, which observe.noise: normal "
+                "makes negative; set train.features to asinh"
+            )
+        return self
+
     @model_validator(mode="after")
     def _names_are_known(self) -> "Config":
         order = getattr(self.train.flow, "order", [])

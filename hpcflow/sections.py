@@ -75,13 +75,24 @@ class Model(Section):
 class Observe(Section):
     """How a survey sees it: distances, errors, noise, lost bands."""
 
-    noise: Literal["lognormal"] = "lognormal"
+    noise: Literal["lognormal", "normal"] = "lognormal"
     relative_error: tuple[Fraction, Fraction] = (0.03, 0.5)
+    undetected: Annotated[float, Field(ge=0)] = 1000.0  # largest error of bands that are not; for normal noise alone
     distance_mpc: tuple[float, float] = (1.0, 30.0)
     systematic: Fraction = 0.05
     draws: Literal["fresh", "frozen"] = "fresh"
     missing: Fraction = 0.0
     band_sets: list[list[str]] = []
+
+    @model_validator(mode="after")
+    def _has_errors_of_what_is_not_detected(self) -> "Observe":
+        low, high = self.relative_error
+        if self.noise == "normal" and self.undetected and not (low > 0 and high < self.undetected):
+            raise ValueError(
+                f"relative_error [{low}, {high}] must begin above 0 and end below undetected = {self.undetected:g}, "
+                "where the errors of bands that are not detected end; or set undetected to 0"
+            )
+        return self
 
 
 class Simulate(Section):
@@ -134,7 +145,7 @@ class Train(Section):
     """What is learned, and how."""
 
     flow: Annotated[Cinn | Autoregressive, Field(discriminator="family")] = Autoregressive()
-    features: Literal["absolute", "paper"] = "absolute"
+    features: Literal["absolute", "asinh", "paper"] = "absolute"  # with normal noise: asinh
     members: Annotated[int, Field(ge=1)] = 1  # flows of the ensemble
     batch: Annotated[int, Field(gt=0)] = 2048
     steps: Annotated[int, Field(gt=0)] = 20_000

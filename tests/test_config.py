@@ -40,6 +40,22 @@ def test_yaml_tags_make_no_objects(tmp_path: Path) -> None:
         load_yaml(tmp_path / "a.yaml")
 
 
+def test_features_follow_the_noise_unless_they_are_named(tiny: Callable[..., Path]) -> None:
+    path = tiny()
+    assert load_config(path).train.features == "absolute"
+    assert load_config(path, ["observe.noise=normal"]).train.features == "asinh"
+    assert load_config(path, ["train.features=asinh"]).train.features == "asinh"
+    for kind in ("absolute", "paper"):
+        with pytest.raises(InputError, match=r"set train\.features to asinh"):
+            load_config(path, ["observe.noise=normal", f"train.features={kind}"])
+
+
+@pytest.mark.parametrize("section", ["observe", "train"])
+def test_a_section_that_is_none_is_refused_and_not_read(tiny: Callable[..., Path], section: str) -> None:
+    with pytest.raises(InputError, match=f"{section}: "):
+        load_config(tiny(), ["observe.noise=normal", f"{section}=5"])
+
+
 @pytest.mark.parametrize(
     ("override", "says"),
     [
@@ -52,6 +68,8 @@ def test_yaml_tags_make_no_objects(tmp_path: Path) -> None:
         ("simulate.n=1000", "n = 1000 makes fewer than 3 partitions of 1000.*lower partition"),
         ("simulate.n=many", r"simulate\.n: .*integer.*many"),
         ("observe.relative_error=[0, 2]", r"relative_error.*less than or equal to 1"),
+        ("observe={noise: normal, relative_error: [0, 0.5]}", "must begin above 0 and end below undetected = 1000"),
+        ("observe={noise: normal, undetected: 0.4}", "must begin above 0 and end below undetected = 0.4"),
         ("observe.band_sets=[[F999W]]", "F999W, which model.bands lacks"),
         ("model.parameters={log_age: {low: 6, high: 10}}", "lacks ebv, log_mass"),
         ("model.fixed={ebv: 1}", "ebv is both free and fixed"),

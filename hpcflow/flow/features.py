@@ -1,5 +1,6 @@
 """What a flow is told of a cluster: the conditioning vector x made from its photometry."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -24,16 +25,29 @@ def absolute(photometry: Photometry) -> Tensor:
     distance at all. It is given as its mean over the observed bands and each band's difference from that (a
     colour), then r*, log10 r* and which bands are observed. Bands that are not are zero throughout.
     """
-    observed = photometry.observed
-    luminosity = _log_flux(photometry) + 2 * photometry.distance.log10()[:, None]
-    count = observed.sum(dim=1, keepdim=True).clamp(min=1)
-    mean = torch.where(observed, luminosity, 0).sum(dim=1, keepdim=True) / count
     error = _relative_error(photometry)
-    bands = torch.stack([luminosity - mean, error, error.log10()])
-    return torch.cat([mean, *torch.where(observed, bands, 0), observed.to(mean.dtype)], dim=1)
+    luminosity = _log_flux(photometry) + 2 * photometry.distance.log10()[:, None]
+    return _by_band(photometry.observed, luminosity, error, error.log10())
 
 
-FEATURES: dict[str, Callable[[Photometry], Tensor]] = {"paper": paper, "absolute": absolute}
+def asinh(photometry: Photometry) -> Tensor:
+    """Return what `absolute` does, for fluxes that may be zero or negative, (N, 4B + 1).
+
+    In place of log10(f* d^2) stands log10(sigma d^2) + asinh(f* / 2 sigma) / ln 10 (Lupton, Gunn & Szalay 1999, AJ 118,
+    1406; the softening is the band's own error): the same for a band that is detected, log10(sigma d^2) where f* is
+    zero, and finite for any flux. In place of r* stands 1 / sqrt(1 + (f* / sigma)^2), which goes to 1 where a band is
+    lost in its error, and in place of -log10 r* the asinh.
+    """
+    observed = photometry.observed
+    flux, sigma = (torch.where(observed, values, 1.0) for values in photometry[:2])
+    sigma = torch.maximum(sigma, MIN_RELATIVE_ERROR * flux.abs()).clamp(1e-30, 1e30)
+    signal = flux / sigma
+    stretched = (signal / 2).asinh() / math.log(10)
+    luminosity = sigma.log10() + 2 * photometry.distance.log10()[:, None] + stretched
+    return _by_band(observed, luminosity, (1 + signal**2).rsqrt(), stretched)
+
+
+FEATURES: dict[str, Callable[[Photometry], Tensor]] = {"paper": paper, "absolute": absolute, "asinh": asinh}
 
 
 class Features(nn.Module):
@@ -67,6 +81,14 @@ class Features(nn.Module):
     def forward(self, photometry: Photometry) -> Tensor:
         """Return the conditioning vectors x (N, F) of N clusters."""
         return (FEATURES[self.kind](photometry) - self.mean) / self.spread
+
+
+def _by_band(observed: Tensor, luminosity: Tensor, *more: Tensor) -> Tensor:
+    """Return the mean luminosity (N, 1), each band's difference from it, what more (N, B) is said, and `observed`."""
+    count = observed.sum(dim=1, keepdim=True).clamp(min=1)
+    mean = torch.where(observed, luminosity, 0).sum(dim=1, keepdim=True) / count
+    bands = torch.stack([luminosity - mean, *more])
+    return torch.cat([mean, *torch.where(observed, bands, 0), observed.to(mean.dtype)], dim=1)
 
 
 def _log_flux(photometry: Photometry) -> Tensor:

@@ -62,10 +62,11 @@ class Observation:
     def observe(self, theta: Tensor, flux: Tensor, slices: Sequence[Slice]) -> Batch:
         """Return simulations (N) observed anew, slice after slice."""
         bands, device = flux.shape[1], flux.device
+        tried = self._observer.tries * bands
         # Two calls a slice, and one observation of all slices: every call costs the same, however few its numbers.
-        uniform = torch.cat([torch.rand((n, 3 + 2 * bands), generator=g, device=device) for n, g in slices])
-        noise = torch.cat([torch.randn((n, bands), generator=g, device=device) for n, g in slices])
-        mass, distance, band_set, error, missing = uniform.split([1, 1, 1, bands, bands], dim=1)
+        uniform = torch.cat([torch.rand((n, 3 + tried + bands), generator=g, device=device) for n, g in slices])
+        noise = torch.cat([torch.randn((n, tried), generator=g, device=device) for n, g in slices])
+        mass, distance, band_set, error, missing = uniform.split([1, 1, 1, tried, bands], dim=1)
         low, high = self._mass
         log_mass = low + (high - low) * mass[:, 0]
         draws = Draws(distance[:, 0], band_set[:, 0], error, missing, noise)

@@ -12,9 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
+from hpcflow.model.error_law import ErrorLaw
+
 __all__ = ["NOISE", "Draws", "Observer", "Photometry", "add_systematic", "lognormal", "normal", "scale"]
 
 Array = Any  # numpy array or torch tensor
+
+TRIES = 6  # where errors reach 1000 one band in eight is not detected in the end: half of clusters have all of five
 
 
 class Photometry(NamedTuple):
@@ -29,7 +33,8 @@ class Photometry(NamedTuple):
 class Draws(NamedTuple):
     """The randomness of one observation of N clusters in B bands.
 
-    distance, band_set: (N,) uniform on [0, 1); error, missing: (N, B) uniform; noise: (N, B) standard normal.
+    distance, band_set: (N,) uniform on [0, 1); missing: (N, B) uniform; error, noise: (N, T B) uniform and standard
+    normal, where each band may be observed T times.
     """
 
     distance: Array
@@ -76,12 +81,19 @@ class Observer:
     shares, and is not lost, which happens with probability `missing`; a cluster that would keep fewer than
     two bands keeps its whole set.
 
+    With `undetected`, r is uniform in the logarithm from the lowest error up to that, so that bands may be lost in
+    their noise, and with normal noise f* may be negative: upper limits. Most bands would be, so one that is not
+    detected, f* < sigma / r_max with r_max the highest error, is observed again, up to `TRIES` times in all. Whether
+    it is depends on f* / sigma alone, whose law is the same for every flux: the density of (f*, sigma) given f gains
+    a factor of the data, but none of f, and posteriors stay what they are.
+
     Args:
         noise: name of the noise law, see `NOISE`.
         relative_error: lowest and highest true relative error.
         distance_mpc: nearest and farthest distance in Mpc.
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
         missing: probability that a band of the set is lost.
+        undetected: largest relative error of a band that is not detected; 0 where all of training's are.
     """
 
     noise: str = "lognormal"
@@ -89,21 +101,32 @@ class Observer:
     distance_mpc: tuple[float, float] = (1.0, 30.0)
     band_sets: tuple[tuple[bool, ...], ...] = ()
     missing: float = 0.0
+    undetected: float = 0.0
+
+    @property
+    def errors(self) -> ErrorLaw:
+        """The law of true relative errors."""
+        low, high = self.relative_error
+        return ErrorLaw(low, self.undetected, log=True) if self.undetected else ErrorLaw(low, high)
+
+    @property
+    def tries(self) -> int:
+        """How often T a band is observed at most."""
+        return TRIES if self.undetected else 1
 
     def __call__(self, flux: Array, log_mass: Array, rng: np.random.Generator) -> Photometry:
         """Observe noiseless unit-mass fluxes (N, B) [mJy at 10 pc] of clusters of log_mass (N,), in numpy."""
         return self.observe(flux, log_mass, self.draws(flux.shape, rng))
 
-    @staticmethod
-    def draws(shape: Sequence[int], rng: np.random.Generator) -> Draws:
+    def draws(self, shape: Sequence[int], rng: np.random.Generator) -> Draws:
         """Return the randomness for fluxes of shape (N, B)."""
         n, bands = shape
         return Draws(
             distance=rng.random(n),
             band_set=rng.random(n),
-            error=rng.random((n, bands)),
+            error=rng.random((n, self.tries * bands)),
             missing=rng.random((n, bands)),
-            noise=rng.standard_normal((n, bands)),
+            noise=rng.standard_normal((n, self.tries * bands)),
         )
 
     def observe(self, flux: Array, log_mass: Array, draws: Draws) -> Photometry:
@@ -112,10 +135,19 @@ class Observer:
         near, far = self.distance_mpc
         distance = near + (far - near) * draws.distance
         true = flux * scale(log_mass, distance)[:, None]
-        low, high = self.relative_error
-        sigma = true * (low + (high - low) * draws.error)
-        observed = self._observed(draws, xp)
-        return Photometry(NOISE[self.noise](true, sigma, draws.noise), sigma, observed, distance)
+        seen, sigma = self._once(true, draws, 0)
+        for attempt in range(1, self.tries):
+            again = self._once(true, draws, attempt)
+            lost = seen * self.relative_error[1] < sigma
+            seen, sigma = (xp.where(lost, new, old) for new, old in zip(again, (seen, sigma), strict=True))
+        return Photometry(seen, sigma, self._observed(draws, xp), distance)
+
+    def _once(self, true: Array, draws: Draws, attempt: int) -> tuple[Array, Array]:
+        """Return f* and sigma (N, B) of true fluxes, with the randomness of one attempt."""
+        bands = true.shape[1]
+        mine = slice(attempt * bands, (attempt + 1) * bands)
+        sigma = true * self.errors.draw(draws.error[:, mine])
+        return NOISE[self.noise](true, sigma, draws.noise[:, mine]), sigma
 
     def _observed(self, draws: Draws, xp: Any) -> Array:
         kept = draws.missing >= self.missing

@@ -1,11 +1,13 @@
 """The likelihood of photometry where it can be written down: noise known, no nuisance parameter.
 
-Given the true flux f of a band, training draws r ~ U[r_min, r_max], sigma = r f and f* by the noise law. What a
+Given the true flux f of a band, training draws a relative error r, sigma = r f and f* by the noise law. What a
 catalogue holds is (f*, sigma), and its density is, per band,
 
-    log p(f*, sigma | f) = log noise(f*; f, sigma) - ln f - ln(r_max - r_min),    r_min <= sigma / f <= r_max
+    log p(f*, sigma | f) = log noise(f*; f, sigma) + log p(sigma | f),    r_min <= sigma / f <= r_max
 
-(the - ln f is the Jacobian of r = sigma / f). Bands are independent; the mass enters through f alone.
+with p(sigma | f) of `model.error_law`, which is 1 / (f (r_max - r_min)) for r ~ U[r_min, r_max]. A factor of the data
+alone, from bands that are observed again where they were not detected, is left out: it is none of the posterior's.
+Bands are independent; the mass enters through f alone.
 """
 
 from collections.abc import Callable
@@ -83,7 +85,7 @@ class Likelihood:
     Args:
         simulator: noiseless unit-mass fluxes.
         prior: its parameters are the simulator's and log_mass.
-        observer: noise law and range of relative errors.
+        observer: noise law and law of relative errors.
 
     Raises:
         InputError: if a parameter other than those would have to be integrated out, or errors have no range.
@@ -95,11 +97,13 @@ class Likelihood:
                 f"the likelihood of {', '.join(prior.names)} is not tractable: "
                 f"the simulator needs {', '.join(simulator.parameters)}"
             )
-        low, high = observer.relative_error
-        if not low < high:
-            raise InputError(f"observe.relative_error [{low}, {high}] has no width, so errors have no density")
+        errors = observer.errors
+        if not errors.low < errors.high:
+            raise InputError(
+                f"observe.relative_error [{errors.low}, {errors.high}] has no width, so errors have no density"
+            )
         self.simulator, self.prior, self.law = simulator, prior, LAWS[observer.noise]
-        self.relative_error = (low, high)
+        self.errors = errors
         self.columns, self.mass = prior.index(simulator.parameters), prior.names.index("log_mass")
 
     def __call__(self, theta: Floats, photometry: Photometry) -> Floats:
@@ -130,9 +134,8 @@ class Likelihood:
 
         Without `edges` the density goes on smoothly beyond those errors.
         """
-        low, high = self.relative_error
-        terms = self.law.log_density(log_f, flux, sigma) - log_f - np.log(high - low)
+        terms = self.law.log_density(log_f, flux, sigma) + self.errors.log_density(log_f, sigma)
         if not edges:
             return terms
         error = sigma * np.exp(-log_f)
-        return np.where((error >= low) & (error <= high), terms, -np.inf)
+        return np.where((error >= self.errors.low) & (error <= self.errors.high), terms, -np.inf)

@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.model.observe import Observer, Photometry
+from hpcflow.posterior.likelihood import LAWS
 from hpcflow.store.clusters import Reason
 from hpcflow.store.flags import Flag
 
 __all__ = ["Support"]
 
+Floats = NDArray[np.floating]
+
 LEAST_BANDS = 2
+SCATTER = 3.0  # standard deviations by which noise may have moved a flux; beyond, no true flux explains it
 
 
 @dataclass(frozen=True)
@@ -57,26 +61,40 @@ class Support:
             reason: (N, B) why bands are not used.
         """
         flux, sigma, observed, distance = photometry
-        low, high = self.observer.relative_error
+        errors = self.observer.errors
         near, far = self.observer.distance_mpc
         with np.errstate(invalid="ignore", divide="ignore"):
-            error = sigma / flux
-            log_flux = np.log10(flux) + 2 * np.log10(distance * 1e5)[:, None]
-        outside = (log_flux < self.faintest) | (log_flux > self.brightest)
+            log_sigma, dimming = np.log(sigma), -2 * np.log(distance * 1e5)[:, None]
+            by_errors = log_sigma - np.log(errors.high), log_sigma - np.log(errors.low)
+        by_fluxes = np.log(10) * self.faintest + dimming, np.log(10) * self.brightest + dimming
         said = {
             Flag.MISSING_BAND: np.isin(reason, [Reason.NO_COVERAGE, Reason.NO_BAND]).any(axis=1)
             & self._lacks(observed),
             Flag.NOT_DETECTED: np.isin(reason, [Reason.NOT_DETECTED, Reason.NEGATIVE]).any(axis=1),
             Flag.BAD_VALUE: np.isin(reason, [Reason.NOT_FINITE, Reason.BAD_ERROR]).any(axis=1),
             Flag.TOO_FEW_BANDS: observed.sum(axis=1) < LEAST_BANDS,
-            Flag.ERROR_OUTSIDE_TRAINING: (observed & ((error < low) | (error > high))).any(axis=1),
+            Flag.ERROR_OUTSIDE_TRAINING: self._outside(photometry, *by_errors),
             Flag.DISTANCE_OUTSIDE_TRAINING: ~((distance >= near) & (distance <= far)),
-            Flag.FLUX_OUTSIDE_TRAINING: (observed & outside).any(axis=1),
+            Flag.FLUX_OUTSIDE_TRAINING: self._outside(photometry, *by_fluxes),
             Flag.BANDS_OUTSIDE_TRAINING: ~self._trained(observed),
+            Flag.UPPER_LIMIT: (observed & (flux < sigma)).any(axis=1) & (self.observer.noise == "normal"),
         }
         return sum((np.where(rows, int(flag), 0) for flag, rows in said.items()), np.zeros(len(flux), int)).astype(
             np.int32
         )
+
+    def _outside(self, photometry: Photometry, faintest: Floats, brightest: Floats) -> NDArray[np.bool_]:
+        """Whether in some band of clusters (N,) no true flux, from ln f (N, B) to ln f, explains what was observed.
+
+        One does if noise had to move it by `SCATTER` standard deviations at most. The pull falls as the true flux rises
+        (log-normal: while errors are below 100 %, as training's are), so some flux does unless both ends are too faint
+        or both too bright.
+        """
+        flux, sigma, observed, _ = photometry
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            pulls = [LAWS[self.observer.noise].pull(end, flux, sigma) for end in (faintest, brightest)]
+            outside = (np.minimum(*pulls) > SCATTER) | (np.maximum(*pulls) < -SCATTER)
+        return np.asarray((observed & outside).any(axis=1))
 
     def _sets(self, bands: int) -> NDArray[np.bool_]:
         return np.array(self.observer.band_sets or [[True] * bands], dtype=bool)

@@ -79,7 +79,8 @@ def build_observer(config: Config) -> Observer:
     """Return the observer that training and validation draw from."""
     observe = config.observe
     sets = tuple(tuple(band in bands for band in config.model.bands) for bands in observe.band_sets)
-    return Observer(observe.noise, observe.relative_error, observe.distance_mpc, sets, observe.missing)
+    undetected = observe.undetected if observe.noise == "normal" else 0.0
+    return Observer(observe.noise, observe.relative_error, observe.distance_mpc, sets, observe.missing, undetected)
 
 
 def build_likelihood(config: Config) -> Likelihood:

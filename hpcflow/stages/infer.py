@@ -35,7 +35,7 @@ def infer(config: Config, run: Run, workers: int) -> None:
     flow = flow_of(config, run)
     description = checkpoint.read_description(flow)
     checkpoint.load(flow)  # damaged weights are said here, not by every worker
-    _refuse_another_model(flow, description["config"], config.plain())
+    _refuse_another_model(flow, Config.model_validate(description["config"]).plain(), config.plain())
     catalogue = read_catalogues(config)
     run.begin("infer", config)
     with log_to(run.logs, "infer"):
@@ -66,6 +66,7 @@ def read_catalogues(config: Config) -> Catalogue:
                 columns=columns,
                 unit=wanted.unit,
                 check_units=wanted.check_units,
+                negative=config.observe.noise == "normal",
             )
             for path in wanted.catalogues
         ]

@@ -93,9 +93,8 @@ class Run:
         plain = config.plain()
         path = self.path / "run.yaml"
         if path.is_file():
-            before = load_yaml(path)
-            frozen = before["frozen"]
-            changed = [line for key in frozen for line in difference(before["config"].get(key), plain.get(key), key)]
+            frozen, before = load_yaml(path)["frozen"], self.config().plain()  # keys that are new since then: defaults
+            changed = [line for key in frozen for line in difference(before.get(key), plain.get(key), key)]
             changed = [line for line in changed if not line.startswith(PLACES)]
             if changed:
                 raise InputError(

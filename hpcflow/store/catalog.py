@@ -35,6 +35,7 @@ def read_catalogue(
     columns: Mapping[str, str | Sequence[str]] | None = None,
     unit: str = "mJy",
     check_units: bool = True,
+    negative: bool = False,
 ) -> Catalogue:
     """Read a catalogue of observed clusters.
 
@@ -50,6 +51,7 @@ def read_catalogue(
         columns: names of a plain table's columns, see `read_table`.
         unit: unit of fluxes whose columns carry none: mJy, Jy, uJy, nJy, AB, Vega.
         check_units: refuse fluxes that are no star clusters'.
+        negative: use fluxes of zero and below, as the noise law `normal` can.
 
     Returns:
         the clusters, in the file's order.
@@ -64,7 +66,8 @@ def read_catalogue(
     name = detect_format(path) if format == "auto" else format
     if name not in READERS:
         raise InputError(f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}")
-    catalogue = READERS[name](path, parse_bands(bands), ReadOptions(galaxy, columns or {}, unit))
+    options = ReadOptions(galaxy, columns or {}, unit)
+    catalogue = READERS[name](path, parse_bands(bands), options).masked(negative)
     catalogue = _of_classes(catalogue, classes, path)
     catalogue = replace(catalogue, distance=_distances(catalogue, distances or {}, path))
     catalogue.refuse_duplicates(str(path))

@@ -66,14 +66,17 @@ class Catalogue:
         """(N, B) whether a band of a cluster can be used."""
         return np.asarray(self.reason == Reason.OK)
 
-    def masked(self) -> Self:
+    def masked(self, negative: bool = False) -> Self:
         """Return the catalogue with every unusable number set to NaN and its reason noted.
 
         A reason that is already there stays; the others follow from the numbers themselves.
+
+        Args:
+            negative: whether fluxes of zero and below can be used.
         """
         with np.errstate(invalid="ignore"):
             bad_error = ~(np.isfinite(self.sigma) & (self.sigma > 0))
-            causes = [self.reason != Reason.OK, ~np.isfinite(self.flux), self.flux <= 0, bad_error]
+            causes = [self.reason != Reason.OK, ~np.isfinite(self.flux), (self.flux <= 0) & (not negative), bad_error]
         derived = [np.uint8(r) for r in (Reason.NOT_FINITE, Reason.NEGATIVE, Reason.BAD_ERROR)]
         reason = np.select(causes, [self.reason, *derived], np.uint8(Reason.OK))
         usable = reason == Reason.OK

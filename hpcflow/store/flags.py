@@ -20,6 +20,7 @@ class Flag(IntFlag):
     BANDS_OUTSIDE_TRAINING = 128
     POOR_FIT = 256
     FAILED = 512
+    UPPER_LIMIT = 4096
 
 
 MEANINGS = {
@@ -27,12 +28,13 @@ MEANINGS = {
     Flag.NOT_DETECTED: "a band's flux is not positive or is marked as not detected; the band is left out",
     Flag.BAD_VALUE: "a band's flux or error is not a usable number; the band is left out",
     Flag.TOO_FEW_BANDS: "fewer than two usable bands: no posterior",
-    Flag.ERROR_OUTSIDE_TRAINING: "a relative error is outside the range the flow was trained on",
+    Flag.ERROR_OUTSIDE_TRAINING: "no error the flow was trained on explains a band's flux and error within 3 sigma",
     Flag.DISTANCE_OUTSIDE_TRAINING: "the distance is outside the range the flow was trained on",
-    Flag.FLUX_OUTSIDE_TRAINING: "a flux is fainter or brighter than any in training",
+    Flag.FLUX_OUTSIDE_TRAINING: "a flux is fainter or brighter than any in training by more than 3 sigma",
     Flag.BANDS_OUTSIDE_TRAINING: "the flow was never trained without this cluster's missing bands: no posterior",
     Flag.POOR_FIT: "the reduced chi^2 of the re-simulated MAP is above 10",
     Flag.FAILED: "the computation failed: no posterior",
+    Flag.UPPER_LIMIT: "a band is not detected and counts as an upper limit: its flux may be zero or negative",
 }
 
 

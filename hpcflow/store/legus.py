@@ -73,7 +73,7 @@ def read_legus(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
         sigma=sigma,
         reason=reason,
         published=_published(rows),
-    ).masked()
+    )
 
 
 def _named(path: Path, galaxy: str | None) -> tuple[str, str]:

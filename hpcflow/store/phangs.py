@@ -74,7 +74,7 @@ def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Cata
         sigma=sigma,
         reason=reason,
         published=_published(table),
-    ).masked()
+    )
 
 
 def write_phangs(

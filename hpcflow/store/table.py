@@ -76,7 +76,7 @@ def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
         sigma=sigma,
         reason=reason,
         published={key: column(key) for key in PUBLISHED if plain[key] is not None},
-    ).masked()
+    )
 
 
 def load_table(path: Path) -> Table:

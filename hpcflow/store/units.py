@@ -93,8 +93,10 @@ def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -
         InputError: if the median absolute AB magnitude lies outside `ABSOLUTE_MAG`.
     """
     low, high = ABSOLUTE_MAG
-    modulus = 5 * np.log10(distance * 1e5)[:, None]
-    median = float(np.nanmedian(-2.5 * np.log10(flux / AB_ZERO_MJY) - modulus))
+    modulus = np.broadcast_to(5 * np.log10(distance * 1e5)[:, None], flux.shape)
+    positive = flux > 0
+    magnitudes = -2.5 * np.log10(flux[positive] / AB_ZERO_MJY) - modulus[positive]
+    median = float(np.median(magnitudes)) if len(magnitudes) else np.inf
     if low <= median <= high:
         return
     guesses = [] if unit in ("AB", "Vega") else ["Jy", "mJy", "uJy", "nJy"]

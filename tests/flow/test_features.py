@@ -24,6 +24,20 @@ def with_junk(seen: Photometry, junk: float) -> Photometry:
     return seen._replace(flux=flux, sigma=sigma)
 
 
+def hardly_detected() -> Photometry:
+    """Return photometry most of which is lost in its errors, and half of that below zero; some clusters have none."""
+    seen = photometry()
+    noise = torch.randn(seen.flux.shape, generator=torch.Generator().manual_seed(1))
+    sigma = seen.flux * 10 ** (4 * torch.rand(seen.flux.shape, generator=torch.Generator().manual_seed(2)) - 1)
+    sigma[:20] = 1e4 * seen.flux[:20]
+    return seen._replace(flux=seen.flux + sigma * noise, sigma=sigma)
+
+
+distance_free = pytest.mark.parametrize(
+    ("kind", "seen"), [("absolute", photometry()), ("asinh", photometry()), ("asinh", hardly_detected())]
+)
+
+
 def test_the_paper_has_eleven_inputs_for_five_bands() -> None:
     seen = photometry(lost=0.0)
     x = FEATURES["paper"](seen)
@@ -40,19 +54,19 @@ def test_the_size_is_that_of_what_comes_out(kind: str, bands: int) -> None:
     assert features(photometry(20, bands)).shape == (20, features.size)
 
 
-def test_absolute_features_know_a_flux_only_times_distance_squared() -> None:
-    seen = photometry()
-    near = FEATURES["absolute"](seen)
+@distance_free
+def test_absolute_features_know_a_flux_only_times_distance_squared(kind: str, seen: Photometry) -> None:
+    near = FEATURES[kind](seen)
     for factor in (0.1, 7.0):
         far = Photometry(seen.flux / factor**2, seen.sigma / factor**2, seen.observed, seen.distance * factor)
-        torch.testing.assert_close(FEATURES["absolute"](far), near, rtol=1e-5, atol=1e-5)
-    assert not torch.allclose(FEATURES["absolute"](seen._replace(distance=2 * seen.distance)), near, atol=1e-2)
+        torch.testing.assert_close(FEATURES[kind](far), near, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(FEATURES[kind](seen._replace(distance=2 * seen.distance)), near, atol=1e-2)
 
 
-def test_absolute_colours_do_not_change_with_mass() -> None:
-    seen = photometry(lost=0.3)
+@distance_free
+def test_absolute_colours_do_not_change_with_mass(kind: str, seen: Photometry) -> None:
     heavy = Photometry(100 * seen.flux, 100 * seen.sigma, seen.observed, seen.distance)
-    light, bright = FEATURES["absolute"](seen), FEATURES["absolute"](heavy)
+    light, bright = FEATURES[kind](seen), FEATURES[kind](heavy)
     torch.testing.assert_close(bright[:, 0], light[:, 0] + 2)
     torch.testing.assert_close(bright[:, 1:], light[:, 1:], rtol=1e-5, atol=1e-5)
 
@@ -67,12 +81,30 @@ def test_the_numbers_of_a_band_that_is_not_observed_are_not_looked_at(kind: str,
     assert torch.equal(x, other)
 
 
-def test_absolute_features_of_a_band_that_is_not_observed_are_zero() -> None:
-    seen = with_junk(photometry(), float("nan"))
-    blocks = FEATURES["absolute"](seen)[:, 1:].unflatten(1, (4, 5))
+@distance_free
+def test_absolute_features_of_a_band_that_is_not_observed_are_zero(kind: str, seen: Photometry) -> None:
+    seen = with_junk(seen, float("nan"))
+    blocks = FEATURES[kind](seen)[:, 1:].unflatten(1, (4, 5))
     assert (blocks.movedim(1, -1)[~seen.observed] == 0).all()
     assert torch.equal(blocks[:, 3], seen.observed.float())
     assert (blocks[:, 1:].movedim(1, -1)[seen.observed] != 0).all()
+
+
+def test_asinh_features_of_bands_that_are_detected_are_the_absolute_ones() -> None:
+    seen = photometry()
+    seen = seen._replace(sigma=0.01 * seen.sigma)
+    mean, colour, error, minus_log_error, observed = FEATURES["asinh"](seen).split([1, 5, 5, 5, 5], dim=1)
+    found = torch.cat([mean, colour, error, -minus_log_error, observed], dim=1)
+    torch.testing.assert_close(found, FEATURES["absolute"](seen), rtol=1e-4, atol=1e-4)
+
+
+def test_asinh_features_tell_fluxes_apart_down_to_below_zero_and_hardly_move_with_them() -> None:
+    flux = torch.linspace(-5, 5, 101)[:, None] * torch.tensor([[1.0, 0.0, 0.0]]) + torch.tensor([[0.0, 50.0, 20.0]])
+    seen = Photometry(flux, torch.ones_like(flux), torch.ones_like(flux, dtype=torch.bool), torch.ones(101))
+    x = FEATURES["asinh"](seen)
+    assert torch.isfinite(x).all()
+    assert (x[:, 7].diff() > 0).all()  # the first band's asinh
+    assert x.diff(dim=0).abs().max() < 0.1  # a tenth of an error moves no feature by more
 
 
 def test_a_lost_band_does_not_change_the_features_of_others_but_for_the_mean() -> None:
@@ -123,3 +155,11 @@ def test_absurd_errors_stay_finite(kind: str) -> None:
     sigma = seen.sigma.clone()
     sigma[0], sigma[1] = 0.0, 1e30
     assert torch.isfinite(FEATURES[kind](seen._replace(sigma=sigma))).all()
+
+
+@pytest.mark.parametrize("flux", [-1e30, -1.0, 0.0, 1e-30, 1e30])
+@pytest.mark.parametrize("sigma", [0.0, 1e-30, 1.0, 1e30])
+def test_asinh_features_stay_finite_for_any_flux_and_error(flux: float, sigma: float) -> None:
+    seen = photometry(4)
+    seen = seen._replace(flux=torch.full_like(seen.flux, flux), sigma=torch.full_like(seen.sigma, sigma))
+    assert torch.isfinite(FEATURES["asinh"](seen)).all()

@@ -77,6 +77,7 @@ OBSERVERS = [
     Observer(noise="normal", band_sets=((True, True, True, False, False), (False, False, True, True, True))),
     Observer(band_sets=((True,) * 5, (True, True, False, False, False)), missing=0.7),
     Observer(missing=1.0),
+    Observer(noise="normal", relative_error=(0.03, 0.5), missing=0.1, undetected=1000.0),
 ]
 observers = pytest.mark.parametrize("observer", OBSERVERS)
 
@@ -110,7 +111,7 @@ def test_there_are_always_two_bands_and_all_of_one_set(observer: Observer) -> No
     assert (seen.observed[:, None] <= sets).all(axis=2).any(axis=1).all()
 
 
-@observers
+@pytest.mark.parametrize("observer", [o for o in OBSERVERS if not o.undetected])
 def test_distances_errors_and_noise_are_as_stated(observer: Observer) -> None:
     flux, log_mass = clusters(4000)
     seen = observer(flux, log_mass, np.random.default_rng(8))
@@ -145,11 +146,29 @@ def test_bands_are_lost_as_often_as_stated(missing: float) -> None:
 
 def test_a_band_that_is_not_observed_does_not_change_the_others() -> None:
     flux, log_mass = clusters(1000)
-    draws = Observer.draws(flux.shape, np.random.default_rng(11))
+    draws = Observer().draws(flux.shape, np.random.default_rng(11))
     whole, some = Observer().observe(flux, log_mass, draws), Observer(missing=0.5).observe(flux, log_mass, draws)
     np.testing.assert_array_equal(some.flux, whole.flux)
     assert whole.observed.all()
     assert not some.observed.all()
+
+
+@laws
+def test_observing_again_what_was_not_detected_changes_how_often_but_not_what_is_seen(law: str) -> None:
+    observer = Observer(noise=law, relative_error=(0.03, 0.5), undetected=1000.0)
+    flux, log_mass = clusters(8000)
+    draws = observer.draws(flux.shape, np.random.default_rng(12))
+    seen = observer.observe(flux, log_mass, draws)
+    true = flux * scale(log_mass, seen.distance)[:, None]
+    sigma = true * observer.errors.draw(draws.error[:, :5])
+    once = NOISE[law](true, sigma, draws.noise[:, :5])
+    assert seen.sigma.shape == (8000, 5)
+    detected, before = seen.flux * 0.5 >= seen.sigma, once * 0.5 >= sigma
+    assert (~detected).mean() == pytest.approx((~before).mean() ** observer.tries, abs=0.01)
+    assert (seen.flux < 0).any() == (law == "normal")
+    for rows, others in ((detected, before), (~detected, ~before)):
+        for found, wanted in ((seen.sigma / true, sigma / true), (seen.flux / seen.sigma, once / sigma)):
+            assert stats.ks_2samp(found[rows], wanted[others]).pvalue > 1e-3
 
 
 def test_the_same_generator_gives_the_same_observation() -> None:

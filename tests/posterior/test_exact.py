@@ -1,4 +1,5 @@
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,16 @@ from hpcflow.posterior.likelihood import Likelihood
 
 PRIOR = Prior((Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 BANDS = ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F438W", "WFC3_UVIS.F814W")
-LAWS = pytest.mark.parametrize("noise", ["lognormal", "normal"])
+NOISES: dict[str, dict[str, Any]] = {
+    "lognormal": {"noise": "lognormal"},
+    "normal": {"noise": "normal"},
+    "upper limits": {"noise": "normal", "undetected": 1000.0},
+}
+LAWS = pytest.mark.parametrize("noise", NOISES)
+
+
+def observer(noise: str = "lognormal", error: tuple[float, float] = (0.05, 0.5)) -> Observer:
+    return Observer(**NOISES[noise], relative_error=error, missing=0.1)
 
 
 @cache
@@ -27,16 +37,14 @@ def model(noise: str = "lognormal", ages: str = "continuous", error: tuple[float
         ages=ages,
         extinction="odonnell94",
     )
-    observer = Observer(noise=noise, relative_error=error, missing=0.1)
-    return ExactModel(Likelihood(simulator, PRIOR, observer))
+    return ExactModel(Likelihood(simulator, PRIOR, observer(noise, error)))
 
 
 def pairs(made: ExactModel, n: int, seed: int, noise: str = "lognormal") -> tuple[np.ndarray, list[Photometry]]:
     """Return n parameter vectors (n, 3) and one observation of each."""
     rng = np.random.default_rng(seed)
     theta = PRIOR.sample(n, rng)
-    observer = Observer(noise=noise, relative_error=made.likelihood.relative_error, missing=0.1)
-    photometry = observer(made.likelihood.simulator(theta[:, [0, 2]]), theta[:, 1], rng)
+    photometry = observer(noise)(made.likelihood.simulator(theta[:, [0, 2]]), theta[:, 1], rng)
     return theta, [Photometry(*(a[i : i + 1] for a in photometry)) for i in range(n)]
 
 

@@ -45,6 +45,14 @@ def test_the_density_of_flux_and_error_adds_up_to_one(noise: str) -> None:
     assert np.trapezoid(over_flux, sigma) == pytest.approx(1, abs=1e-3)
 
 
+def test_where_errors_are_uniform_in_the_logarithm_the_noise_is_all_of_the_likelihood() -> None:
+    made = Likelihood(Toy(), PRIOR, Observer("normal", (0.03, 0.5), undetected=1000.0))
+    log_f, flux, sigma = np.log(np.array([1e-2, 1.0, 9.0])), np.array(-0.4), np.array(1.0)
+    found = made.band(log_f, flux, sigma)
+    np.testing.assert_allclose(np.diff(found), np.diff(stats.norm.logpdf(flux, np.exp(log_f), sigma)))
+    assert np.isinf(made.band(np.log(np.array([0.9e-3, 34.0])), flux, sigma)).all()
+
+
 @laws
 def test_the_density_is_that_of_the_observers_draws(noise: str) -> None:
     n, rng = 200_000, np.random.default_rng(1)

@@ -76,6 +76,25 @@ def test_bad_numbers_are_masked_with_their_reason(tmp_path: Path, flux: float, e
     assert catalogue.counts()["F336W"] == {"OK": 3, reason.name: 1}
 
 
+@pytest.mark.parametrize("flux", [-1e-4, 0.0])
+def test_fluxes_below_zero_are_used_where_they_can_be_and_sound_otherwise(tmp_path: Path, flux: float) -> None:
+    below = np.array([flux, FLUX_MJY, flux, -9999.0])
+    error = np.array([1e-4, 1e-4, 0.0, 1e-4])
+    path = written(tmp_path, plain(F275W_flux=below, F275W_err=error))
+    catalogue = read_catalogue(path, UVIS, negative=True)
+    assert catalogue.reason[:, 0].tolist() == [Reason.OK, Reason.OK, Reason.BAD_ERROR, Reason.NO_COVERAGE]
+    assert catalogue.flux[0, 0] == flux
+    assert catalogue.sigma[0, 0] == 1e-4
+    assert read_catalogue(path, UVIS).reason[0, 0] == Reason.NEGATIVE
+
+
+def test_a_catalogue_with_nothing_above_zero_has_no_magnitudes(tmp_path: Path) -> None:
+    path = written(tmp_path, plain(**{f"{name}_flux": np.full(4, -1e-4) for name in UVIS}))
+    with pytest.raises(InputError, match="would be inf"):
+        read_catalogue(path, UVIS, negative=True)
+    assert read_catalogue(path, UVIS, negative=True, check_units=False).observed.all()
+
+
 def test_select_and_concatenate_undo_each_other(tmp_path: Path) -> None:
     table = plain(log_age=np.array([6.0, 7.0, 8.0, np.nan]))
     whole = read_catalogue(written(tmp_path, table), UVIS)

@@ -1,0 +1,20 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hpcflow.config import dump_yaml, load_config, load_yaml
+from hpcflow.errors import InputError
+from hpcflow.stages.run import Run
+
+
+def test_a_run_made_before_a_key_was_there_is_gone_on_with_at_its_default(tiny: Callable[..., Path]) -> None:
+    config, run = load_config(tiny()), Run(Path("run"))
+    run.begin("train", config)
+    record = load_yaml(run.path / "run.yaml")
+    del record["config"]["observe"]["undetected"]
+    (run.path / "run.yaml").write_text(dump_yaml(record))
+    with pytest.raises(InputError, match=r"observe\.undetected: 1000\.0 -> 5\.0"):
+        run.begin("train", load_config(tiny(), ["observe.undetected=5"]))
+    run.begin("train", config)
+    assert load_yaml(run.path / "run.yaml")["config"] == config.plain()
