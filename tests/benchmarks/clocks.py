@@ -6,17 +6,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 __all__ = ["interleaved", "peak_flops", "spent_in"]
 
+Key = TypeVar("Key")
 
-def interleaved(contestants: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+
+def interleaved(contestants: Mapping[Key, Callable[[], object]], repeats: int) -> dict[Key, float]:
     """Return the median processor seconds of each contestant, all taking turns, after a turn that does not count."""
-    times: dict[str, list[float]] = defaultdict(list)
+    times: dict[Key, list[float]] = defaultdict(list)
     for turn in range(repeats + 1):
         for name, run in contestants.items():
             start = time.process_time()
@@ -27,7 +29,7 @@ def interleaved(contestants: Mapping[str, Callable[[], object]], repeats: int) -
 
 
 def peak_flops(size: int = 2048, repeats: int = 7) -> float:
-    """Return the floating-point operations per processor second of a large float32 matrix product, the best of a few."""
+    """Return the float32 operations per processor second of a large matrix product, the best of a few."""
     left, right = torch.randn(size, size), torch.randn(size, size)
     torch.mm(left, right)
     times = []
@@ -40,7 +42,7 @@ def peak_flops(size: int = 2048, repeats: int = 7) -> float:
 
 @contextmanager
 def spent_in(module: ModuleType, package: str) -> Iterator[dict[str, float]]:
-    """Measure the processor seconds in each function that a module imports from a package, by its name.
+    """Measure the processor seconds in each function that a module imports from a package's others, by its name.
 
     What one of them spends in another counts for the inner one alone.
     """

@@ -89,9 +89,7 @@ def main() -> None:
     simulator = build_survey_simulator(config)
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "config.yaml").write_text(dump_yaml(config.plain()))
-    print(
-        "| clusters | mock, s | infer, s | CPU ms per cluster | peak PSS, MiB | of which the driver | archive, kB each |"
-    )
+    print("| clusters | mock, s | infer, s | CPU ms each | PSS, MiB | of the driver | archive, kB each |")
     print("|---|---|---|---|---|---|---|", flush=True)
     for n in asked.n:
         folder = asked.out / str(n)

@@ -58,18 +58,11 @@ def synference_catalogue(
         "raw_observation_names": columns,
         "normed_flux_units": "AB",
         "norm_mag_limit": float("inf"),
-        **dict.fromkeys(("error_names", "flag_names", "extra_features"), []),
-        **dict.fromkeys(("norm_name", "empirical_noise_models", "normalize_method")),
-        **dict.fromkeys(
-            (
-                "simulate_missing_fluxes",
-                "include_errors_in_feature_array",
-                "include_flags_in_feature_array",
-                "remove_nan_inf",
-            ),
-            False,
-        ),
+        **{name: [] for name in ("error_names", "flag_names", "extra_features")},
+        **{name: None for name in ("norm_name", "empirical_noise_models", "normalize_method")},
+        **{f"include_{name}_in_feature_array": False for name in ("errors", "flags")},
+        **{name: False for name in ("simulate_missing_fluxes", "remove_nan_inf")},
     }
     table = pd.DataFrame(x.numpy(), columns=columns)
-    options = {"flux_units": "AB", "check_out_of_distribution": False, "append_to_input": False}
+    options = {"flux_units": "AB", "check_out_of_distribution": False, "timeout_seconds_per_row": 600}
     return lambda: fitter.fit_catalogue(table, num_samples=n, **options)

@@ -1,6 +1,8 @@
 """Engines of the size that the shipped configs train, made in seconds, and clusters to ask them about."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +14,21 @@ from torch import Tensor
 from hpcflow.config import Config, load_config
 from hpcflow.flow.batches import Batch, Library, generator_for
 from hpcflow.flow.estimator import Estimator
+from hpcflow.flow.precision import one_thread
 from hpcflow.flow.training import train
 from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.support import Support
 from hpcflow.stages.build import build_observer, build_prior, build_schedule, build_simulator
 
-__all__ = ["Production", "macs_per_cluster", "macs_per_sample", "production"]
+__all__ = ["SAMPLES", "Production", "macs_per_cluster", "macs_per_sample", "production"]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
+SAMPLES = 10_000  # of each cluster, as the shipped configs draw
 SIMULATIONS = 100_000
 STEPS = 200  # enough that posteriors are no longer the prior; what a sample costs does not depend on it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Production:
     """A shipped config's flow after a brief training, and the library behind it."""
 
@@ -42,9 +46,27 @@ class Production:
         with torch.inference_mode():
             return self.estimator.condition(batch.photometry)
 
+    def sampling(self, batch: Batch) -> Callable[[], None]:
+        """Return what draws samples with their log q, cluster by cluster."""
+        x, noise = self.features(batch), torch.randn(SAMPLES, self.estimator.flow.dim)
 
-def production(name: str, samples: int = 10_000, predictive: int = 500, modes: int = 3) -> Production:
-    """Train the flow of a shipped config for a moment."""
+        def run() -> None:
+            with torch.inference_mode():
+                for one in x:
+                    self.estimator.flow.transform(noise[None], one[None])
+
+        return run
+
+    def inferring(self, batch: Batch) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Return what makes the archive's rows of examples."""
+        given = _rows(batch)
+        return lambda: self.engine.infer(given)
+
+
+@cache
+def production(name: str) -> Production:
+    """Train the flow of a shipped config for a moment, with one thread, which stays so."""
+    one_thread()
     config = load_config(CONFIGS / f"{name}.yaml")
     prior, simulator, observer = build_prior(config), build_simulator(config), build_observer(config)
     theta = prior.select(simulator.parameters).sample(SIMULATIONS, np.random.default_rng(1))
@@ -58,13 +80,13 @@ def production(name: str, samples: int = 10_000, predictive: int = 500, modes: i
     estimator.eval().requires_grad_(False)
     mass = prior.select(["log_mass"]).parameters[0]
     support = Support.of_library(observer, flux, (mass.low, mass.high))
-    settings = Settings(samples=samples, keep=1000, predictive=predictive, modes=modes, seed=1)
+    settings = Settings(samples=SAMPLES, keep=1000, predictive=500, modes=3, seed=1)
     return Production(config, estimator, library, Engine(estimator, simulator, support, settings))
 
 
-def rows(batch: Batch) -> dict[str, NDArray[Any]]:
+def _rows(batch: Batch) -> dict[str, NDArray[Any]]:
     """Return examples as an archive would give them to the engine."""
-    flux, sigma, observed, distance = (a.numpy().astype(a.numpy().dtype) for a in batch.photometry)
+    flux, sigma, observed, distance = (a.numpy() for a in batch.photometry)
     n, bands = flux.shape
     flux, sigma = (np.where(observed, a, np.nan).astype(np.float64) for a in (flux, sigma))
     return {
