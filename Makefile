@@ -26,8 +26,10 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# As workers are started (compute/cluster.py): one thread, and pages that malloc keeps.
 bench: install
-	$(BIN)/pytest tests/benchmarks -m benchmark
+	OMP_NUM_THREADS=1 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000 \
+		$(BIN)/pytest tests/benchmarks -m benchmark
 
 clean:
 	rm -rf $(VENV) runs

@@ -1,0 +1,110 @@
+"""Engines of the size that the shipped configs train, made in seconds, and clusters to ask them about."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpcflow.config import Config, load_config
+from hpcflow.flow.batches import Batch, Library, generator_for
+from hpcflow.flow.estimator import Estimator
+from hpcflow.flow.precision import one_thread
+from hpcflow.flow.training import train
+from hpcflow.posterior.cluster import Engine, Settings
+from hpcflow.posterior.support import Support
+from hpcflow.stages.build import build_observer, build_prior, build_schedule, build_simulator
+
+__all__ = ["SAMPLES", "Production", "macs_per_cluster", "macs_per_sample", "production"]
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SAMPLES = 10_000  # of each cluster, as the shipped configs draw
+SIMULATIONS = 100_000
+STEPS = 200  # enough that posteriors are no longer the prior; what a sample costs does not depend on it
+
+
+@dataclass(frozen=True, eq=False)
+class Production:
+    """A shipped config's flow after a brief training, and the library behind it."""
+
+    config: Config
+    estimator: Estimator
+    library: Library
+    engine: Engine
+
+    def examples(self, n: int, seed: int) -> Batch:
+        """Return n simulated clusters as they would be observed."""
+        return self.library.draw(n, generator_for(seed, "benchmark"))
+
+    def features(self, batch: Batch) -> Tensor:
+        """Return the conditioning vectors (n, F) of examples."""
+        with torch.inference_mode():
+            return self.estimator.condition(batch.photometry)
+
+    def sampling(self, batch: Batch) -> Callable[[], None]:
+        """Return what draws samples with their log q, cluster by cluster."""
+        x, noise = self.features(batch), torch.randn(SAMPLES, self.estimator.flow.dim)
+
+        def run() -> None:
+            with torch.inference_mode():
+                for one in x:
+                    self.estimator.flow.transform(noise[None], one[None])
+
+        return run
+
+    def inferring(self, batch: Batch) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Return what makes the archive's rows of examples."""
+        given = _rows(batch)
+        return lambda: self.engine.infer(given)
+
+
+@cache
+def production(name: str) -> Production:
+    """Train the flow of a shipped config for a moment, with one thread, which stays so."""
+    one_thread()
+    config = load_config(CONFIGS / f"{name}.yaml")
+    prior, simulator, observer = build_prior(config), build_simulator(config), build_observer(config)
+    theta = prior.select(simulator.parameters).sample(SIMULATIONS, np.random.default_rng(1))
+    flux = simulator(theta)
+    drawn, seen = (torch.from_numpy(a.astype(np.float32)) for a in (theta, flux))
+    library = Library(drawn, seen, list(simulator.parameters), prior, observer)
+    torch.manual_seed(1)
+    estimator = Estimator(prior, tuple(config.model.bands), config.train.features, config.train.flow.model_dump())
+    brief = replace(build_schedule(config), steps=STEPS, batch=1024, warmup=STEPS // 4, validate_every=STEPS)
+    train(estimator, library, library.first(2000, generator_for(1, "held out")), brief)
+    estimator.eval().requires_grad_(False)
+    mass = prior.select(["log_mass"]).parameters[0]
+    support = Support.of_library(observer, flux, (mass.low, mass.high))
+    settings = Settings(samples=SAMPLES, keep=1000, predictive=500, modes=3, seed=1)
+    return Production(config, estimator, library, Engine(estimator, simulator, support, settings))
+
+
+def _rows(batch: Batch) -> dict[str, NDArray[Any]]:
+    """Return examples as an archive would give them to the engine."""
+    flux, sigma, observed, distance = (a.numpy() for a in batch.photometry)
+    n, bands = flux.shape
+    flux, sigma = (np.where(observed, a, np.nan).astype(np.float64) for a in (flux, sigma))
+    return {
+        "galaxy": np.full(n, "mock"),
+        "cluster_id": np.array([str(i) for i in range(n)]),
+        "flux": flux,
+        "sigma": sigma,
+        "observed": observed,
+        "distance": distance.astype(np.float64),
+        "reason": np.zeros((n, bands), np.uint8),
+    }
+
+
+def macs_per_sample(flow: torch.nn.Module) -> int:
+    """Multiply-adds of the matrix products that one sample passes: every layer's but the embedding's."""
+    return sum(p.numel() for name, p in flow.named_parameters() if p.ndim == 2 and not name.startswith("embedding"))
+
+
+def macs_per_cluster(flow: torch.nn.Module) -> int:
+    """Multiply-adds of the embedding, which a cluster passes once."""
+    return sum(p.numel() for name, p in flow.named_parameters() if p.ndim == 2 and name.startswith("embedding"))
