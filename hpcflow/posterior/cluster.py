@@ -14,9 +14,10 @@ from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
+from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.importance import Importance, importance
 from hpcflow.posterior.modes import mean_shift, one_cluster
-from hpcflow.posterior.polish import polish
+from hpcflow.posterior.polish import exact_modes, polish
 from hpcflow.posterior.predictive import chi2, predictive, simulate
 from hpcflow.posterior.sampling import keyed_noise, sample_cluster, summarise
 from hpcflow.posterior.support import Support
@@ -129,16 +130,20 @@ class Engine:
             return None
         densities = {"flow": (self._log_q(x), log_q)}
         weights: dict[str, Any] = {}
+        exact: ExactPosterior | None = None
         if self._target:
             log_p = self._target.log_prob(theta, one)
             densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
-            weights = self._weigh(one, key, x, theta, importance(log_p, log_q))
-        if settings.polish in densities:
+            weights, exact = self._weigh(one, key, x, theta, importance(log_p, log_q))
+        if exact and settings.polish == "exact":  # the flow's samples may be nowhere near
+            modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
+        elif settings.polish in densities:
             climbers = rng_for(settings.seed, "polish", *key).standard_normal((ROUNDS, ROWS, theta.shape[1]))
             modes = polish(*densities[settings.polish], theta, modes, self._estimator.prior, climbers)
         at_modes = {name: density(modes.location) for name, (density, _) in densities.items()}
         if self._target:
-            weights["mode_log_p"] = at_modes["exact"] - weights["log_evidence"]
+            with np.errstate(invalid="ignore"):  # NaN where nothing in the model makes such a cluster
+                weights["mode_log_p"] = at_modes["exact"] - weights["log_evidence"]
         return {
             "theta": theta[: settings.keep],
             "log_q": log_q[: settings.keep],
@@ -161,13 +166,15 @@ class Engine:
 
         return log_q
 
-    def _weigh(self, one: Photometry, key: Key, x: Tensor, theta: Floats, found: Importance) -> dict[str, Any]:
-        """Return the archive's variables that come of weights."""
+    def _weigh(
+        self, one: Photometry, key: Key, x: Tensor, theta: Floats, found: Importance
+    ) -> tuple[dict[str, Any], ExactPosterior | None]:
+        """Return the archive's variables that come of weights, and the exact posterior where it was needed for them."""
         assert self._target is not None
         settings = self._settings
         weights = {"log_weight": found.log_weight[: settings.keep]}
         if not settings.refine or found.effective >= LEAST_EFFECTIVE:
-            return weights | weighed(theta, found, QUANTILES)
+            return weights | weighed(theta, found, QUANTILES), None
 
         def again(n: int) -> tuple[Floats, Floats]:
             noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
@@ -175,7 +182,8 @@ class Engine:
             return more.numpy(), log_q.numpy()
 
         rng = rng_for(settings.seed, "exact", *key)
-        return weights | refined(self._target, one, theta, found, again, QUANTILES, rng)
+        better, exact = refined(self._target, one, theta, found, again, QUANTILES, rng)
+        return weights | better, exact
 
     def _simulated(self, one: Photometry, key: Key, best: Floats, theta: Floats) -> dict[str, Any]:
         """Return the archive's variables that come of simulating the MAP (D,) and samples (n, D) again."""

@@ -7,20 +7,24 @@ from numpy.typing import NDArray
 
 from hpcflow.model.prior import Prior
 from hpcflow.posterior.climb import ELITE, climb
+from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.modes import Modes
 
-__all__ = ["polish"]
+__all__ = ["exact_modes", "polish"]
 
 Floats = NDArray[np.floating]
 
-NEAR = 256  # samples around a mode of which the highest are where its climb begins: further ones may be another hill's
+NEAR = 256  # samples around a start of which the highest are where its climb begins: others may be another hill's
+PEAKS = 2  # highest samples that are climbed from as well: thin hills hold few samples, and mean shift misses them
+APART = 0.5  # widths of the posterior between those
+SAMPLES = 2000  # of an exact posterior, that say how much of it is nearest to each mode
 SAME = 0.05  # tops closer than this share of the posterior's widths are one mode
 
 
 def polish(
     density: Callable[[Floats], Floats], log_p: Floats, theta: Floats, modes: Modes, prior: Prior, noise: Floats
 ) -> Modes:
-    """Climb each mode of one posterior, and join those that turn out to be one.
+    """Climb from each mode of one posterior and from its highest samples, and join what turns out to be one mode.
 
     Args:
         density: log-density (n,) of points (n, D), up to a constant.
@@ -35,31 +39,43 @@ def polish(
     """
     low, high = prior.low, prior.high
     spread = theta.std(axis=0, dtype=np.float64) + 1e-12 * (high - low)
-    known = np.isfinite(modes.share)
-    location, share = modes.location[known], modes.share[known]
     white = theta / spread
-    distance = np.stack([((white - place / spread) ** 2).sum(axis=1) for place in location])
-    nearest = distance.argmin(axis=0)
-    points, heights = [], []
-    for k, away in enumerate(distance):
-        near = np.argsort(np.where(nearest == k, away, np.inf), kind="stable")[:NEAR]
-        near = near[np.argsort(-log_p[near], kind="stable")[:ELITE]]
-        points.append(theta[near].astype(np.float64))
-        heights.append(log_p[near])
-    places, tops = climb(density, np.stack(points), np.stack(heights), low, high, noise)
-    return _joined(places, tops, share, spread, len(modes.share))
+    starts = [*(modes.location[np.isfinite(modes.share)] / spread), *white[_peaks(white, log_p)]]
+    away = np.stack([((white - start) ** 2).sum(axis=1) for start in starts])
+    near = np.argpartition(away, min(NEAR, len(theta)) - 1, axis=1)[:, :NEAR]
+    near = np.sort(near, axis=1)  # an order that does not depend on how they were parted
+    best = np.take_along_axis(near, np.argsort(-log_p[near], axis=1, kind="stable")[:, :ELITE], axis=1)
+    places, tops = climb(density, theta[best].astype(np.float64), log_p[best], low, high, noise)
+    return _joined(places, tops, white, spread, len(modes.share))
 
 
-def _joined(places: Floats, tops: Floats, share: Floats, spread: Floats, modes: int) -> Modes:
-    """Return the tops, highest first, of which two in the same place are one with the shares of both."""
-    joined: dict[int, float] = {}
+def exact_modes(posterior: ExactPosterior, modes: int, rng: np.random.Generator) -> Modes:
+    """Return the modes of an exact posterior, their shares of its own samples and log-density."""
+    places, samples = posterior.modes(modes, rng), posterior.sample(SAMPLES, rng)
+    spread = samples.std(axis=0)
+    return _joined(places, posterior.log_prob(places), samples / spread, spread, modes)
+
+
+def _peaks(white: Floats, log_p: Floats) -> list[int]:
+    """Return the highest of the samples (n, D), and the next that are apart from those."""
+    found: list[int] = []
+    left = np.isfinite(log_p)
+    while left.any() and len(found) < PEAKS:
+        found.append(int(np.where(left, log_p, -np.inf).argmax()))
+        left &= ((white - white[found[-1]]) ** 2).sum(axis=1) > APART**2
+    return found
+
+
+def _joined(places: Floats, tops: Floats, white: Floats, spread: Floats, modes: int) -> Modes:
+    """Return up to `modes` tops, highest first, those in the same place only once, with the samples nearest to each."""
+    kept: list[int] = []
     for k in np.argsort(-tops, kind="stable").tolist():
-        same = [j for j in joined if (np.abs(places[k] - places[j]) < SAME * spread).all()]
-        at = same[0] if same else k
-        joined[at] = joined.get(at, 0.0) + float(share[k])
-    order, missing = list(joined), modes - len(joined)
+        if all((np.abs(places[k] - places[j]) >= SAME * spread).any() for j in kept):
+            kept.append(k)
+    kept, missing = kept[:modes], max(0, modes - len(kept))
+    nearest = np.stack([((white - places[k] / spread) ** 2).sum(axis=1) for k in kept]).argmin(axis=0)
     return Modes(
-        np.pad(places[order], ((0, missing), (0, 0)), constant_values=np.nan),
-        np.pad(list(joined.values()), (0, missing), constant_values=np.nan),
-        np.pad(tops[order], (0, missing), constant_values=np.nan),
+        np.pad(places[kept], ((0, missing), (0, 0)), constant_values=np.nan),
+        np.pad(np.bincount(nearest, minlength=len(kept)) / len(white), (0, missing), constant_values=np.nan),
+        np.pad(tops[kept], (0, missing), constant_values=np.nan),
     )

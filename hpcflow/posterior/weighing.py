@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.model.observe import Photometry
+from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.importance import Importance, importance, summarise_weighted
 from hpcflow.posterior.target import Target
 
@@ -36,8 +37,10 @@ def refined(
     again: Callable[[int], tuple[Floats, Floats]],
     levels: Sequence[float],
     rng: np.random.Generator,
-) -> dict[str, NDArray[Any] | float | int]:
+) -> tuple[dict[str, NDArray[Any] | float | int], ExactPosterior | None]:
     """Return the weighted variables of a cluster of low efficiency, from more samples or else from the exact grid.
+
+    Of the second kind, the exact posterior as well.
 
     Args:
         target: the exact density.
@@ -52,11 +55,9 @@ def refined(
     other = importance(target.log_prob(more, one), log_q)
     theta = np.concatenate([theta, more])
     both = importance(np.concatenate([found.log_weight, other.log_weight]), np.zeros(len(theta)))
-    if both.effective >= LEAST_EFFECTIVE:
-        return weighed(theta, both, levels) | {"refined": 1}
-    exact = target.exact(one)
+    exact = None if both.effective >= LEAST_EFFECTIVE else target.exact(one)
     if exact is None:
-        return weighed(theta, both, levels) | {"refined": 1}
+        return weighed(theta, both, levels) | {"refined": 1}, None
     samples = exact.sample(len(theta), rng)
     summary = summarise_weighted(samples, np.full(len(samples), 1 / len(samples)), levels)
-    return {"log_evidence": exact.log_evidence, "efficiency": both.efficiency, "refined": 2, **summary}
+    return {"log_evidence": exact.log_evidence, "efficiency": both.efficiency, "refined": 2, **summary}, exact

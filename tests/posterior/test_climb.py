@@ -50,7 +50,7 @@ def test_it_reaches_the_top(density: object, top: Floats, loss: float, seed: int
 
 def test_it_never_ends_lower_than_it_began() -> None:
     for seed in range(5):
-        points, heights, noise = started(ridge, TOP + [1.0, 1.0, 0.2], 0.01, seed)
+        points, heights, noise = started(ridge, TOP + np.array([1.0, 1.0, 0.2]), 0.01, seed)
         _, height = climb(ridge, points, heights, LOW, HIGH, noise)
         assert height[0] > heights.max()
 
@@ -65,7 +65,7 @@ def test_hills_are_climbed_together_as_alone() -> None:
 
 def test_from_a_single_point_or_from_nothing_it_stays() -> None:
     points, heights, noise = started(ridge, TOP, 0.0, 1)
-    place, height = climb(ridge, points, heights, LOW, HIGH, noise)
+    place = climb(ridge, points, heights, LOW, HIGH, noise)[0]
     np.testing.assert_allclose(place[0], TOP, atol=1e-6)
     nowhere = climb(lambda t: np.full(len(t), -np.inf), points, np.full_like(heights, -np.inf), LOW, HIGH, noise)
     assert nowhere[1][0] == -np.inf

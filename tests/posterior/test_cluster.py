@@ -15,7 +15,10 @@ from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.posterior.cluster import Engine, Settings
+from hpcflow.posterior.exact import ExactModel
+from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.support import Support
+from hpcflow.posterior.target import Target
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
 from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.flags import Flag
@@ -25,8 +28,9 @@ torch.set_num_threads(1)
 PRIOR = Prior((Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 OBSERVER = Observer(relative_error=(0.0, 0.5), missing=0.1)
+EXACT = ("autoregressive", "exact")
 SETTINGS = Settings(samples=150, keep=40, predictive=30, modes=3, seed=5)
-families = pytest.mark.parametrize("family", FAMILIES)
+kinds = pytest.mark.parametrize("kind", [(family, "none") for family in FAMILIES] + [("cinn", "flow"), EXACT])
 Rows = dict[str, np.ndarray]
 
 
@@ -43,12 +47,18 @@ def support() -> Support:
 
 
 @cache
-def engine(family: str = "autoregressive", seed: int = 5) -> Engine:
+def target() -> Target:
+    return Target(Likelihood(simulator(), PRIOR, OBSERVER))
+
+
+@cache
+def engine(family: str = "autoregressive", polish: str = "none", seed: int = 5, refine: bool = False) -> Engine:
     torch.manual_seed(0)
     estimator = Estimator(PRIOR, BANDS, "absolute", {"family": family, "hidden": 8, "embedding_hidden": 8})
     estimator.features.fit(as_tensors(observed(200)))
     estimator.eval().requires_grad_(False)
-    return Engine(estimator, simulator(), support(), Settings(150, 40, 30, 3, seed))
+    settings = Settings(150, 40, 30, 3, seed, polish, refine)
+    return Engine(estimator, simulator(), support(), settings, target() if polish == "exact" else None)
 
 
 def observed(n: int, seed: int = 2) -> Photometry:
@@ -84,9 +94,9 @@ def assert_same(one: Rows, two: Rows) -> None:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
 
 
-@families
-def test_a_cluster_is_the_same_alone_and_in_any_order(family: str) -> None:
-    given, of = rows(), engine(family)
+@kinds
+def test_a_cluster_is_the_same_alone_and_in_any_order(kind: tuple[str, str]) -> None:
+    given, of = rows(), engine(*kind)
     together = of.infer(given)
     assert np.isfinite(together["theta"]).all()
     for i in (0, 3, 5):
@@ -95,9 +105,9 @@ def test_a_cluster_is_the_same_alone_and_in_any_order(family: str) -> None:
     assert_same(of.infer({k: v[order] for k, v in given.items()}), {k: v[order] for k, v in together.items()})
 
 
-@families
-def test_a_cluster_is_the_same_among_bad_rows(family: str) -> None:
-    given, of = rows(), engine(family)
+@kinds
+def test_a_cluster_is_the_same_among_bad_rows(kind: tuple[str, str]) -> None:
+    given, of = rows(), engine(*kind)
     clean = of.infer(given)
     bad = without(given, 1, [0, 1, 2, 3, 4], Reason.NOT_FINITE)
     bad = without(bad, 2, [0, 1, 2, 3], Reason.NEGATIVE)
@@ -108,7 +118,7 @@ def test_a_cluster_is_the_same_among_bad_rows(family: str) -> None:
     for row, flag in ((1, Flag.TOO_FEW_BANDS), (2, Flag.TOO_FEW_BANDS), (4, Flag.FAILED)):
         assert mixed["flag"][row] & flag
         for name, value in mixed.items():
-            assert name == "flag" or np.isnan(value[row]).all(), name
+            assert name in ("flag", "refined") or np.isnan(value[row]).all(), name
     assert mixed["flag"][1] & Flag.BAD_VALUE
     assert mixed["flag"][2] & Flag.NOT_DETECTED
     assert mixed["flag"][4] & Flag.DISTANCE_OUTSIDE_TRAINING
@@ -139,7 +149,8 @@ def test_a_cluster_without_one_band_has_a_posterior_and_nothing_predicted_in_tha
     assert np.isfinite(found["map_flux"][3]).all()
 
 
-def test_names_and_shapes_are_those_of_the_archive(tmp_path: Path) -> None:
+@kinds
+def test_names_and_shapes_are_those_of_the_archive(kind: tuple[str, str], tmp_path: Path) -> None:
     given = without(rows(), 1, [0, 1, 2, 3, 4], Reason.NOT_FINITE)
     n = len(given["galaxy"])
     catalogue = Catalogue(
@@ -163,10 +174,11 @@ def test_names_and_shapes_are_those_of_the_archive(tmp_path: Path) -> None:
         modes=SETTINGS.modes,
         parameters=PRIOR.parameters,
         attrs={},
+        weighted=kind == EXACT,
     )
     (partition,) = archive.partitions
     names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "reason")
-    found = engine().infer({name: archive.read(name, partition) for name in names})
+    found = engine(*kind).infer({name: archive.read(name, partition) for name in names})
     known = {*names, "ra", "dec", "cluster_class", "published"}
     dataset = archive.dataset()
     assert set(found) == {str(v) for v in dataset.variables if "cluster" in dataset[v].dims} - known
@@ -175,7 +187,9 @@ def test_names_and_shapes_are_those_of_the_archive(tmp_path: Path) -> None:
     archive.write(partition, found)
     kept = archive.dataset()
     np.testing.assert_array_equal(kept["flag"], found["flag"])
-    np.testing.assert_allclose(kept["theta"], found["theta"], atol=2e-4)
+    order = found["theta"][..., 0].argsort(axis=1)  # kept in the order of age
+    expected = np.take_along_axis(found["theta"], order[..., None], axis=1)
+    np.testing.assert_allclose(kept["theta"], expected, atol=2e-4)
     np.testing.assert_allclose(kept["quantile"], found["quantile"], rtol=1e-6)
     dataset.close()
     kept.close()
@@ -213,3 +227,45 @@ def test_no_rows_give_empty_arrays() -> None:
     found = engine().infer({name: value[:0] for name, value in rows().items()})
     assert all(len(value) == 0 for value in found.values())
     assert found["theta"].shape == (0, 40, 3)
+
+
+def test_weights_are_those_of_the_exact_posterior() -> None:
+    given = rows()
+    found = engine(*EXACT).infer(given)
+    for i in range(len(given["galaxy"])):
+        one = Photometry(*(given[name][i : i + 1] for name in ("flux", "sigma", "observed", "distance")))
+        expected = target().log_prob(found["theta"][i], one) - found["log_q"][i]
+        np.testing.assert_allclose(found["log_weight"][i], expected, rtol=1e-9)
+        at_modes = target().log_prob(found["mode"][i], one) - found["log_evidence"][i]
+        known = np.isfinite(found["mode_share"][i])
+        np.testing.assert_allclose(found["mode_log_p"][i, known], at_modes[known], rtol=1e-6)
+    np.testing.assert_array_equal((found["flag"] & Flag.LOW_EFFICIENCY) != 0, found["efficiency"] * 150 < 100)
+    assert (found["refined"] == 0).all()
+
+
+def test_on_the_exact_density_the_map_is_higher_than_any_sample_and_fits_no_worse() -> None:
+    given = rows()
+    plain, climbed = (engine("autoregressive", polish).infer(given) for polish in ("none", "exact"))
+    for i in range(len(given["galaxy"])):
+        one = Photometry(*(given[name][i : i + 1] for name in ("flux", "sigma", "observed", "distance")))
+        top = target().log_prob(climbed["map"][i : i + 1], one)[0]
+        assert top >= target().log_prob(plain["map"][i : i + 1], one)[0]
+        assert (np.diff(climbed["mode_log_p"][i][np.isfinite(climbed["mode_share"][i])]) <= 0).all()
+    assert np.median(climbed["chi2_map"]) < np.median(plain["chi2_map"]) / 10
+    np.testing.assert_array_equal(plain["theta"], climbed["theta"])
+
+
+def test_a_flow_that_knows_nothing_is_refined_to_the_exact_posterior() -> None:
+    given = rows(4)
+    found = engine(*EXACT, refine=True).infer(given)
+    assert (found["refined"] == 2).any()
+    assert ((found["flag"] & Flag.LOW_EFFICIENCY) != 0)[found["refined"] > 0].all()
+    model = ExactModel(Likelihood(simulator(), PRIOR, OBSERVER))
+    for i in np.flatnonzero(found["refined"] == 2):
+        posterior = model.posterior(
+            Photometry(*(given[k][i : i + 1] for k in ("flux", "sigma", "observed", "distance")))
+        )
+        samples = posterior.sample(4000, np.random.default_rng(1))
+        assert found["log_evidence"][i] == pytest.approx(posterior.log_evidence)
+        np.testing.assert_allclose(found["weighted_mean"][i], samples.mean(axis=0), atol=0.15)
+        assert (np.abs(found["mean"][i] - samples.mean(axis=0)) > 0.15).any()  # the flow's own are far off

@@ -36,8 +36,8 @@ def test_each_mode_reaches_the_top_of_its_own_hill(seed: int) -> None:
     samples = blobs(centres, shares, seed)
     before = one_cluster(mean_shift(torch.from_numpy(samples)[None]))
     after = polished(centres, shares, before, samples)
-    np.testing.assert_allclose(after.location, centres, atol=2e-3)
-    np.testing.assert_allclose(after.share, before.share)
+    np.testing.assert_allclose(after.location, centres, atol=5e-3)
+    np.testing.assert_allclose(after.share, shares, atol=0.03)
     assert (np.diff(after.density) < 0).all()
     assert np.abs(before.location - centres).max() > 0.02
 
@@ -47,11 +47,27 @@ def test_two_modes_of_one_hill_become_one_with_the_share_of_both() -> None:
     samples = blobs(centres, shares, 1)
     location = np.array([[0.7, 1.0], [1.4, 1.1], [np.nan, np.nan]])
     after = polished(centres, shares, Modes(location, np.array([0.6, 0.4, np.nan]), np.zeros(3)), samples)
-    np.testing.assert_allclose(after.location[0], centres[0], atol=2e-3)
+    np.testing.assert_allclose(after.location[0], centres[0], atol=5e-3)
     assert after.share[0] == pytest.approx(1.0)
     assert np.isnan(after.location[1:]).all()
     assert np.isnan(after.share[1:]).all()
     assert np.isnan(after.density[1:]).all()
+
+
+def test_a_thin_hill_that_mean_shift_misses_is_found_from_its_highest_sample() -> None:
+    rng = np.random.default_rng(1)
+    wide, thin = rng.standard_normal((3900, 2)), np.array([1.5, 0.5]) + 0.01 * rng.standard_normal((100, 2))
+    samples = np.concatenate([wide, thin])
+    before = one_cluster(mean_shift(torch.from_numpy(rng.permutation(samples))[None]))
+    assert np.abs(before.location[0] - [1.5, 0.5]).max() > 0.3
+
+    def log_p(theta: np.ndarray) -> np.ndarray:
+        narrow = -((theta - [1.5, 0.5]) ** 2).sum(axis=1) / (2 * 0.01**2) + np.log(0.025 / 0.01**2)
+        return np.logaddexp(-(theta**2).sum(axis=1) / 2 + np.log(0.975), narrow)
+
+    after = polish(log_p, log_p(samples), samples, before, PRIOR, rng.standard_normal((ROUNDS, ROWS, 2)))
+    np.testing.assert_allclose(after.location[0], [1.5, 0.5], atol=1e-3)
+    np.testing.assert_allclose(after.location[1], [0, 0], atol=0.05)
 
 
 def test_the_order_is_that_of_the_density_not_of_the_samples() -> None:

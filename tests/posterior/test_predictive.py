@@ -56,6 +56,27 @@ def test_ranks_are_uniform_where_truth_and_prediction_are_of_one_law(law: str, f
             assert (middle > 0.6) == (seen == "too wide")
 
 
+@pytest.mark.parametrize("shift", [0.0, 6.0])
+def test_the_p_value_is_small_where_no_sample_explains_the_observation(shift: float) -> None:
+    rng = np.random.default_rng(4)
+    sigma, found = np.full(5, 0.1), []
+    for _ in range(300):
+        flux = 1 + 0.1 * rng.standard_normal(5) + 0.1 * shift * np.array([1, -1, 0, 0, 0])
+        posterior = 1 + 0.01 * rng.standard_normal((200, 5))  # next to nothing was learned of the fluxes' scatter
+        found.append(float(predictive(posterior, flux, sigma, "normal", rng, LEVELS)["predictive_p"]))
+    if shift:
+        assert np.mean(found) < 0.01
+    else:
+        assert stats.kstest(found, "uniform").pvalue > 1e-3
+
+
+def test_bands_that_are_not_observed_count_nothing_in_the_p_value() -> None:
+    flux, sigma = np.array([1.0, 1.0, np.nan]), np.array([0.1, 0.1, np.nan])
+    posterior = np.ones((50, 3))
+    found = predictive(posterior, flux, sigma, "normal", np.random.default_rng(1), LEVELS)
+    assert found["predictive_p"] == 1.0  # an observation that is hit exactly is never farther away
+
+
 @laws
 def test_mean_and_quantiles_are_those_of_the_law(law: str) -> None:
     true, sigma = np.full((40_000, 2), 3.0), np.array([0.3, 0.9])
@@ -75,6 +96,7 @@ def test_a_band_that_was_not_observed_has_no_prediction_and_changes_no_other(law
     whole = predictive(true, flux, sigma, law, np.random.default_rng(5), LEVELS)
     flux[1] = sigma[1] = np.nan
     found = predictive(true, flux, sigma, law, np.random.default_rng(5), LEVELS)
+    assert np.isfinite(found.pop("predictive_p"))
     for name, value in found.items():
         assert np.isnan(value[1]).all()
         np.testing.assert_array_equal(value[[0, 2]], whole[name][[0, 2]])

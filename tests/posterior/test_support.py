@@ -102,7 +102,7 @@ def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
     raised = Flag(0)
     for _, expected in CASES.values():
         raised |= expected
-    later = Flag.POOR_FIT | Flag.FAILED
+    later = Flag.POOR_FIT | Flag.FAILED | Flag.LOW_EFFICIENCY | Flag.UNLIKELY
     elsewhere = Flag.DISTANCE_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING | Flag.UPPER_LIMIT
     assert raised | later | elsewhere == sum(Flag)
 
