@@ -93,23 +93,43 @@ def tiny(tmp_path: Path, write_config: Callable[..., Path]) -> Callable[..., Pat
 
 
 @pytest.fixture(scope="session")
-def inferred(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path]) -> "Run":
+def here() -> "Callable[..., None]":
+    """Give a function that runs a stage's partitions in this process, in place of `run_missing`."""
+
+    def run_here(
+        stage: str, run: "Run", task: Callable[..., None], everything: Any, missing: Any, workers: int
+    ) -> None:
+        from hpcflow.flow.precision import as_worker
+
+        with as_worker():
+            for partition in missing:
+                task(str(run.path), partition)
+
+    return run_here
+
+
+@pytest.fixture(scope="session")
+def inferred(
+    tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path], here: Callable[..., None]
+) -> "Run":
     """Give a small run with every stage up to inference done; tests must not change it."""
     from hpcflow.config import load_config
+    from hpcflow.stages import infer, simulate
     from hpcflow.stages.build import build_survey_simulator
-    from hpcflow.stages.infer import infer
     from hpcflow.stages.mock import make_mock
     from hpcflow.stages.run import Run
-    from hpcflow.stages.simulate import simulate
     from hpcflow.stages.train import train_flow
 
     folder = tmp_path_factory.mktemp("inferred")
     config = load_config(write_config(folder), [f"infer.catalogues=[{folder / 'mock.fits'}]"])
     make_mock(build_survey_simulator(config), config.model.bands, 50, 2, folder)
     run = Run(folder / "run")
-    simulate(config, run, 1)
-    train_flow(config, run, 1)
-    infer(config, run, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulate, "run_missing", here)
+        patch.setattr(infer, "run_missing", here)
+        simulate.simulate(config, run, 1)
+        train_flow(config, run, 1)
+        infer.infer(config, run, 1)
     return run
 
 

@@ -1,8 +1,11 @@
 """Faster float32 matrix products, taken only where they are still float32."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-__all__ = ["fast_matmul", "one_thread"]
+__all__ = ["as_worker", "fast_matmul", "one_thread"]
 
 TOLERANCE = 5e-6
 
@@ -28,3 +31,15 @@ def one_thread() -> None:
     """Prepare a worker process that shares its machine with others: one thread, fast products."""
     torch.set_num_threads(1)
     fast_matmul()
+
+
+@contextmanager
+def as_worker() -> Iterator[None]:
+    """Compute for a while as worker processes do, to the last bit."""
+    threads, product = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    one_thread()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision(product)

@@ -8,7 +8,7 @@ from astropy.table import Column, Table
 
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
-from hpcflow.flow.precision import one_thread
+from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.sampling import keyed_noise, sample_cluster
 from hpcflow.stages.infer import flow_of
@@ -49,12 +49,12 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
     refuse_other_sources(folder.posteriors, archive.attrs, there)
     row, partition = _find(archive, cluster_id, galaxy and normalise_galaxy(galaxy))
     one = {name: archive.read(name, partition)[row : row + 1] for name in NAMES}
-    one_thread()
     estimator = checkpoint.load(flow)
     key = (one["galaxy"][0], one["cluster_id"][0])
     noise = keyed_noise(archive.attrs["seed"], key, archive.attrs["samples_drawn"], estimator.flow.dim)
     photometry = Photometry(one["flux"], one["sigma"], one["observed"], one["distance"])
-    theta, log_q = sample_cluster(estimator.flow, estimator.condition(photometry)[0], noise)
+    with as_worker():
+        theta, log_q = sample_cluster(estimator.flow, estimator.condition(photometry)[0], noise)
     text = "log of the flow's density, per declared units"
     return Table(
         [

@@ -182,12 +182,15 @@ class PosteriorArchive:
             return empty
         if empty.dtype.kind in "iu" and values.dtype.kind == "f":
             values = np.where(np.isnan(values), empty, values)
-        return values.astype(empty.dtype)
+        with np.errstate(over="ignore"):  # what is absurd becomes infinite
+            return values.astype(empty.dtype)
 
 
 def _photometry(catalogue: Catalogue, systematic: float, parameters: Sequence[Parameter]) -> dict[str, NDArray[Any]]:
     """Return the variables that are known before any posterior is."""
     nothing = np.full(len(catalogue), np.nan)
+    with np.errstate(over="ignore"):  # an absurd error is infinite, and flagged
+        sigma = add_systematic(catalogue.flux, catalogue.sigma, systematic)
     return {
         "galaxy": catalogue.galaxy,
         "cluster_id": catalogue.cluster_id,
@@ -196,7 +199,7 @@ def _photometry(catalogue: Catalogue, systematic: float, parameters: Sequence[Pa
         "distance": catalogue.distance,
         "cluster_class": catalogue.cluster_class,
         "flux": catalogue.flux,
-        "sigma": add_systematic(catalogue.flux, catalogue.sigma, systematic),
+        "sigma": sigma,
         "observed": catalogue.observed,
         "reason": catalogue.reason,
         "published": np.stack([catalogue.published.get(p.name, nothing) for p in parameters], axis=1),

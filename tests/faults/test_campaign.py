@@ -36,6 +36,7 @@ class Campaign:
 
     command: tuple[str, ...]
     store: str
+    partitions: int
     folder: Path
 
     def start(self, run: Path) -> "subprocess.Popen[bytes]":
@@ -75,16 +76,16 @@ def simulating(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[
     # With a free R_V the sum over wavelengths is taken: slow enough to be killed in the middle of it.
     model = {"bands": bands, "parameters": parameters, "fixed": {"metallicity": 0.02}}
     config = write_config(folder, model=model, simulate={"n": 60_000, "partition": 1000, "seed": 3})
-    return Campaign(("simulate", str(config)), "simulations.zarr", folder)
+    return Campaign(("simulate", str(config)), "simulations.zarr", 60, folder)
 
 
 @pytest.fixture(scope="module")
 def inferring(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path], inferred: Run) -> Campaign:
     folder = tmp_path_factory.mktemp("infer")
-    catalogues = make_catalogue(inferred.config(), 800, folder)
+    catalogues = make_catalogue(inferred.config(), 400, folder)
     infer = {"samples": 1000, "keep": 50, "predictive": 30, "partition": 16, "flow": str(inferred.path)}
     config = write_config(folder, infer={**infer, "catalogues": catalogues})
-    return Campaign(("infer", str(config)), "posteriors.zarr", folder)
+    return Campaign(("infer", str(config)), "posteriors.zarr", 25, folder)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +109,7 @@ def test_whoever_is_killed_the_store_is_the_same(
     chance = random.Random(f"{what} {seed}")
     run = campaign.folder / f"{what}-{seed}"
     driver = campaign.start(run)
-    wanted, deadline = chance.randrange(0, 40), time.monotonic() + 120
+    wanted, deadline = chance.randrange(0, campaign.partitions * 4 // 5), time.monotonic() + 120
     while (
         driver.poll() is None
         and time.monotonic() < deadline

@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from hpcflow.errors import InputError
+from hpcflow.model.prior import Parameter
 from hpcflow.stages import export as stage
 from hpcflow.stages.export import export
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.clusters import Catalogue
 from hpcflow.store.flags import Flag
 
 
@@ -50,6 +53,45 @@ def test_blocks_make_no_difference(
     else:
         table = Table.read(export(run, ending))
         assert table["cluster_id"].tolist() == PosteriorArchive.open(run.posteriors).read("cluster_id").tolist()
+
+
+def test_weighted_numbers_are_there_where_the_archive_has_them(tmp_path: Path) -> None:
+    n, shape = 3, (3, 2)
+    catalogue = Catalogue(
+        galaxy=np.array(["NGC1566"] * n),
+        cluster_id=np.array(["1", "2", "33"]),
+        ra=np.zeros(n),
+        dec=np.zeros(n),
+        distance=np.ones(n),
+        cluster_class=np.ones(n, dtype=np.int64),
+        bands=("F555W", "odd-name"),
+        flux=np.ones(shape),
+        sigma=np.ones(shape),
+        reason=np.zeros(shape, dtype=np.uint8),
+    )
+    parameters = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("r_v", 2, 5))
+    archive = PosteriorArchive.create(
+        Run(tmp_path).posteriors,
+        catalogue=catalogue,
+        systematic=0.0,
+        samples=4,
+        modes=1,
+        parameters=parameters,
+        attrs={},
+        weighted=True,
+    )
+    found = {"efficiency": np.full(n, 0.25), "refined": np.array([0, 2, 1]), "weighted_quantile": np.full((n, 3, 2), 7)}
+    archive.write(archive.partitions[0], {"theta": np.full((n, 4, 2), np.nan), **found})
+    path = export(Run(tmp_path), "fits")
+    table, header = Table.read(path), fits.getheader(path, 1)
+    says = {name: header[f"TCOMM{i}"] for i, name in enumerate(table.colnames, start=1)}
+    assert table["efficiency"].tolist() == [0.25] * n
+    assert table["refined"].tolist() == [0, 2, 1]
+    assert "2 exact_grid" in says["refined"]
+    assert table["log_age_weighted_q50"].tolist() == [7] * n
+    assert says["log_age_weighted_q50"].startswith("50% quantile of the marginal posteriors, of weighted")
+    assert {"log_evidence", "log_p_mode1", "r_v_weighted_mean", "odd_name_flux"} <= set(table.colnames)
+    assert table["cluster_id"].tolist() == ["1", "2", "33"]
 
 
 def test_one_galaxy(inferred: Run, copied: Callable[[Run], Run]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpcflow.errors import FailedPartitionsError, InputError
-from hpcflow.stages.infer import infer
+from hpcflow.stages import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.verify_archive import verify_archive
 
@@ -20,7 +20,9 @@ def test_a_sound_archive_is_sound(inferred: Run) -> None:
     assert verify_archive(inferred) == 4
 
 
-def test_harm_is_named_and_made_anew(inferred: Run, copied: Callable[[Run], Run]) -> None:
+def test_harm_is_named_and_made_anew(
+    inferred: Run, copied: Callable[[Run], Run], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = copied(inferred)
     sound = files(run.posteriors)
     (run.posteriors / "theta" / "c" / "1" / "0" / "0").unlink()
@@ -28,7 +30,8 @@ def test_harm_is_named_and_made_anew(inferred: Run, copied: Callable[[Run], Run]
     torn.write_bytes(torn.read_bytes()[:-9])
     with pytest.raises(FailedPartitionsError, match=re.compile("2 partitions are damaged, first 1 .*hpcflow infer")):
         verify_archive(run)
-    infer(run.config(), run, 1)
+    monkeypatch.setattr(infer, "run_missing", here)
+    infer.infer(run.config(), run, 1)
     assert files(run.posteriors) == sound
 
 
