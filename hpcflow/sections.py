@@ -229,6 +229,9 @@ class Infer(Section):
     keep: Annotated[int, Field(ge=1)] = 1000
     predictive: Annotated[int, Field(ge=10)] = 500
     modes: Annotated[int, Field(ge=1, le=10)] = 3
+    weights: bool = True  # where the likelihood is tractable
+    polish: Literal["auto", "exact", "flow", "none"] = "auto"  # density that modes are climbed on; auto: exact if it is
+    refine: bool = False  # more samples, then the exact grid, for clusters with few effective samples
     partition: Annotated[int, Field(gt=0)] | None = None  # clusters done and written at once; by their number if null
     seed: int = 1
 
@@ -237,6 +240,13 @@ class Infer(Section):
         for name, wanted in (("keep", self.keep), ("predictive", self.predictive)):
             if wanted > self.samples:
                 raise ValueError(f"{name} = {wanted} is more than samples = {self.samples}; lower it")
+        return self
+
+    @model_validator(mode="after")
+    def _weighs_what_it_refines(self) -> "Infer":
+        for name, wanted in (("refine: true", self.refine), ("polish: exact", self.polish == "exact")):
+            if wanted and not self.weights:
+                raise ValueError(f"{name} needs weights: true, as it is done with the exact density")
         return self
 
 

@@ -1,46 +1,84 @@
 """From photometry to everything the archive says of a cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
-from hpcflow.posterior.modes import mean_shift
+from hpcflow.posterior.climb import ROUNDS, ROWS
+from hpcflow.posterior.importance import Importance, importance
+from hpcflow.posterior.modes import mean_shift, one_cluster
+from hpcflow.posterior.polish import polish
 from hpcflow.posterior.predictive import chi2, predictive, simulate
 from hpcflow.posterior.sampling import keyed_noise, sample_cluster, summarise
 from hpcflow.posterior.support import Support
+from hpcflow.posterior.target import Target
+from hpcflow.posterior.weighing import LEAST_EFFECTIVE, refined, weighed
 from hpcflow.store.archive import QUANTILES
 from hpcflow.store.flags import Flag
 from hpcflow.store.partitions import rng_for
 
 __all__ = ["Engine", "Settings"]
 
+Key = tuple[str, str]
+Floats = NDArray[np.floating]
+Density = Callable[[Floats], Floats]
+
 NO_POSTERIOR = Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING
 POOR_CHI2 = 10.0
+LEAST_P = 1e-3
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How many samples to draw, to keep and to re-simulate, how many modes, and the seed."""
+    """What is computed of each cluster.
+
+    Args:
+        samples, keep, predictive: how many to draw, to keep and to re-simulate.
+        modes: how many to keep at the most.
+        seed: of all random numbers.
+        polish: the density that modes are climbed on: "exact" (where there is a target), "flow" or "none".
+        refine: whether clusters of low efficiency are sampled again.
+    """
 
     samples: int
     keep: int
     predictive: int
     modes: int
     seed: int
+    polish: str = "none"
+    refine: bool = False
 
 
 class Engine:
-    """An estimator, a simulator and settings, loaded once and used on partition after partition."""
+    """An estimator, a simulator and settings, loaded once and used on partition after partition.
 
-    def __init__(self, estimator: Estimator, simulator: Simulator, support: Support, settings: Settings) -> None:
+    Args:
+        estimator: the trained flow.
+        simulator: of unit-mass fluxes.
+        support: what the flow was trained on.
+        settings: what to compute.
+        target: the exact posterior density, where it is tractable: with it samples have weights.
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        simulator: Simulator,
+        support: Support,
+        settings: Settings,
+        target: Target | None = None,
+    ) -> None:
         self._estimator, self._simulator, self._support, self._settings = estimator, simulator, support, settings
+        self._target = target
         names = estimator.prior.names
         self._columns, self._mass = [names.index(p) for p in simulator.parameters], names.index("log_mass")
 
@@ -64,45 +102,97 @@ class Engine:
                 continue
             for name, value in found.items():
                 out[name][i] = value
-            if not found["chi2_map"] <= POOR_CHI2:
-                flag[i] |= int(Flag.POOR_FIT)
+            flag[i] |= int(self._judged(found))
         return {**out, "flag": flag}
 
-    def _cluster(self, one: Photometry, key: tuple[str, str]) -> dict[str, Any] | None:
+    def _judged(self, found: Mapping[str, Any]) -> Flag:
+        """Return what a cluster's own posterior says against it."""
+        flag = Flag(0)
+        if not found["chi2_map"] <= POOR_CHI2:
+            flag |= Flag.POOR_FIT
+        if not found["predictive_p"] > LEAST_P:
+            flag |= Flag.UNLIKELY
+        if self._target and not found["efficiency"] * self._settings.samples >= LEAST_EFFECTIVE:
+            flag |= Flag.LOW_EFFICIENCY
+        return flag
+
+    def _cluster(self, one: Photometry, key: Key) -> dict[str, Any] | None:
         """Return one cluster's variables, or None if anything came out that is not a number."""
-        settings, flow = self._settings, self._estimator.flow
-        noise = keyed_noise(settings.seed, key, settings.samples, flow.dim)
+        settings = self._settings
         x = self._estimator.condition(one)[0]
-        theta, log_q = sample_cluster(flow, x, noise)
-        if not (torch.isfinite(theta).all() and torch.isfinite(log_q).all()):
+        noise = keyed_noise(settings.seed, key, settings.samples, self._estimator.flow.dim)
+        theta, log_q = (a.numpy() for a in sample_cluster(self._estimator.flow, x, noise))
+        if not (np.isfinite(theta).all() and np.isfinite(log_q).all()):
             return None
-        modes = mean_shift(theta[None], settings.modes)
-        location = modes.location[0]
-        if not torch.isfinite(location[0]).all():
+        modes = one_cluster(mean_shift(torch.from_numpy(theta)[None], settings.modes))
+        if not np.isfinite(modes.location[0]).all():
             return None
-        with torch.inference_mode():
-            mode_log_q = flow.log_prob(location[None].float(), x[None])[0]
-        points = np.concatenate([location[:1].numpy(), theta[: settings.predictive].double().numpy()])
-        flux, sigma, observed, distance = (a[0] for a in one)
-        true = simulate(self._simulator, self._columns, self._mass, points, float(distance))
-        rng = rng_for(settings.seed, "predictive", *key)
+        densities = {"flow": (self._log_q(x), log_q)}
+        weights: dict[str, Any] = {}
+        if self._target:
+            log_p = self._target.log_prob(theta, one)
+            densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
+            weights = self._weigh(one, key, x, theta, importance(log_p, log_q))
+        if settings.polish in densities:
+            climbers = rng_for(settings.seed, "polish", *key).standard_normal((ROUNDS, ROWS, theta.shape[1]))
+            modes = polish(*densities[settings.polish], theta, modes, self._estimator.prior, climbers)
+        at_modes = {name: density(modes.location) for name, (density, _) in densities.items()}
+        if self._target:
+            weights["mode_log_p"] = at_modes["exact"] - weights["log_evidence"]
         return {
-            "theta": theta[: settings.keep].numpy(),
-            "log_q": log_q[: settings.keep].numpy(),
-            "mode": location.numpy(),
-            "mode_share": modes.share[0].numpy(),
-            "mode_log_q": mode_log_q.numpy(),
-            "map": location[0].numpy(),
-            "map_flux": true[0],
-            "chi2_map": chi2(true[0], flux, sigma, observed, flow.dim),
+            "theta": theta[: settings.keep],
+            "log_q": log_q[: settings.keep],
+            "mode": modes.location,
+            "mode_share": modes.share,
+            "mode_log_q": at_modes["flow"],
+            "map": modes.location[0],
             **summarise(theta, log_q, QUANTILES),
+            **self._simulated(one, key, modes.location[0], theta[: settings.predictive]),
+            **weights,
+        }
+
+    def _log_q(self, x: Tensor) -> Density:
+        """Return the flow's log-density of points (n, D), given features (F,); NaN at those that are not there."""
+
+        @torch.inference_mode()
+        def log_q(theta: Floats) -> Floats:
+            points = torch.from_numpy(theta).float()[None]
+            return np.where(np.isfinite(theta).all(axis=1), self._estimator.flow.log_prob(points, x[None])[0], np.nan)
+
+        return log_q
+
+    def _weigh(self, one: Photometry, key: Key, x: Tensor, theta: Floats, found: Importance) -> dict[str, Any]:
+        """Return the archive's variables that come of weights."""
+        assert self._target is not None
+        settings = self._settings
+        weights = {"log_weight": found.log_weight[: settings.keep]}
+        if not settings.refine or found.effective >= LEAST_EFFECTIVE:
+            return weights | weighed(theta, found, QUANTILES)
+
+        def again(n: int) -> tuple[Floats, Floats]:
+            noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
+            more, log_q = sample_cluster(self._estimator.flow, x, noise)
+            return more.numpy(), log_q.numpy()
+
+        rng = rng_for(settings.seed, "exact", *key)
+        return weights | refined(self._target, one, theta, found, again, QUANTILES, rng)
+
+    def _simulated(self, one: Photometry, key: Key, best: Floats, theta: Floats) -> dict[str, Any]:
+        """Return the archive's variables that come of simulating the MAP (D,) and samples (n, D) again."""
+        flux, sigma, observed, distance = (a[0] for a in one)
+        points = np.concatenate([best[None], theta.astype(np.float64)])
+        true = simulate(self._simulator, self._columns, self._mass, points, float(distance))
+        rng = rng_for(self._settings.seed, "predictive", *key)
+        return {
+            "map_flux": true[0],
+            "chi2_map": chi2(true[0], flux, sigma, observed, len(best)),
             **predictive(true[1:], flux, sigma, self._support.observer.noise, rng, QUANTILES),
         }
 
     def _nothing(self, n: int) -> dict[str, NDArray[Any]]:
         """Return the variables of n clusters of which nothing is known."""
         settings, dim, bands = self._settings, self._estimator.flow.dim, len(self._estimator.bands)
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "theta": (settings.keep, dim),
             "log_q": (settings.keep,),
             "mode": (settings.modes, dim),
@@ -119,5 +209,18 @@ class Engine:
             "predictive_mean": (bands,),
             "predictive_quantile": (bands, len(QUANTILES)),
             "predictive_rank": (bands,),
+            "predictive_p": (),
         }
-        return {name: np.full((n, *shape), np.nan) for name, shape in shapes.items()}
+        weighted: dict[str, tuple[int, ...]] = {
+            "log_weight": (settings.keep,),
+            "log_evidence": (),
+            "efficiency": (),
+            "weighted_mean": (dim,),
+            "weighted_std": (dim,),
+            "weighted_quantile": (len(QUANTILES), dim),
+            "mode_log_p": (settings.modes,),
+        }
+        if self._target:
+            shapes |= weighted
+        nothing = {name: np.full((n, *shape), np.nan) for name, shape in shapes.items()}
+        return nothing | ({"refined": np.zeros(n, np.uint8)} if self._target else {})

@@ -7,12 +7,12 @@ kernel shrunk to the samples' own covariance around it.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Modes", "mean_shift"]
+__all__ = ["Modes", "mean_shift", "one_cluster"]
 
 STARTS = 32
 ITERATIONS = 30
@@ -31,9 +31,14 @@ class Modes(NamedTuple):
     kernel's. Where a posterior has fewer modes the rest are NaN.
     """
 
-    location: Tensor
-    share: Tensor
-    density: Tensor
+    location: Any  # tensors, or numpy arrays of one posterior, without the first axis
+    share: Any
+    density: Any
+
+
+def one_cluster(modes: Modes) -> Modes:
+    """Return the modes of the first posterior as numpy arrays (M, D) and (M,)."""
+    return Modes(*(part[0].double().numpy() for part in modes))
 
 
 def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) -> Modes:

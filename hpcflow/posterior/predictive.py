@@ -44,16 +44,19 @@ def predictive(
 
     Returns:
         predictive_mean (B,), predictive_quantile (B, Q) and predictive_rank (B,), the share of the predictive below
-        the observation; NaN in bands that were not observed.
+        the observation; NaN in bands that were not observed. predictive_p (), the share of the predictive that lies
+        farther from the sample it was made of than the observation does, in chi^2.
     """
     seen = np.isfinite(sigma)
     drawn = NOISE[noise](true, np.where(seen, sigma, 0.0), rng.standard_normal(true.shape))
     drawn = np.where(seen, drawn, np.nan)
+    away = [np.nansum(((fluxes - true) / sigma) ** 2, axis=1) for fluxes in (drawn, flux)]
     rank = np.where(seen, (drawn < flux).mean(axis=0), np.nan)
     return {
         "predictive_mean": drawn.mean(axis=0),
         "predictive_quantile": np.quantile(drawn, levels, axis=0).T,
         "predictive_rank": rank,
+        "predictive_p": (away[0] >= away[1]).mean(),
     }
 
 

@@ -13,6 +13,10 @@ from hpcflow.store.partitions import rng_for
 
 __all__ = ["keyed_noise", "sample_cluster", "summarise"]
 
+Floats = NDArray[np.floating]
+
+TILE = 2500  # rows through the network at once: what lies between its layers stays in the processor's cache
+
 
 def keyed_noise(seed: int, key: Sequence[object], n: int, dim: int) -> Tensor:
     """Return the standard normal noise (n, D) that belongs to a cluster, whoever its neighbours are."""
@@ -24,21 +28,23 @@ def keyed_noise(seed: int, key: Sequence[object], n: int, dim: int) -> Tensor:
 def sample_cluster(flow: Flow, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Return samples (n, D) in declared units and log q (n,) for one cluster's features x (F,) and noise (n, D).
 
-    A cluster is one tile of fixed shape through the network: how matrix products round may depend on the number
-    of rows, so tiles are never joined.
+    A cluster goes through the network alone, in tiles of fixed shape: how matrix products round may depend on the
+    number of rows.
     """
-    theta, log_q = flow.transform(noise[None], x[None])
-    return theta[0], log_q[0]
+    tiles = noise.split(TILE) if noise.device.type == "cpu" else [noise]
+    parts = [flow.transform(tile[None], x[None]) for tile in tiles]
+    theta, log_q = (torch.cat(part, dim=1)[0] for part in zip(*parts, strict=True))
+    return theta, log_q
 
 
-def summarise(theta: Tensor, log_q: Tensor, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
+def summarise(theta: Floats, log_q: Floats, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
     """Return quantile (Q, D), mean, std (D,), covariance (D, D) and entropy () of samples (n, D) with log q (n,)."""
-    points = theta.double()
-    covariance = torch.cov(points.T)
+    points = np.ascontiguousarray(theta.T, dtype=np.float64)
+    covariance = np.cov(points)
     return {
-        "quantile": torch.quantile(points, torch.tensor(levels, dtype=points.dtype), dim=0).numpy(),
-        "mean": points.mean(dim=0).numpy(),
-        "std": covariance.diagonal().sqrt().numpy(),
-        "covariance": covariance.numpy(),
-        "entropy": -log_q.double().mean().numpy(),
+        "quantile": np.quantile(np.sort(points, axis=1), levels, axis=1),
+        "mean": points.mean(axis=1),
+        "std": np.sqrt(np.diagonal(covariance)),
+        "covariance": covariance,
+        "entropy": -log_q.mean(dtype=np.float64),
     }

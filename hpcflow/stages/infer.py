@@ -13,7 +13,8 @@ from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.support import Support
-from hpcflow.stages.build import build_prior, config_of, simulator_of
+from hpcflow.posterior.target import Target
+from hpcflow.stages.build import build_likelihood, build_prior, config_of, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
@@ -36,13 +37,16 @@ def infer(config: Config, run: Run, workers: int) -> None:
     description = checkpoint.read_description(flow)
     checkpoint.load(flow)  # damaged weights are said here, not by every worker
     _refuse_another_model(flow, Config.model_validate(description["config"]).plain(), config.plain())
+    target, weighed_by = _target(config)
+    says = {"log_weight": weighed_by, "polish": _polish(config.infer.polish, target)}
     catalogue = read_catalogues(config)
     run.begin("infer", config)
     with log_to(run.logs, "infer"):
         for band, counts in catalogue.counts().items():
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
         sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
-        archive = _open_or_create(config, run, catalogue, sources, description)
+        says["source"] = description["source"]
+        archive = _open_or_create(config, run, catalogue, sources, says, weighted=target is not None)
         run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), workers)
 
 
@@ -90,9 +94,39 @@ def _engine(run: str) -> Engine:
     one_thread()
     folder = flow_of(config_of(run), Run(Path(run)))
     wanted = config_of(run).infer
-    settings = Settings(wanted.samples, wanted.keep, wanted.predictive, wanted.modes, wanted.seed)
+    target, _ = _target(config_of(run))
+    settings = Settings(
+        samples=wanted.samples,
+        keep=wanted.keep,
+        predictive=wanted.predictive,
+        modes=wanted.modes,
+        seed=wanted.seed,
+        polish=_polish(wanted.polish, target),
+        refine=wanted.refine,
+    )
     support = Support.from_plain(checkpoint.read_description(folder)["support"])
-    return Engine(checkpoint.load(folder), simulator_of(run), support, settings)
+    return Engine(checkpoint.load(folder), simulator_of(run), support, settings, target)
+
+
+def _target(config: Config) -> tuple[Target | None, str]:
+    """Return the exact density that samples are weighed by, where there is one, and what the archive says of it."""
+    if not config.infer.weights:
+        return None, "none: infer.weights is false"
+    try:
+        return Target(build_likelihood(config)), "by the likelihood that training's observations have"
+    except InputError as e:
+        return None, f"none: {e}"
+
+
+def _polish(wanted: str, target: Target | None) -> str:
+    """Return the density that modes are climbed on.
+
+    Raises:
+        InputError: if it is to be the exact one, and there is none.
+    """
+    if wanted == "exact" and target is None:
+        raise InputError("infer.polish: exact needs a model whose likelihood is tractable; use auto, flow or none")
+    return ("exact" if target else "none") if wanted == "auto" else wanted
 
 
 def flow_of(config: Config, run: Run) -> Path:
@@ -110,7 +144,7 @@ def _refuse_another_model(flow: Path, trained: dict[str, Any], config: dict[str,
 
 
 def _open_or_create(
-    config: Config, run: Run, catalogue: Catalogue, sources: dict[str, str], description: dict[str, Any]
+    config: Config, run: Run, catalogue: Catalogue, sources: dict[str, str], says: dict[str, str], weighted: bool
 ) -> PosteriorArchive:
     if run.posteriors.exists():
         archive = PosteriorArchive.open(run.posteriors)
@@ -119,12 +153,11 @@ def _open_or_create(
     versions = provenance()
     attrs = {
         **sources,
+        **says,
         "title": f"posteriors of star clusters: {config.name}",
-        "source": description["source"],
         "seed": config.infer.seed,
         "samples_drawn": config.infer.samples,
         "systematic": config.observe.systematic,
-        "log_weight": "none: samples are the flow's own, not reweighted by a likelihood",
         "hpcflow": versions["versions"]["starcluster-hpcflow"],
         "git": versions["git"],
     }
@@ -137,6 +170,7 @@ def _open_or_create(
         modes=config.infer.modes,
         parameters=build_prior(config).parameters,
         attrs=attrs,
+        weighted=weighted,
     )
 
 

@@ -20,6 +20,8 @@ class Flag(IntFlag):
     BANDS_OUTSIDE_TRAINING = 128
     POOR_FIT = 256
     FAILED = 512
+    LOW_EFFICIENCY = 1024
+    UNLIKELY = 2048
     UPPER_LIMIT = 4096
 
 
@@ -34,6 +36,8 @@ MEANINGS = {
     Flag.BANDS_OUTSIDE_TRAINING: "the flow was never trained without this cluster's missing bands: no posterior",
     Flag.POOR_FIT: "the reduced chi^2 of the re-simulated MAP is above 10",
     Flag.FAILED: "the computation failed: no posterior",
+    Flag.LOW_EFFICIENCY: "fewer than 100 effective samples: the flow is far from the exact posterior here",
+    Flag.UNLIKELY: "predictive p-value below 0.001: the model hardly makes such photometry",
     Flag.UPPER_LIMIT: "a band is not detected and counts as an upper limit: its flux may be zero or negative",
 }
 

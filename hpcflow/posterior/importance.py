@@ -1,0 +1,80 @@
+"""Importance weights: the flow's samples held against the likelihood itself, where that can be written down.
+
+A sample's weight is p(photometry | theta) p(theta) / q(theta | photometry). Weighted, samples of any flow that reaches
+everywhere are samples of the exact posterior; the mean weight is the evidence, and how uneven weights are says how far
+the flow is from it (Dax et al. 2023, PRL 130, 171403).
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+__all__ = ["Importance", "importance", "summarise_weighted"]
+
+Floats = NDArray[np.floating]
+
+
+class Importance(NamedTuple):
+    """Weights of n samples.
+
+    log_weight: (n,) not normalised; -inf of samples that cannot be. share: (n,) the same, adding up to 1, or to 0 where
+    no sample can be. log_evidence: log of the mean weight. efficiency: effective sample size over n (Kish 1965).
+    """
+
+    log_weight: Floats
+    share: Floats
+    log_evidence: float
+    efficiency: float
+
+    @property
+    def effective(self) -> float:
+        """The effective sample size."""
+        return self.efficiency * len(self.share)
+
+
+def importance(log_p: Floats, log_q: Floats) -> Importance:
+    """Weigh samples that were drawn from q.
+
+    Args:
+        log_p: (n,) log of likelihood times prior, not normalised; -inf where there is none.
+        log_q: (n,) log of the density they were drawn from.
+
+    >>> found = importance(np.log([1.0, 3.0]), np.log([0.5, 0.5]))
+    >>> round(float(np.exp(found.log_evidence)), 6), round(found.efficiency, 6)
+    (4.0, 0.8)
+    """
+    log_weight = np.asarray(log_p, dtype=np.float64) - log_q
+    total = float(logsumexp(log_weight))
+    if total == -np.inf:
+        return Importance(log_weight, np.zeros(len(log_weight)), total, 0.0)
+    share = np.exp(log_weight - total)
+    return Importance(log_weight, share, total - float(np.log(len(share))), float(1 / (share**2).sum() / len(share)))
+
+
+def summarise_weighted(theta: Floats, share: Floats, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
+    """Return weighted_quantile (Q, D), weighted_mean and weighted_std (D,) of samples (n, D) with shares (n,).
+
+    Shares that add up to nothing give NaN.
+    """
+    points = theta.astype(np.float64)
+    if not share.sum() > 0:
+        nothing = np.full(points.shape[1], np.nan)
+        return {
+            "weighted_quantile": np.full((len(levels), points.shape[1]), np.nan),
+            "weighted_mean": nothing,
+            "weighted_std": nothing,
+        }
+    mean = share @ points
+    columns = np.ascontiguousarray(points.T)
+    quantile = []
+    for values, order in zip(columns, np.argsort(columns, axis=1), strict=True):
+        ordered = share[order]
+        quantile.append(np.interp(levels, np.cumsum(ordered) - ordered / 2, values[order]))
+    return {
+        "weighted_quantile": np.stack(quantile, axis=1),
+        "weighted_mean": mean,
+        "weighted_std": np.sqrt(share @ (points - mean) ** 2),
+    }

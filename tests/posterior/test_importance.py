@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from hpcflow.posterior.importance import importance, summarise_weighted
+
+LEVELS = (0.16, 0.5, 0.84)
+
+
+def drawn(n: int = 40_000, width: float = 1.3, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return samples of a flow that is too wide and off by 0.3, and both log-densities; the true one is a normal."""
+    theta = 0.3 + width * np.random.default_rng(seed).standard_normal((n, 2))
+    log_q = stats.norm(0.3, width).logpdf(theta).sum(axis=1)
+    return theta, stats.norm().logpdf(theta).sum(axis=1), log_q
+
+
+def test_weighted_samples_are_those_of_the_true_posterior() -> None:
+    theta, log_p, log_q = drawn()
+    found = summarise_weighted(theta, importance(log_p, log_q).share, LEVELS)
+    np.testing.assert_allclose(found["weighted_mean"], 0, atol=0.03)
+    np.testing.assert_allclose(found["weighted_std"], 1, atol=0.03)
+    np.testing.assert_allclose(found["weighted_quantile"], np.tile(stats.norm.ppf(LEVELS)[:, None], 2), atol=0.04)
+
+
+def test_the_mean_weight_is_the_evidence() -> None:
+    _, log_p, log_q = drawn()
+    assert importance(log_p - 7.0, log_q).log_evidence == pytest.approx(-7.0, abs=0.02)
+
+
+def test_a_perfect_flow_has_efficiency_one_and_a_poor_one_little() -> None:
+    _, log_p, log_q = drawn()
+    assert importance(log_q + 3.0, log_q).efficiency == pytest.approx(1.0)
+    assert 0.5 < importance(log_p, log_q).efficiency < 0.95
+    _, log_p, log_q = drawn(width=0.3)
+    assert importance(log_p, log_q).efficiency < 0.1
+
+
+def test_samples_that_cannot_be_weigh_nothing() -> None:
+    theta, log_p, log_q = drawn(1000)
+    log_p[::2] = -np.inf
+    found = importance(log_p, log_q)
+    assert (found.share[::2] == 0).all()
+    assert found.share.sum() == pytest.approx(1.0)
+    assert found.effective == pytest.approx(1 / (found.share**2).sum())
+    alone = importance(log_p[1::2], log_q[1::2])
+    np.testing.assert_allclose(found.share[1::2], alone.share)
+    assert found.log_evidence == pytest.approx(alone.log_evidence - np.log(2))
+
+
+def test_where_nothing_can_be_there_is_no_number() -> None:
+    found = importance(np.full(10, -np.inf), np.zeros(10))
+    assert found.efficiency == 0
+    assert found.log_evidence == -np.inf
+    for value in summarise_weighted(np.ones((10, 3)), found.share, LEVELS).values():
+        assert np.isnan(value).all()
+
+
+def test_equal_weights_summarise_as_numpy_does() -> None:
+    theta = drawn(5000)[0]
+    found = summarise_weighted(theta, np.full(5000, 1 / 5000), LEVELS)
+    np.testing.assert_allclose(found["weighted_quantile"], np.quantile(theta, LEVELS, axis=0), atol=2e-3)
+    np.testing.assert_allclose(found["weighted_mean"], theta.mean(axis=0))
+    np.testing.assert_allclose(found["weighted_std"], theta.std(axis=0))

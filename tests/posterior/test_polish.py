@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+
+from hpcflow.model.prior import Parameter, Prior
+from hpcflow.posterior.climb import ROUNDS, ROWS
+from hpcflow.posterior.modes import Modes, mean_shift, one_cluster
+from hpcflow.posterior.polish import polish
+
+PRIOR = Prior((Parameter("x", -8, 8), Parameter("y", -8, 8)))
+WIDTH = 0.4
+
+
+def density(theta: np.ndarray, centres: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    square = ((theta[:, None] - centres) ** 2).sum(axis=2)
+    return np.log(np.exp(-square / (2 * WIDTH**2)) @ shares)
+
+
+def blobs(centres: np.ndarray, shares: np.ndarray, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    which = rng.choice(len(centres), 4000, p=shares)
+    return centres[which] + WIDTH * rng.standard_normal((4000, 2))
+
+
+def polished(centres: np.ndarray, shares: np.ndarray, modes: Modes, samples: np.ndarray) -> Modes:
+    def log_p(theta: np.ndarray) -> np.ndarray:
+        return density(theta, centres, shares)
+
+    noise = np.random.default_rng(9).standard_normal((ROUNDS, ROWS, 2))
+    return polish(log_p, log_p(samples), samples, modes, PRIOR, noise)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_each_mode_reaches_the_top_of_its_own_hill(seed: int) -> None:
+    centres, shares = np.array([[0.0, 0.0], [3.0, 1.0], [-2.0, 4.0]]), np.array([0.5, 0.3, 0.2])
+    samples = blobs(centres, shares, seed)
+    before = one_cluster(mean_shift(torch.from_numpy(samples)[None]))
+    after = polished(centres, shares, before, samples)
+    np.testing.assert_allclose(after.location, centres, atol=2e-3)
+    np.testing.assert_allclose(after.share, before.share)
+    assert (np.diff(after.density) < 0).all()
+    assert np.abs(before.location - centres).max() > 0.02
+
+
+def test_two_modes_of_one_hill_become_one_with_the_share_of_both() -> None:
+    centres, shares = np.array([[1.0, 1.0]]), np.array([1.0])
+    samples = blobs(centres, shares, 1)
+    location = np.array([[0.7, 1.0], [1.4, 1.1], [np.nan, np.nan]])
+    after = polished(centres, shares, Modes(location, np.array([0.6, 0.4, np.nan]), np.zeros(3)), samples)
+    np.testing.assert_allclose(after.location[0], centres[0], atol=2e-3)
+    assert after.share[0] == pytest.approx(1.0)
+    assert np.isnan(after.location[1:]).all()
+    assert np.isnan(after.share[1:]).all()
+    assert np.isnan(after.density[1:]).all()
+
+
+def test_the_order_is_that_of_the_density_not_of_the_samples() -> None:
+    centres, shares = np.array([[0.0, 0.0], [4.0, 0.0]]), np.array([0.3, 0.7])
+    samples = blobs(centres, np.array([0.8, 0.2]), 1)  # as of a flow that is wrong about the shares
+    before = one_cluster(mean_shift(torch.from_numpy(samples)[None]))
+    assert before.location[0, 0] < 1
+    after = polished(centres, shares, before, samples)
+    assert after.location[0, 0] > 3
