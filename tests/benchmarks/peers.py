@@ -65,4 +65,11 @@ def synference_catalogue(
     }
     table = pd.DataFrame(x.numpy(), columns=columns)
     options = {"flux_units": "AB", "check_out_of_distribution": False, "timeout_seconds_per_row": 600}
-    return lambda: fitter.fit_catalogue(table, num_samples=n, **options)
+
+    def fit() -> pd.DataFrame:
+        found = fitter.fit_catalogue(table, num_samples=n, **options)
+        if found.isna().any(axis=None):  # it goes on where sampling fails
+            raise ValueError("Synference found no posterior for some cluster")
+        return found
+
+    return fit

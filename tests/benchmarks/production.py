@@ -18,7 +18,8 @@ from hpcflow.flow.precision import one_thread
 from hpcflow.flow.training import train
 from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.support import Support
-from hpcflow.stages.build import build_observer, build_prior, build_schedule, build_simulator
+from hpcflow.posterior.target import Target
+from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_schedule, build_simulator
 
 __all__ = ["SAMPLES", "Production", "macs_per_cluster", "macs_per_sample", "production"]
 
@@ -30,12 +31,16 @@ STEPS = 200  # enough that posteriors are no longer the prior; what a sample cos
 
 @dataclass(frozen=True, eq=False)
 class Production:
-    """A shipped config's flow after a brief training, and the library behind it."""
+    """A shipped config's flow after a brief training, and the library behind it.
+
+    `weighing` also weighs samples by the likelihood and climbs modes on it, as `hpcflow infer` does unasked.
+    """
 
     config: Config
     estimator: Estimator
     library: Library
     engine: Engine
+    weighing: Engine
 
     def examples(self, n: int, seed: int) -> Batch:
         """Return n simulated clusters as they would be observed."""
@@ -57,10 +62,10 @@ class Production:
 
         return run
 
-    def inferring(self, batch: Batch) -> Callable[[], dict[str, NDArray[Any]]]:
-        """Return what makes the archive's rows of examples."""
-        given = _rows(batch)
-        return lambda: self.engine.infer(given)
+    def inferring(self, batch: Batch, weighing: bool = False) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Return what makes the archive's rows of examples, with weights or without."""
+        given, engine = _rows(batch), self.weighing if weighing else self.engine
+        return lambda: engine.infer(given)
 
 
 @cache
@@ -81,7 +86,10 @@ def production(name: str) -> Production:
     mass = prior.select(["log_mass"]).parameters[0]
     support = Support.of_library(observer, flux, (mass.low, mass.high))
     settings = Settings(samples=SAMPLES, keep=1000, predictive=500, modes=3, seed=1)
-    return Production(config, estimator, library, Engine(estimator, simulator, support, settings))
+    plain = Engine(estimator, simulator, support, settings)
+    target = Target(build_likelihood(config))
+    weighing = Engine(estimator, simulator, support, replace(settings, polish="exact"), target)
+    return Production(config, estimator, library, plain, weighing)
 
 
 def _rows(batch: Batch) -> dict[str, NDArray[Any]]:
