@@ -72,4 +72,6 @@ def test_the_entropy_of_a_gaussian_is_known() -> None:
     z = torch.from_numpy(np.random.default_rng(2).standard_normal((40_000, 3)))
     log_q = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(dim=1)
     expected = 1.5 * np.log(2 * np.pi * np.e)
-    assert summarise(z.numpy(), log_q.numpy(), LEVELS)["entropy"] == pytest.approx(expected, abs=5 * np.sqrt(1.5 / 40_000))
+    assert summarise(z.numpy(), log_q.numpy(), LEVELS)["entropy"] == pytest.approx(
+        expected, abs=5 * np.sqrt(1.5 / 40_000)
+    )

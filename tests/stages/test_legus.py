@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from grid_fit import grid_fit
 from hpcflow.config import load_config
 from hpcflow.model.observe import Photometry
 from hpcflow.stages.build import build_prior, build_simulator
@@ -18,8 +19,6 @@ from hpcflow.stages.report import make_report
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
-
-from ..benchmarks.grid_fit import grid_fit
 
 LEGUS = Path(__file__).parents[3] / "shared" / "data" / "legus"
 
