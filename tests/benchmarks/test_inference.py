@@ -37,9 +37,7 @@ def test_clusters_per_second_and_its_parts(name: str, capsys: pytest.CaptureFixt
             f"  the flow alone {SAMPLES / each['sampling']:,.0f} samples/s with log q, "
             f"{operations / each['sampling'] / peak:.0%} of the peak; all {operations / each['all'] / peak:.0%}"
         )
-        print(
-            f"  with weights, and modes climbed on the likelihood: {1 / each['weights']:.1f} clusters/s and core, of which"
-        )
+        print(f"  weighed, with modes climbed on the likelihood: {1 / each['weights']:.1f} clusters/s and core:")
         for part, seconds in {**parts, "rest, the likelihood": each["weights"] - sum(parts.values())}.items():
             print(f"  {part:<20}{1e3 * seconds:7.2f} ms")
 
