@@ -14,7 +14,8 @@ from torch import Tensor
 
 __all__ = ["Modes", "mean_shift", "one_cluster"]
 
-STARTS = 32
+HILLS = 1000  # of them, among which hills are looked for
+STARTS = 24
 ITERATIONS = 30
 POINTS = 2000  # samples that make the density; more change modes by less than their width
 MERGE = 1.0  # two ends closer than this many bandwidths are one mode
@@ -58,7 +59,7 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
     root = torch.linalg.cholesky_ex(_covariance(points - centre, torch.ones_like(points[..., 0]))).L
     white = torch.linalg.solve_triangular(root, (points - centre).mT, upper=False).mT.float()
 
-    hills, found = _merge(_climb(white, white[:, :STARTS], width), width * MERGE, max(modes, CANDIDATES))
+    hills, found = _merge(_climb(white[:, :HILLS], white[:, :STARTS], width), width * MERGE, max(modes, CANDIDATES))
     found = _divided(white, hills, found, width)
     first = (~found).int().argsort(dim=1, stable=True)[:, :modes]  # of those that are, the ones most starts reached
     hills, found = hills.gather(1, first[..., None].expand(-1, -1, dim)), found.gather(1, first)
@@ -101,14 +102,13 @@ def _log_density(at: Tensor, points: Tensor, width: float) -> Tensor:
 def _divided(points: Tensor, hills: Tensor, found: Tensor, width: float) -> Tensor:
     """Return which hills (N, M) are divided by a dip from every one that more starts reached before them."""
     found = found.clone()
-    steps = torch.linspace(0, 1, 9, dtype=points.dtype, device=points.device)[None, :, None]
-    for lower in range(1, hills.shape[1]):
-        for upper in range(lower):
-            way = torch.lerp(hills[:, lower, None], hills[:, upper, None], steps)
-            height = _log_density(way, points, width)
-            ends = torch.minimum(height[:, 0], height[:, -1])
-            dips = height.amin(dim=1) < ends + math.log(SADDLE)
-            found[:, lower] &= dips | ~found[:, upper]
+    lower, upper = torch.tril_indices(hills.shape[1], hills.shape[1], offset=-1)
+    steps = torch.linspace(0, 1, 9, dtype=points.dtype, device=points.device)[:, None]
+    ways = torch.lerp(hills[:, lower, None], hills[:, upper, None], steps)  # (N, pairs, 9, D)
+    height = _log_density(ways.flatten(1, 2), points, width).unflatten(1, ways.shape[1:3])
+    dips = height.amin(dim=-1) < torch.minimum(height[..., 0], height[..., -1]) + math.log(SADDLE)
+    for pair, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
+        found[:, low] &= dips[:, pair] | ~found[:, high]
     return found
 
 
