@@ -1,4 +1,4 @@
-"""SLURM's commands (the only file that calls them): always with a time limit, and patient while the controller is away."""
+"""SLURM's commands (the only file that calls them): with time limits, and patient while the controller is away."""
 
 import os
 import subprocess
@@ -118,13 +118,13 @@ def ended_jobs(ids: Collection[str]) -> dict[str, Queued]:
     """Return what the accounts say of jobs that the queue has forgotten; nothing where a cluster keeps none."""
     if not ids:
         return {}
-    command = ["sacct", "-X", "--noheader", "--parsable2", f"--jobs={','.join(ids)}", "--format=JobID,JobName,State"]
+    command = ["sacct", "-X", "--noheader", "--parsable2", f"--jobs={','.join(ids)}", "--format=JobID,State,JobName"]
     try:
         lines = _call(command).splitlines()
     except (InputError, _AwayError):
         return {}
-    found = [Queued(id, name, *state.split()[:1]) for id, name, state in (line.split("|") for line in lines)]
-    return {job.id: job for job in found}
+    rows = (line.split("|", 2) for line in lines)
+    return {id: Queued(id, name, state.split()[0]) for id, state, name in rows}  # "CANCELLED by 1000"
 
 
 def cancel_workers(site: Site, run: Path, stage: str, patience_s: float = PATIENCE_S) -> int:
@@ -202,7 +202,7 @@ def _call(command: Sequence[str]) -> str:
         raise InputError(f"{command[0]} is not on this machine; run this where SLURM's commands are") from e
     except subprocess.TimeoutExpired as e:
         raise _AwayError(f"{command[0]} took more than {CALL_S:.0f} s") from e
-    said = " ".join(done.stderr.split())
+    said = " ".join(done.stderr.replace(f"{command[0]}: error: ", "").split())
     if done.returncode == 0:
         return done.stdout
     if any(words in said.lower() for words in AWAY):
