@@ -1,12 +1,16 @@
 """Processes that train one flow together (the only file that imports torch.distributed)."""
 
+import ipaddress
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 import torch.distributed as dist
@@ -121,7 +125,7 @@ def join_ranks() -> Iterator[Ranks]:
     try:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            init_method=place.method,
+            **_meeting(place),
             rank=place.rank,
             world_size=place.size,
             timeout=TIMEOUT,
@@ -137,6 +141,33 @@ def join_ranks() -> Iterator[Ranks]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def _meeting(place: Rendezvous) -> dict[str, Any]:
+    """Return how the processes meet as init_process_group takes it; at an address, rank 0 listens on no other."""
+    where = urlsplit(place.method)
+    try:
+        ipaddress.ip_address(where.hostname or "")
+    except ValueError:
+        return {"init_method": place.method}
+    own = None
+    if place.rank == 0:
+        try:
+            own = socket.create_server((where.hostname or "", where.port or 0)).detach()
+        except OSError as e:
+            raise LostRankError(
+                f"rank 0 cannot listen on {where.netloc} ({e.strerror}); run the same command again"
+            ) from e
+    store = dist.TCPStore(  # type: ignore[attr-defined]  # it is documented so
+        where.hostname or "",
+        where.port or 0,
+        place.size,
+        is_master=own is not None,
+        timeout=TIMEOUT,
+        wait_for_workers=False,
+        master_listen_fd=own,
+    )
+    return {"store": store}
 
 
 def _device(place: Rendezvous) -> torch.device:
