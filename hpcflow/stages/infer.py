@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hpcflow.compute.where import Where
 from hpcflow.config import Config, difference
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
@@ -22,7 +23,7 @@ from hpcflow.store.partitions import Partition
 __all__ = ["infer", "read_catalogues"]
 
 
-def infer(config: Config, run: Run, workers: int) -> None:
+def infer(config: Config, run: Run, where: Where) -> None:
     """Infer the posteriors that the run's archive lacks.
 
     Raises:
@@ -40,7 +41,7 @@ def infer(config: Config, run: Run, workers: int) -> None:
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
         sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
         archive = _open_or_create(config, run, catalogue, sources, description)
-        run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), workers)
+        run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), where)
 
 
 def read_catalogues(config: Config) -> Catalogue:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hpcflow.compute.where import Where
 from hpcflow.config import Config, difference, dump_yaml, load_config, with_values
 from hpcflow.errors import HpcflowError, InputError
 from hpcflow.stages.loop import run_missing
@@ -25,7 +26,7 @@ CONFIG, TRIALS, BEST = "config.yaml", "trials.csv", "best.yaml"
 SECTIONS = (*STAGES["train"], "search")  # trials of one search are comparable only if these agree
 
 
-def search(config: Config, run: Run, count: int, workers: int) -> list[Trial]:
+def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
     """Bring the run's search to `count` finished trials, and write the best one's config.
 
     Nothing of the run is frozen by it. A trial that was killed is begun again; one that raises is tried with other
@@ -36,7 +37,7 @@ def search(config: Config, run: Run, count: int, workers: int) -> list[Trial]:
         config: what to search, and everything that is not searched.
         run: where the library is; the search is kept in its `search` folder.
         count: finished trials that there shall be, with those of before.
-        workers: processes to use, of one trial each at a time.
+        where: workers are, which try one at a time each.
 
     Returns:
         All trials, in the order in which they began.
@@ -61,7 +62,7 @@ def search(config: Config, run: Run, count: int, workers: int) -> list[Trial]:
         slots = partitions(count, 1)
         missing = [slot for slot in slots if slot.index not in filled]
         try:
-            run_missing("search", run, search_slot, slots, missing, workers, "trials")
+            run_missing("search", run, search_slot, slots, missing, where, "trials")
         finally:
             study.fail_running()
             trials = study.trials()
