@@ -23,11 +23,21 @@ to_the_end() {
     exit "$code"
 }
 
-# In an allocation of several tasks, one of them is the scheduler, one the driver, and the others are workers.
+# Run a driver. Where its allocation has several tasks, one is the scheduler, one the driver, and the others are workers.
 driver() {
     if ((${SLURM_NTASKS:-1} > 1)); then
-        to_the_end srun --kill-on-bad-exit=0 "$HPCFLOW_PYTHON" -m hpcflow "$@"
+        to_the_end srun --kill-on-bad-exit=0 "$@"
     else
-        to_the_end "$HPCFLOW_PYTHON" -m hpcflow "$@"
+        to_the_end "$@"
     fi
+}
+
+# Run a command as all ranks of the allocation. This is rank 0's node: it says its address on the site's network, as names
+# of nodes may stand for another.
+ranks() {
+    if [[ ${GLOO_SOCKET_IFNAME:-} ]]; then
+        MASTER_ADDR=$("$HPCFLOW_PYTHON" -m hpcflow.compute.interface "$GLOO_SOCKET_IFNAME") || exit
+        export MASTER_ADDR
+    fi
+    to_the_end srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 "$@"
 }

@@ -128,7 +128,7 @@ def setup_script(site: Site, place: Place) -> str:
     """Return the script that prepares a job's environment: modules, activation, interpreter, interface."""
     lines = [
         f"# What jobs find at the site {site.name}; written by hpcflow when this one was submitted.",
-        *(f"module load {shlex.quote(module)}" for module in site.modules),
+        *(f"module load {shlex.quote(module)} || return" for module in site.modules),
         *site.activate,
         f"export HPCFLOW_PYTHON={shlex.quote(site.python or place.python)}",
     ]

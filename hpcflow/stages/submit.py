@@ -29,11 +29,13 @@ class Plan:
         submit: stages, and for each the stage whose job it waits for, None where it can begin.
         cancel: jobs that wait for one that is gone.
         keep: jobs that are left alone, by stage.
+        ids: of the jobs that others may wait for, by stage.
     """
 
     submit: dict[str, str | None]
     cancel: tuple[Queued, ...]
     keep: dict[str, Queued]
+    ids: dict[str, str]
 
 
 def plan_chain(wanted: Sequence[str], finished: Collection[str], there: Mapping[str, Queued]) -> Plan:
@@ -58,7 +60,7 @@ def plan_chain(wanted: Sequence[str], finished: Collection[str], there: Mapping[
             cancel += [job] if job is not None else []
             new[stage] = last
             last = stage
-    return Plan(new, tuple(cancel), keep)
+    return Plan(new, tuple(cancel), keep, {stage: job.id for stage, job in there.items()})
 
 
 def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> list[str]:
@@ -73,14 +75,14 @@ def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -
     if plan.cancel:
         gone = {job.id for job in plan.cancel}
         cancel_jobs(lambda: [job for job in queued_jobs() if job.id in gone])
-    ids = {stage: job.id for stage, job in plan.keep.items()}
+    ids = dict(plan.ids)
     for stage, after in plan.submit.items():
         job = plan_job(stage, site, Place(run.path), ids.get(after) if after else None)
         _write(job, config, site)
         ids[stage] = submit(job)
         _record(run, stage, ids[stage], job, site)
         said.append(f"{stage}: job {ids[stage]}" + (f", after {ids[after]}" if after else ""))
-    done = [stage for stage in wanted if stage not in ids]
+    done = [stage for stage in wanted if stage not in {*plan.submit, *plan.keep}]
     return [f"{stage}: finished already" for stage in done] + said
 
 
@@ -91,7 +93,7 @@ def show(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> str:
         InputError: as `submit_stages`.
     """
     plan, parts = _plan(config, run, site, wanted), []
-    ids = {stage: job.id for stage, job in plan.keep.items()}
+    ids = dict(plan.ids)
     scripts: dict[Path, str] = {}
     for stage, after in plan.submit.items():
         job = plan_job(stage, site, Place(run.path), ids.get(after, f"<job of {after}>") if after else None)
