@@ -30,6 +30,7 @@ DOORS = {
     "FrEIA": "flow/cinn.py",
     "zarr": "store/regions.py",
     "distributed": "compute/",
+    "dask_jobqueue": "compute/jobqueue.py",
     "torch.distributed": "flow/distributed.py",
     "torch": (
         "flow/",

@@ -6,6 +6,7 @@ from pathlib import Path
 from hpcflow.compute.local import local_workers
 from hpcflow.compute.where import Here, Where
 from hpcflow.compute.workers import Workers
+from hpcflow.errors import InputError
 
 __all__ = ["workers_at"]
 
@@ -24,4 +25,11 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
     """
     if isinstance(where, Here):
         return local_workers(min(where.workers, most))
-    raise NotImplementedError
+    from hpcflow.compute.jobqueue import job_workers
+
+    if not where.interface:
+        raise InputError(
+            f"the site {where.name} names no interface, and workers would listen on all; set interface in its file "
+            "to that between nodes, e.g. ib0 (`ip -brief address` on a node lists them)"
+        )
+    return job_workers(where, most, run, stage)

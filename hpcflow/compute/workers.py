@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Security
 
-__all__ = ["DEATHS", "ENVIRONMENT", "SETTINGS", "Workers"]
+__all__ = ["DEATHS", "ENVIRONMENT", "SETTINGS", "Workers", "worker_settings"]
 
 DEATHS = 3  # of workers that a partition may be with before it is a suspect, and again before it is to blame
 
@@ -40,3 +40,18 @@ class Workers:
     count: int
     name: str
     check: Callable[[], None] = lambda: None
+
+
+def worker_settings(security: Security) -> dict[str, Any]:
+    """Return the configuration that Dask workers of a site read from a file, so that no command line has it."""
+    role = security.get_tls_config_for_role("worker")
+    tls = {"ca-file": role["ca_file"], "worker": {"cert": role["cert"], "key": role["key"]}}
+    # Workers keep no results, so there is nothing to spill; one that has too little memory begins anew.
+    memory = {"target": False, "spill": False, "pause": False, "terminate": 0.95}
+    return {
+        "distributed": {
+            "comm": {"require-encryption": True, "tls": tls},
+            "worker": {"memory": memory},
+            "nanny": {"pre-spawn-environ": ENVIRONMENT},
+        }
+    }
