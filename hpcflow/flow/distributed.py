@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from hpcflow.errors import HpcflowError, InputError, LostRankError
 from hpcflow.flow.rendezvous import Rendezvous, find_rendezvous
 
-__all__ = ["ALONE", "Ranks", "join_ranks"]
+__all__ = ["ALONE", "Ranks", "join_ranks", "roll_call"]
 
 TIMEOUT = timedelta(minutes=30)  # rank 0 may read and write while the others wait
 
@@ -141,6 +141,13 @@ def join_ranks() -> Iterator[Ranks]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def roll_call() -> tuple[int, int] | None:
+    """Return how many processes found each other and how many GPUs one sees; None on all but rank 0."""
+    with join_ranks() as ranks:
+        met = int(ranks.sum(torch.ones((), device=ranks.device)))
+        return (met, torch.cuda.device_count()) if ranks.lead else None
 
 
 def _meeting(place: Rendezvous) -> dict[str, Any]:

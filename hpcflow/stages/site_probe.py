@@ -74,13 +74,10 @@ def _submit(site: Site, folder: Path) -> str:
 
 
 def _ranks() -> Probe | None:
-    import torch
+    from hpcflow.flow.distributed import roll_call  # torch, which the other kinds need not wait for
 
-    from hpcflow.flow.distributed import join_ranks
-
-    with join_ranks() as ranks:
-        met = int(ranks.sum(torch.ones((), device=ranks.device)))
-        return Probe(socket.gethostname(), __version__, (), met, torch.cuda.device_count()) if ranks.lead else None
+    met = roll_call()
+    return Probe(socket.gethostname(), __version__, (), *met) if met else None
 
 
 def main(kind: str, folder: Path) -> None:
