@@ -23,15 +23,6 @@ to_the_end() {
     exit "$code"
 }
 
-# Run a driver. Where its allocation has several tasks, one is the scheduler, one the driver, and the others are workers.
-driver() {
-    if ((${SLURM_NTASKS:-1} > 1)); then
-        to_the_end srun --kill-on-bad-exit=0 "$@"
-    else
-        to_the_end "$@"
-    fi
-}
-
 # Run a command as all ranks of the allocation. This is rank 0's node: it says its address on the site's network, as names
 # of nodes may stand for another.
 ranks() {

@@ -25,11 +25,15 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
     """
     if isinstance(where, Here):
         return local_workers(min(where.workers, most))
-    from hpcflow.compute.jobqueue import job_workers
-
     if not where.interface:
         raise InputError(
             f"the site {where.name} names no interface, and workers would listen on all; set interface in its file "
             "to that between nodes, e.g. ib0 (`ip -brief address` on a node lists them)"
         )
+    if where.pool == "runner":
+        from hpcflow.compute.runner import runner_workers
+
+        return runner_workers(where, run, stage)
+    from hpcflow.compute.jobqueue import job_workers
+
     return job_workers(where, most, run, stage)

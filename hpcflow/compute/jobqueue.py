@@ -1,7 +1,6 @@
 """Workers that are jobs of a site, submitted as there is work (the only file that imports dask_jobqueue)."""
 
 import asyncio
-import json
 import logging
 import shlex
 import signal
@@ -20,7 +19,7 @@ from hpcflow.compute.jobs import options, worker_job_name
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import ask, cancel_workers, queued_jobs
 from hpcflow.compute.tls import private_folder, run_certificate
-from hpcflow.compute.workers import SETTINGS, Workers, worker_settings
+from hpcflow.compute.workers import SETTINGS, Workers
 from hpcflow.errors import HpcflowError, InputError
 
 _before = signal.getsignal(signal.SIGINT)
@@ -49,9 +48,8 @@ def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Worker
         log.info("%s: %d worker jobs of an earlier driver were ended", stage, left)
     jobs = min(site.workers, -(-most // site.worker.cores))
     count = jobs * site.worker.cores
-    with private_folder(run.resolve() / f".workers-{stage}") as private:
+    with private_folder(run, stage) as private:
         security = run_certificate(private)
-        (private / "dask.json").write_text(json.dumps(worker_settings(security)))
         asked = _asked(site, run, stage, private)
         with (
             dask.config.set({**SETTINGS, "distributed.deploy.lost-worker-timeout": "5s"}),

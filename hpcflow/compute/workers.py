@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 from distributed import Client, Security
 
-__all__ = ["DEATHS", "ENVIRONMENT", "SETTINGS", "Workers", "worker_settings"]
+__all__ = ["DEATHS", "ENVIRONMENT", "SETTINGS", "Workers", "private_settings"]
 
 DEATHS = 3  # of workers that a partition may be with before it is a suspect, and again before it is to blame
 
@@ -42,16 +43,19 @@ class Workers:
     check: Callable[[], None] = lambda: None
 
 
-def worker_settings(security: Security) -> dict[str, Any]:
-    """Return the configuration that Dask workers of a site read from a file, so that no command line has it."""
-    role = security.get_tls_config_for_role("worker")
-    tls = {"ca-file": role["ca_file"], "worker": {"cert": role["cert"], "key": role["key"]}}
+def private_settings(security: Security) -> dict[str, Any]:
+    """Return the configuration that Dask's processes at a site read from a file, so that no command line has it."""
     # Workers keep no results, so there is nothing to spill; one that has too little memory begins anew.
     memory = {"target": False, "spill": False, "pause": False, "terminate": 0.95}
-    return {
-        "distributed": {
-            "comm": {"require-encryption": True, "tls": tls},
-            "worker": {"memory": memory},
-            "nanny": {"pre-spawn-environ": ENVIRONMENT},
-        }
+    settings: dict[str, Any] = {}
+    for key, value in SETTINGS.items():
+        dask.config.set({key: value}, config=settings)
+    roles = {role: security.get_tls_config_for_role(role) for role in ("client", "scheduler", "worker")}
+    tls = {"ca-file": roles["worker"]["ca_file"]}
+    tls |= {role: {"cert": found["cert"], "key": found["key"]} for role, found in roles.items()}
+    settings["distributed"] |= {
+        "comm": {"require-encryption": True, "tls": tls},
+        "worker": {"memory": memory},
+        "nanny": {"pre-spawn-environ": ENVIRONMENT},
     }
+    return settings

@@ -1,12 +1,11 @@
 """`hpcflow train --search N`: try N settings of training on the run's library, and write the best as a config."""
 
-import fcntl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hpcflow.compute.lock import alone
 from hpcflow.compute.where import Where
 from hpcflow.config import Config, difference, dump_yaml, load_config, with_values
 from hpcflow.errors import HpcflowError, InputError
@@ -52,7 +51,7 @@ def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
     _refuse_without_library(config, run)
     _refuse_another_search(config, run)
     run.search.mkdir(exist_ok=True)
-    with _alone(run.search), log_to(run.logs, "search"):
+    with alone(run.search / "lock", "search"), log_to(run.logs, "search"):
         _write(run.search / CONFIG, dump_yaml(_resolved(config)))
         mend(run.search)
         study = _open(config, run)
@@ -125,17 +124,6 @@ def _refuse_another_search(config: Config, run: Run) -> None:
 
 def _changed(old: dict[str, Any], new: dict[str, Any], sections: Sequence[str]) -> str:
     return "; ".join([line for key in sections for line in difference(old[key], new[key], key)][:5])
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Refuse a second search in the folder: it would take the first one's trials for dead."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
-            raise InputError(f"another search is at work in {folder}; wait for its end") from e
-        yield
 
 
 def _keep(config: Config, run: Run, trials: list[Trial]) -> None:
