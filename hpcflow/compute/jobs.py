@@ -60,7 +60,7 @@ def run_tag(run: Path) -> str:
     """Return what all names of a run's jobs have in common, and those of no other run.
 
     >>> run_tag(Path("/project/runs/phangs"))
-    'phangs-f9a4ff5e'
+    'phangs-0c91874c'
     """
     path = run.resolve()
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "_" for c in path.name)
