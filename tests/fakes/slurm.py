@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+SOURCE = Path(__file__)
 COMMANDS = ("sbatch", "squeue", "scancel", "sacct", "sinfo")
 
 
@@ -18,7 +19,7 @@ class FakeSlurm:
         folder.mkdir()
         self._write({"jobs": {}, "calls": [], "away": 0, "lost_answers": 0, "refusal": "", "accounts": {}})
         for name in COMMANDS:
-            (folder / name).write_text(f"#!{sys.executable}\n" + Path(__file__).read_text())
+            (folder / name).write_text(f"#!{sys.executable}\n" + SOURCE.read_text())
             (folder / name).chmod(0o755)
 
     def _write(self, state: dict[str, Any]) -> None:
