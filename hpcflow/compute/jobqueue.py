@@ -121,6 +121,10 @@ class _Job(SLURMJob):
         except HpcflowError as e:
             self.refusal, self.status = e, Status.running
 
+    async def close(self) -> None:
+        await super().close()
+        self.status = Status.closed
+
     async def _submit_job(self, script_filename: str) -> str:
         return await asyncio.to_thread(ask, "sbatch", script_filename, patience_s=0)
 
