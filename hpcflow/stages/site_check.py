@@ -92,7 +92,9 @@ def check(site: Site, folder: Path, wait_s: float = WAIT_S) -> Iterator[Finding]
             yield finding
             if kind == "driver" and finding.good and site.pool == "jobs":
                 nested = json.loads((work / "driver.json").read_text())["submitted"]
-                yield _await("nested", nested, site, work, wait_s)
+                finding = _await("nested", nested, site, work, wait_s)
+                good &= finding.good
+                yield finding
     finally:
         mine = f"{site.job_prefix}-check-{work.name}"
         cancel_jobs(lambda: [job for job in queued_jobs() if job.name.startswith(mine)])
@@ -146,7 +148,8 @@ def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding
         reason = STUCK.get(job.reason, f"SLURM says {job.reason or job.state}")
         return Finding(False, f"{what}: job {id} did not end within {wait_s:.0f} s: {reason}")
     result, log = work / f"{kind}.json", work / f"{kind}.out"
-    end = time.monotonic() + SEEN_S
+    failed = job is not None and job.state != "COMPLETED"
+    end = time.monotonic() + (SEEN_S / 10 if failed else SEEN_S)
     while not result.is_file():
         if time.monotonic() > end:
             return Finding(False, f"{what}: {_why(job, log)}")

@@ -54,7 +54,7 @@ def probe(kind: str, folder: Path) -> Probe | None:
     try:
         if site.interface:
             address_of(site.interface)
-        if kind == "worker":
+        if kind in ("worker", "nested"):
             tempfile.TemporaryFile(dir=site.scratch).close()
         if kind == "driver" and site.pool == "jobs":
             submitted = _submit(site, folder)
