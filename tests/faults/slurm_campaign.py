@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,7 +161,8 @@ def processes(job: Queued) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get("SLURM_JOB_ID") == job.id:
+            told = process.environ()
+            if told.get("SLURM_JOB_ID") == job.id and told.get("SLURM_CONF") == os.environ["SLURM_CONF"]:
                 found.append(process)
         except psutil.Error:
             continue
@@ -194,8 +195,8 @@ def node_dies(campaign: Campaign, job: Queued) -> None:
     """The node's slurmd and all its jobs are gone at once; later it boots."""
     node = job.nodes.split(",")[0]
     node = f"{node.split('[')[0]}{node.split('[')[1][0]}" if "[" in node else node
-    daemons = [p for p in psutil.process_iter() if p.name() == "slurmd" and p.cmdline()[-1] == node]
-    doomed = [p for p in psutil.process_iter() if p.name() == "slurmstepd" and node_of(p) == node]
+    daemons = [p for p in ours("slurmd") if p.cmdline()[-1] == node]
+    doomed = [p for p in ours("slurmstepd") if node_of(p) == node]
     doomed += [child for p in doomed for child in p.children(recursive=True)]
     for process in [*daemons, *doomed]:
         try:
@@ -204,6 +205,18 @@ def node_dies(campaign: Campaign, job: Queued) -> None:
             continue
     time.sleep(12)
     call("slurmd", "-N", node)
+
+
+def ours(name: str) -> list[psutil.Process]:
+    """Return the programs of that name that belong to this SLURM, and to no other that is pretended here."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.name() == name and process.environ().get("SLURM_CONF") == os.environ["SLURM_CONF"]:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
 
 
 def node_of(step: psutil.Process) -> str | None:
@@ -227,9 +240,8 @@ def preempt(campaign: Campaign, job: Queued) -> None:
 
 def controller_away(campaign: Campaign, job: Queued) -> None:
     """Slurmctld ends, and is started again after fifteen seconds in which a worker is lost."""
-    for process in [p for p in psutil.process_iter() if p.name() == "slurmctld" and "-i" not in p.cmdline()]:
-        if process.environ().get("SLURM_CONF") == os.environ["SLURM_CONF"]:
-            process.terminate()
+    for process in ours("slurmctld"):
+        process.terminate()
     if campaign.stage in STORES:
         kill_process(campaign, job)
     time.sleep(15)
@@ -276,11 +288,17 @@ FAULTS: dict[str, Callable[[Campaign, Queued], None]] = {
 KINDS = {"train": [name for name in FAULTS if name not in ("worker job cancelled", "driver requeued")]}
 
 
-def disturb(campaign: Campaign, faults: int, patience_s: float) -> None:
-    """Run a stage to its end through that many faults; each comes after some progress since the one before."""
-    kinds = KINDS.get(campaign.stage, list(FAULTS))
+def planned(stage: str, faults: int, chance: random.Random) -> list[str]:
+    """Return that many faults in any order, every kind as often as the others."""
+    kinds = KINDS.get(stage, list(FAULTS))
     plan = (kinds * faults)[:faults]
-    campaign.chance.shuffle(plan)
+    chance.shuffle(plan)
+    return plan
+
+
+def disturb(campaign: Campaign, faults: Sequence[str], patience_s: float) -> None:
+    """Run a stage to its end through faults; each comes after some progress since the one before."""
+    plan = list(faults)
     campaign.submit()
     before, end = campaign.progress(), time.monotonic() + patience_s
     while time.monotonic() < end:
@@ -332,7 +350,8 @@ def main() -> None:
         said = hpcflow(stage, path, quiet, *options)
         assert said.returncode == 0, said.stderr
         print(f"undisturbed {stage}, here: {time.monotonic() - began:.0f} s", flush=True)
-        disturb(Campaign(stage, path, disturbed, random.Random(given.seed)), given.faults, 3000)
+        chance = random.Random(given.seed)
+        disturb(Campaign(stage, path, disturbed, chance), planned(stage, given.faults, chance), 3000)
         if stage in STORES:
             same(quiet / STORES[stage], disturbed / STORES[stage])
         else:
