@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= runs/demo
 SETS ?=
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test lint bench slurm-up slurm-down test-slurm clean
 
 install: $(VENV)/.installed
 
@@ -28,6 +28,16 @@ lint: install
 
 bench: install
 	$(BIN)/pytest tests/benchmarks -m benchmark
+
+# A SLURM of six pretended nodes on this machine, and the tests that need one; it has to be installed (see the script).
+slurm-up:
+	@slurm/devcluster/up
+
+slurm-down:
+	slurm/devcluster/down
+
+test-slurm: install
+	eval "$$(slurm/devcluster/up)" && trap slurm/devcluster/down EXIT && $(BIN)/pytest -m slurm
 
 clean:
 	rm -rf $(VENV) runs

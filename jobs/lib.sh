@@ -5,11 +5,12 @@
 # stopped, the job goes back into the queue, from where its next start goes on. SIGTERM is for a job that is cancelled or
 # preempted: SLURM sends it to every process itself, and does what follows.
 to_the_end() {
-    local pid code warned=
-    trap 'warned=yes; kill -USR1 "$pid"' USR1
+    local pid='' code warned=''
+    trap 'warned=yes; [[ ! $pid ]] || kill -USR1 "$pid"' USR1
     trap : TERM
     "$@" &
     pid=$!
+    if [[ $warned ]]; then kill -USR1 "$pid"; fi # it came before there was anyone to pass it on to
     while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done # a signal ends a wait as well
     wait "$pid"
     code=$?
