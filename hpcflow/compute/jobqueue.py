@@ -157,11 +157,14 @@ class _Cluster(SLURMCluster):
     def _get_worker_security(self, security: Security | None) -> None:
         """Keep certificates off the command line: workers find them in their configuration."""
 
+    def _update_worker_status(self, op: str, msg: Any) -> None:
+        if op == "add":
+            self._born, self._unborn = True, 0
+        super()._update_worker_status(op, msg)
+
     async def _look(self) -> None:
         """Forget jobs that were refused, or ended without a worker: the next look of `adapt` replaces them."""
         here = {worker["name"] for worker in self.scheduler_info["workers"].values()}
-        self._born |= bool(here)
-        self._unborn = 0 if here else self._unborn
         lone = {name: job for name, job in self.workers.items() if not here & self._workers_of(name)}
         refused = {name: job for name, job in lone.items() if job.refusal}
         self._retry(refused)
