@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hpcflow.compute.jobs import CHAIN
 from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs, run_jobs
-from hpcflow.errors import InputError
+from hpcflow.errors import HpcflowError, InputError
 from hpcflow.stages.run import Run
 from hpcflow.stages.submit import read_record, stage_jobs
 
@@ -53,7 +53,10 @@ def job_status(run: Run) -> tuple[list[JobStatus], str]:
     record = read_record(run)
     if not shutil.which("squeue"):
         return [], ""
-    jobs = run_jobs(run.path)
+    try:
+        jobs = run_jobs(run.path, patience_s=0.0)
+    except HpcflowError as e:  # what is on disk is known all the same
+        return [], f"not known: {e}" if record else ""
     found = stage_jobs(run.path, jobs)
     forgotten = ended_jobs([noted["id"] for stage, noted in record.items() if stage not in found])
     lines = []

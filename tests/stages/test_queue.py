@@ -70,6 +70,15 @@ def test_without_slurm_there_is_nothing_to_say(monkeypatch: pytest.MonkeyPatch, 
     assert job_status(run) == ([], "")
 
 
+def test_a_slurm_that_does_not_answer_hides_nothing_else(fake_slurm: Any, run: Run) -> None:
+    fake_slurm.set(away=10_000)
+    lines, workers = job_status(run)
+    assert lines == []
+    assert workers.startswith("not known: SLURM does not answer")
+    (run.logs / "jobs.json").unlink()
+    assert job_status(run) == ([], ""), "a run that was never submitted"
+
+
 def test_cancel_ends_the_run_and_nothing_else(fake_slurm: Any, run: Run, tmp_path: Path) -> None:
     other = fake_slurm.add(job_name(SITE, tmp_path / "other", "train"))
     for name in (job_name(SITE, run.path, "train"), worker_job_name(SITE, run.path, "simulate")):
