@@ -37,6 +37,7 @@ ENDED = (
     "FAILED",
     "NODE_FAIL",
     "OUT_OF_MEMORY",
+    "PREEMPTED",  # what goes back into the queue is PENDING
     "REVOKED",
     "TIMEOUT",
 )

@@ -124,7 +124,14 @@ def test_a_job_hands_on_nothing_that_slurm_told_it(fake_slurm: Any, monkeypatch:
 
 @pytest.mark.parametrize(
     ("state", "active"),
-    [("PENDING", True), ("RUNNING", True), ("COMPLETING", True), ("COMPLETED", False), ("NODE_FAIL", False)],
+    [
+        ("PENDING", True),
+        ("RUNNING", True),
+        ("COMPLETING", True),
+        ("COMPLETED", False),
+        ("NODE_FAIL", False),
+        ("PREEMPTED", False),
+    ],
 )
 def test_what_is_active(state: str, active: bool) -> None:
     assert Queued("1", "x", state).active is active
