@@ -31,7 +31,9 @@ def active(run: Path) -> list[str]:
 
 
 def touch(folder: str, partition: Partition) -> None:
-    """Take a moment, and leave a file that says which job did it."""
+    """Take a moment, and leave a file that says which job did it; end the worker where a file says so."""
+    if (Path(folder) / f"killer-{partition.index}").exists():
+        os._exit(9)
     time.sleep(0.3)
     (Path(folder) / f"done-{partition.index}").write_text(os.environ["SLURM_JOB_ID"])
 
@@ -139,6 +141,19 @@ def test_a_job_that_is_lost_before_its_worker_came_is_replaced(tmp_path: Path, m
         failed = map_partitions(workers, touch, str(tmp_path), partitions(1, 1), lambda _: None, check=lose_the_first)
     assert failed == {}
     assert (tmp_path / "done-0").read_text() not in lost
+
+
+@pytest.mark.slurm
+@pytest.mark.slow
+def test_a_partition_that_kills_its_workers_is_set_aside_and_it_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
+    (tmp_path / "killer-2").touch()
+    with job_workers(SITE, 12, tmp_path, "simulate") as workers:
+        failed = map_partitions(workers, touch, str(tmp_path), partitions(12, 1), lambda _: None)
+    assert [partition.index for partition in failed] == [2]
+    assert len(list(tmp_path.glob("done-*"))) == 11
 
 
 @pytest.mark.slurm
