@@ -149,9 +149,9 @@ def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding
         return Finding(False, f"{what}: job {id} did not end within {wait_s:.0f} s: {reason}")
     result, log = work / f"{kind}.json", work / f"{kind}.out"
     failed = job is not None and job.state != "COMPLETED"
-    end = time.monotonic() + (SEEN_S / 10 if failed else SEEN_S)
+    end = time.monotonic() + SEEN_S
     while not result.is_file():
-        if time.monotonic() > end:
+        if time.monotonic() > end or (failed and log.is_file()):
             return Finding(False, f"{what}: {_why(job, log)}")
         time.sleep(0.5)
     found: dict[str, Any] = json.loads(result.read_text())

@@ -94,14 +94,14 @@ def test_a_chain_whose_first_driver_is_killed(here: Path) -> None:
     for store in STORES:
         same(here / "local" / store, run / store)
     assert hpcflow(here, "run", "tiny.yaml", "--run", run, *AT_SITE).count("finished already") == len(STAGES)
-    workers = slurm("squeue", "--noheader", "--states=all", "--format=%j").splitlines()
+    workers = slurm("squeue", "--noheader", "--states=all", "--format=%j on %N").splitlines()
     for stage in ("simulate", "infer"):
-        assert sum(name.endswith(f"-{stage}-worker") and "-chain-" in name for name in workers) >= 4
+        assert sum("-chain-" in name and f"-{stage}-worker on cpu" in name for name in workers) >= 4
 
 
 def test_training_goes_on_after_the_warning(here: Path) -> None:
     """The time limit itself takes two minutes to come; its signal is the same."""
-    run, longer = here / "local", ("--set", "train.steps=600", "--run")
+    run, longer = here / "local", ("--set", "train.steps=150", "--run")
     for name in ("undisturbed", "warned"):
         (here / name).mkdir()
         (here / name / "simulations.zarr").symlink_to(run / "simulations.zarr")
