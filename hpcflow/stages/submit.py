@@ -13,10 +13,7 @@ from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import Queued, cancel_jobs, queued_jobs, run_jobs, submit
 from hpcflow.config import Config, dump_yaml
 from hpcflow.errors import InputError
-from hpcflow.stages.build import build_simulator
-from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.run import Run
-from hpcflow.stages.status import status
 
 __all__ = ["Plan", "plan_chain", "read_record", "show", "stage_jobs", "submit_stages", "with_ranks"]
 
@@ -133,15 +130,25 @@ def _plan(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> Plan:
     jobs = run_jobs(run.path) if shutil.which("squeue") else []
     there = stage_jobs(run.path, [job for job in jobs if job.active])
     plan = plan_chain(wanted, _finished(run) if len(wanted) > 1 else (), there)
-    # What is wrong is said now, not after an hour in the queue.
-    if "simulate" in plan.submit:
-        build_simulator(config)
-    if "infer" in plan.submit:
-        read_catalogues(config)
+    _refuse_what_cannot_run(config, plan)
     return plan
 
 
+def _refuse_what_cannot_run(config: Config, plan: Plan) -> None:
+    """Say what is wrong now, not after an hour in the queue; what that takes is not loaded for anything else."""
+    if "simulate" in plan.submit:
+        from hpcflow.stages.build import build_simulator
+
+        build_simulator(config)
+    if "infer" in plan.submit:
+        from hpcflow.stages.infer import read_catalogues
+
+        read_catalogues(config)
+
+
 def _finished(run: Run) -> list[str]:
+    from hpcflow.stages.status import status
+
     if not (run.path / "run.yaml").is_file():
         return []
     return [s.stage for s in status(run) if s.finished]
