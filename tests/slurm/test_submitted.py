@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hpcflow.compute.slurm import ask
+
 ROOT = Path(__file__).parents[2]
 STORES = ("simulations.zarr", "posteriors.zarr", "report/validation.zarr", "flow/weights.safetensors")
 STAGES = ["simulate", "train", "infer", "validate", "report"]
@@ -27,22 +29,18 @@ def hpcflow(folder: Path, *arguments: object, code: int = 0) -> str:
     return done.stdout
 
 
-def slurm(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-
-
 def job(run: Path, stage: str) -> str:
     return json.loads((run / "logs" / "jobs.json").read_text())[stage]["id"]
 
 
 def state(id: str) -> str:
-    return slurm("squeue", "--noheader", "--states=all", f"--jobs={id}", "--format=%T").strip()
+    return ask("squeue", "--noheader", "--states=all", f"--jobs={id}", "--format=%T").strip()
 
 
 def wait_for(what: Callable[[], object], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not what():
-        assert time.monotonic() < end, slurm("squeue", "--states=all", "--format=%i %j %T %r")
+        assert time.monotonic() < end, ask("squeue", "--states=all", "--format=%i %j %T %r")
         time.sleep(0.3)
 
 
@@ -80,7 +78,7 @@ def test_a_chain_whose_first_driver_is_killed(here: Path) -> None:
     assert [line.partition(":")[0] for line in said[:-1]] == STAGES
     driver = job(run, "simulate")
     wait_for(lambda: "to do, on up to 4 workers" in "".join(p.read_text() for p in run.glob("logs/simulate.*.out")))
-    slurm("scancel", "--batch", "--signal=KILL", driver)
+    ask("scancel", "--batch", "--signal=KILL", driver)
     wait_for(lambda: ended(run))
     assert state(driver) == "FAILED"
     assert state(job(run, "train")) == "CANCELLED"
@@ -94,7 +92,7 @@ def test_a_chain_whose_first_driver_is_killed(here: Path) -> None:
     for store in STORES:
         same(here / "local" / store, run / store)
     assert hpcflow(here, "run", "tiny.yaml", "--run", run, *AT_SITE).count("finished already") == len(STAGES)
-    workers = slurm("squeue", "--noheader", "--states=all", "--format=%j on %N").splitlines()
+    workers = ask("squeue", "--noheader", "--states=all", "--format=%j on %N").splitlines()
     for stage in ("simulate", "infer"):
         assert sum("-chain-" in name and f"-{stage}-worker on cpu" in name for name in workers) >= 4
 
@@ -111,7 +109,7 @@ def test_training_goes_on_after_the_warning(here: Path) -> None:
     id = job(here / "warned", "train")
     log = here / "warned" / "logs" / f"train.{id}.out"
     wait_for(lambda: log.is_file() and "weights on" in log.read_text())
-    slurm("scancel", "--batch", "--signal=USR1", id)
+    ask("scancel", "--batch", "--signal=USR1", id)
     wait_for(lambda: state(id) in ("COMPLETED", "FAILED"))
     assert state(id) == "COMPLETED", log.read_text()
     assert "goes back into the queue" in log.read_text()
@@ -120,12 +118,12 @@ def test_training_goes_on_after_the_warning(here: Path) -> None:
 
 
 def test_cancel_ends_a_run_and_nothing_else(here: Path) -> None:
-    other = slurm("sbatch", "--parsable", "--mem=50M", "--output=/dev/null", "--wrap=sleep 300").strip()
+    other = ask("sbatch", "--parsable", "--mem=50M", "--output=/dev/null", "--wrap=sleep 3000").strip()
     run = here / "cancelled"
     hpcflow(here, "run", "tiny.yaml", "--run", run, *AT_SITE)
-    wait_for(lambda: any("-cancelled-" in n and n.endswith("-worker") for n in slurm("squeue", "-h", "-o%j").split()))
+    wait_for(lambda: any("-cancelled-" in n and n.endswith("-worker") for n in ask("squeue", "-h", "-o%j").split()))
     assert "jobs cancelled" in hpcflow(here, "cancel", run)
-    assert not any("-cancelled-" in name for name in slurm("squeue", "--noheader", "--format=%j").split())
+    assert not any("-cancelled-" in name for name in ask("squeue", "--noheader", "--format=%j").split())
     assert state(other) == "RUNNING"
-    slurm("scancel", other)
+    ask("scancel", other)
     assert "see" in hpcflow(here, "status", run)
