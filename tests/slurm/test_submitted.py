@@ -37,7 +37,7 @@ def state(id: str) -> str:
     return ask("squeue", "--noheader", "--states=all", f"--jobs={id}", "--format=%T").strip()
 
 
-def wait_for(what: Callable[[], object], seconds: float = 300) -> None:
+def wait_for(what: Callable[[], object], seconds: float = 900) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, ask("squeue", "--states=all", "--format=%i %j %T %r")
