@@ -37,7 +37,7 @@ slurm-down:
 	slurm/devcluster/down
 
 test-slurm: install
-	eval "$$(slurm/devcluster/up)" && trap slurm/devcluster/down EXIT && $(BIN)/pytest -m slurm
+	conf="$$(slurm/devcluster/up)" && eval "$$conf" && trap slurm/devcluster/down EXIT && $(BIN)/pytest -m slurm
 
 clean:
 	rm -rf $(VENV) runs
