@@ -64,7 +64,7 @@ def run_tag(run: Path) -> str:
     """
     path = run.resolve()
     plain = "".join(c if c.isascii() and (c.isalnum() or c in "._") else "_" for c in path.name)
-    return f"{plain}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    return f"{plain[:40]}-{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
 
 
 def job_name(site: Site, run: Path, stage: str) -> str:
