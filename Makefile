@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= runs/demo
 SETS ?=
 
-.PHONY: install demo test lint bench clean
+.PHONY: install demo test lint bench slurm-up slurm-down test-slurm clean
 
 install: $(VENV)/.installed
 
@@ -30,6 +30,16 @@ lint: install
 bench: install
 	OMP_NUM_THREADS=1 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000 \
 		$(BIN)/pytest tests/benchmarks -m benchmark
+
+# A SLURM of six pretended nodes on this machine, and the tests that need one; it has to be installed (see the script).
+slurm-up:
+	@slurm/devcluster/up
+
+slurm-down:
+	slurm/devcluster/down
+
+test-slurm: install
+	conf="$$(slurm/devcluster/up)" && eval "$$conf" && trap slurm/devcluster/down EXIT && $(BIN)/pytest -m slurm
 
 clean:
 	rm -rf $(VENV) runs

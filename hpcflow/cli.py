@@ -17,6 +17,8 @@ from hpcflow import __version__
 from hpcflow.errors import HpcflowError, InputError
 
 if TYPE_CHECKING:
+    from hpcflow.compute.site import Site
+    from hpcflow.compute.where import Where
     from hpcflow.config import Config
     from hpcflow.stages.run import Run
 
@@ -27,6 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+site_app = typer.Typer(no_args_is_help=True, help="SLURM clusters, as site files describe them.")
+app.add_typer(site_app, name="site")
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of what to compute.")]
 RunFolder = Annotated[Path | None, typer.Option("--run", help="Run folder.", show_default="runs/NAME")]
@@ -36,7 +40,16 @@ Overrides = Annotated[
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes.", show_default="all processors")
 ]
-Ranks = Annotated[int, typer.Option("--ranks", min=1, help="Processes of this machine that train together.")]
+Ranks = Annotated[
+    int | None,
+    typer.Option("--ranks", min=1, help="Processes that train together.", show_default="1, or what the site says"),
+]
+SiteName = Annotated[
+    str | None,
+    typer.Option("--site", metavar="SITE", help="SLURM cluster that computes: a shipped site, or a file."),
+]
+Submit = Annotated[bool, typer.Option("--submit", help="Submit this as a job of the site, and return.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what --submit would submit.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
 
 
@@ -80,11 +93,13 @@ def options(
 def init(
     name: Annotated[str, typer.Argument(help="Shipped config.")] = "demo",
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it.")] = Path(),
+    site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="A shipped site as well.")] = None,
 ) -> None:
-    """Copy a shipped config to start from."""
+    """Copy a shipped config, and a site file, to start from."""
     from hpcflow.stages.init import init as copy
 
-    print(copy(name, folder))
+    for path in copy(name, folder, site):
+        print(path)
 
 
 @app.command()
@@ -93,6 +108,9 @@ def simulate(
     run: RunFolder = None,
     sets: Overrides = None,
     workers: Workers = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check what is there: read it all, simulate some rows again.")
     ] = False,
@@ -104,9 +122,12 @@ def simulate(
 
         check(settings, folder)
         return
+    at = _site(site, workers)
+    if _submitted(["simulate"], settings, folder, at, submit, dry_run):
+        return
     from hpcflow.stages.simulate import simulate as stage
 
-    stage(settings, folder, _workers(workers))
+    stage(settings, folder, _where(workers, at))
 
 
 @app.command()
@@ -115,7 +136,10 @@ def train(
     run: RunFolder = None,
     sets: Overrides = None,
     workers: Workers = None,
-    ranks: Ranks = 1,
+    ranks: Ranks = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
     search: Annotated[
         int | None, typer.Option("--search", metavar="N", min=1, help="Instead, try N settings and write the best.")
     ] = None,
@@ -123,9 +147,16 @@ def train(
     """Learn the posterior from the library; go on where an earlier training was stopped."""
     settings, folder = _open(config, run, sets)
     if search:
-        _search(settings, folder, search, _workers(workers))
+        if submit or dry_run:
+            raise InputError("a search cannot be submitted; --site alone has its trials run there")
+        _search(settings, folder, search, _where(workers, _site(site, workers)))
         return
-    _train(config, settings, folder, sets, _workers(workers), ranks)
+    at = _site(site, workers, ranks)
+    if _submitted(["train"], settings, folder, at, submit, dry_run):
+        return
+    if at:
+        raise InputError(f"training at {at.name} is a job; add --submit, or leave out --site to train here")
+    _train(config, settings, folder, sets, _workers(workers), ranks or 1)
 
 
 @app.command()
@@ -138,54 +169,90 @@ def infer(
     sets: Overrides = None,
     workers: Workers = None,
     verify: Annotated[bool, typer.Option("--verify", help="Instead, read what is there and check it.")] = False,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Infer a posterior for every cluster of the catalogues."""
+    settings, folder = _open(config, run, sets, catalogues)
+    at = _site(site, workers)
+    if _submitted(["infer"], settings, folder, at, submit, dry_run):
+        return
     from hpcflow.stages.infer import infer as stage
     from hpcflow.stages.verify_archive import verify_archive
 
-    settings, folder = _open(config, run, sets, catalogues)
     if verify:
         verify_archive(folder)
         return
-    stage(settings, folder, _workers(workers))
+    stage(settings, folder, _where(workers, at))
 
 
 @app.command()
-def validate(config: ConfigPath, run: RunFolder = None, sets: Overrides = None, workers: Workers = None) -> None:
+def validate(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+) -> None:
     """Check the flow's calibration on held-out simulations."""
+    settings, folder = _open(config, run, sets)
+    at = _site(site, workers)
+    if _submitted(["validate"], settings, folder, at, submit, dry_run):
+        return
     from hpcflow.stages.validate import validate as stage
 
-    settings, folder = _open(config, run, sets)
-    stage(settings, folder, _workers(workers))
+    stage(settings, folder, _where(workers, at))
 
 
 @app.command()
-def report(config: ConfigPath, run: RunFolder = None, sets: Overrides = None) -> None:
+def report(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+) -> None:
     """Draw the figures and write one self-contained page."""
+    settings, folder = _open(config, run, sets)
+    if _submitted(["report"], settings, folder, _site(site), submit, dry_run):
+        return
     from hpcflow.stages.report import make_report
 
-    _, folder = _open(config, run, sets)
     print(make_report(folder.path))
 
 
 @app.command("run")
 def run_all(
-    config: ConfigPath, run: RunFolder = None, sets: Overrides = None, workers: Workers = None, ranks: Ranks = 1
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    ranks: Ranks = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Run all stages in a row; what is done already is not done again."""
+    settings, folder = _open(config, run, sets)
+    at = _site(site, workers, ranks)
+    if _submitted(["simulate", "train", "infer", "validate", "report"], settings, folder, at, submit, dry_run):
+        return
     from hpcflow.stages.infer import infer as infer_stage
     from hpcflow.stages.infer import read_catalogues
     from hpcflow.stages.report import make_report
     from hpcflow.stages.simulate import simulate as simulate_stage
     from hpcflow.stages.validate import validate as validate_stage
 
-    settings, folder = _open(config, run, sets)
-    count = _workers(workers)
+    where = _where(workers, at)
     read_catalogues(settings)  # a wrong catalogue is said before an hour of training, not after
-    simulate_stage(settings, folder, count)
-    _train(config, settings, folder, sets, count, ranks)
-    infer_stage(settings, folder, count)
-    validate_stage(settings, folder, count)
+    simulate_stage(settings, folder, where)
+    _train(config, settings, folder, sets, _workers(None if at else workers), ranks or 1)
+    infer_stage(settings, folder, where)
+    validate_stage(settings, folder, where)
     print(make_report(folder.path))
 
 
@@ -195,9 +262,15 @@ def status(run: RunArgument) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from hpcflow.stages.queue import job_status
     from hpcflow.stages.run import Run
     from hpcflow.stages.status import status as states
 
+    jobs, workers = job_status(Run(run))
+    if jobs and not (run / "run.yaml").is_file():  # nothing has begun
+        for job in jobs:
+            print(f"{job.stage}: job {job.id} is {job.says}")
+        return
     table = Table("stage", "done", "of", "", "per second", "left", "failed", title=str(run))
     stages = states(Run(run))
     for s in stages:
@@ -210,8 +283,41 @@ def status(run: RunArgument) -> None:
             print(f"{s.stage} partition {partition}: {reason}")
         for reason, count in s.lost.items():
             print(f"{s.stage}: {count:,} rows could not be simulated: {reason}")
+    for job in jobs:
+        print(f"{job.stage}: job {job.id} is {job.says}")
+    if workers:
+        print(f"workers: {workers}")
     todo = next((s.stage for s in stages if not s.finished), None)
-    print(f"next: hpcflow {todo} CONFIG --run {run}" if todo else "everything is done")
+    if any(job.active for job in jobs):
+        print(f"next: wait, or hpcflow cancel {run}")
+    else:
+        print(f"next: hpcflow {todo} CONFIG --run {run}" if todo else "everything is done")
+
+
+@app.command()
+def cancel(run: RunArgument) -> None:
+    """End the run's jobs, those of its workers as well, and no others."""
+    from hpcflow.stages.queue import cancel as end
+    from hpcflow.stages.run import Run
+
+    print(f"{end(Run(run))} jobs cancelled")
+
+
+@site_app.command("check")
+def check_site(
+    site: Annotated[str, typer.Argument(metavar="SITE", help="A shipped site, or a file.")],
+    folder: Annotated[Path, typer.Option("--folder", help="On the disk that runs will be on.")] = Path(),
+) -> None:
+    """Submit a tiny job of each kind, and say in words what is wrong."""
+    from hpcflow.sites import load_site
+    from hpcflow.stages.site_check import check
+
+    failed = 0
+    for finding in check(load_site(site), folder):
+        print(f"{'ok  ' if finding.good else 'WRONG'} {finding.says}", flush=True)
+        failed += not finding.good
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -306,21 +412,61 @@ def _open(
     return settings, Run(run or Path("runs") / settings.name)
 
 
-def _search(settings: "Config", folder: "Run", count: int, workers: int) -> None:
+def _search(settings: "Config", folder: "Run", count: int, where: "Where") -> None:
     from rich.console import Console
 
     from hpcflow.stages.search import BEST
     from hpcflow.stages.search import search as find
     from hpcflow.stages.search_results import best_table
 
-    Console().print(best_table(find(settings, folder, count, workers)))
+    Console().print(best_table(find(settings, folder, count, where)))
     print(f"next: hpcflow train {folder.search / BEST} --run {folder.path}")
 
 
 def _workers(asked: int | None) -> int:
-    from hpcflow.compute.cluster import default_workers
+    from hpcflow.compute.local import default_workers
 
     return asked or default_workers()
+
+
+def _where(workers: int | None, site: "Site | None") -> "Where":
+    from hpcflow.compute.where import Here
+
+    return site or Here(_workers(workers))
+
+
+def _site(name: str | None, workers: int | None = None, ranks: int | None = None) -> "Site | None":
+    """Return the site of that name, with the numbers of workers and ranks that are asked for."""
+    from dataclasses import replace
+
+    from hpcflow.sites import load_site
+    from hpcflow.stages.submit import with_ranks
+
+    if name is None:
+        return None
+    site = with_ranks(load_site(name), ranks)
+    return replace(site, workers=workers) if workers else site
+
+
+def _submitted(
+    stages: list[str], settings: "Config", folder: "Run", site: "Site | None", submit: bool, dry_run: bool
+) -> bool:
+    """Submit stages, or show how, where that is asked for; return whether it is."""
+    if not submit and not dry_run:
+        return False
+    if site is None:
+        raise InputError(
+            "--submit and --dry-run need --site SITE; `hpcflow init --site generic` makes one to start from"
+        )
+    from hpcflow.stages.submit import show, submit_stages
+
+    if dry_run:
+        print(show(settings, folder, site, stages), end="")
+        return True
+    for line in submit_stages(settings, folder, site, stages):
+        print(line)
+    print(f"next: hpcflow status {folder.path}")
+    return True
 
 
 def _log_to_stderr() -> None:

@@ -8,6 +8,7 @@ __all__ = [
     "InputError",
     "Interrupted",
     "LostRankError",
+    "SchedulerError",
 ]
 
 
@@ -47,5 +48,11 @@ class LostRankError(HpcflowError):
 
 class DiskFullError(HpcflowError):
     """There is no room for results; what is finished is kept."""
+
+    exit_code = 1
+
+
+class SchedulerError(HpcflowError):
+    """The cluster's scheduler does not answer, or not in time; what is finished is kept."""
 
     exit_code = 1

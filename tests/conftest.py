@@ -1,9 +1,12 @@
 """Fixtures that several rooms share."""
 
 import os
+import runpy
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +20,50 @@ if TYPE_CHECKING:
 SHARED = Path(__file__).parents[2] / "shared"
 FAKES = Path(__file__).parent / "fakes"
 collect_ignore = ["fakes"]  # packages that stand in for others are imported by tests, not collected
+REQUIRED = os.environ.get("HPCFLOW_REQUIRE", "").split(",")  # what must be there: slurm, shellcheck
+
+
+def lack(what: str, reason: str) -> None:
+    """Skip a test for want of something, or fail where HPCFLOW_REQUIRE says that it must be there."""
+    if what in REQUIRED:
+        pytest.fail(f"HPCFLOW_REQUIRE names {what}, but {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@cache
+def no_slurm() -> str:
+    """Say why there is no SLURM to test with; only a pretended one will do, as tests fill it and kill its nodes."""
+    if not shutil.which("scontrol"):
+        return "SLURM is not installed"
+    try:
+        done = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, timeout=15)
+    except subprocess.TimeoutExpired:
+        return "SLURM does not answer"
+    lines = ["".join(line.split()) for line in done.stdout.splitlines()]
+    return "" if "ClusterName=dev" in lines else "slurm/devcluster is not up (make test-slurm)"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("slurm") and no_slurm():
+        lack("slurm", no_slurm())
+
+
+@pytest.fixture
+def fake_slurm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Put a stand-in for SLURM's commands first on the path, and give its queue."""
+    fake = runpy.run_path(str(FAKES / "slurm.py"))["FakeSlurm"](tmp_path / "slurm")
+    monkeypatch.setenv("PATH", os.pathsep.join([str(fake.folder), os.environ["PATH"]]))
+    return fake
+
+
+@pytest.fixture
+def need() -> Callable[[str], str]:
+    """Give a function that returns where a program is, and skips the test where it is nowhere."""
+
+    def find(program: str) -> str:
+        return shutil.which(program) or str(lack(program, f"{program} is not installed"))
+
+    return find
 
 
 @pytest.fixture(autouse=True)

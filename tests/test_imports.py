@@ -20,15 +20,17 @@ LEVELS = {
     "figures": 3,
     "stages": 4,
     "config": 4,
+    "sites": 4,
     "sections": 3,
     "cli": 5,
     "__main__": 6,
 }
-NEIGHBOURS = {("stages", "config"), ("model", "data"), ("data", "model")}
+NEIGHBOURS = {("stages", "config"), ("stages", "sites"), ("sites", "config"), ("model", "data"), ("data", "model")}
 DOORS = {
     "FrEIA": "flow/cinn.py",
     "zarr": "store/regions.py",
     "distributed": "compute/",
+    "dask_jobqueue": "compute/jobqueue.py",
     "torch.distributed": "flow/distributed.py",
     "torch": (
         "flow/",
@@ -41,7 +43,7 @@ DOORS = {
     "matplotlib": ("figures/", "stages/report.py"),
     "optuna": "stages/search_study.py",
     "typer": "cli.py",
-    "pydantic": ("config.py", "sections.py"),
+    "pydantic": ("config.py", "sections.py", "sites.py"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,47 +1,39 @@
-"""Dask workers: here, processes of this machine that listen on loopback only."""
+"""Workers, wherever they are: the door to the files beside it."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from pathlib import Path
 
-import dask
-from distributed import Client, LocalCluster
+from hpcflow.compute.local import local_workers
+from hpcflow.compute.where import Here, Where
+from hpcflow.compute.workers import Workers
+from hpcflow.errors import InputError
 
-__all__ = ["default_workers", "local_client"]
-
-# Dask's default has malloc give its pages back after every call, to be faulted in again by the next one.
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": 1,
-    "MKL_NUM_THREADS": 1,
-    "OPENBLAS_NUM_THREADS": 1,
-    "MALLOC_TRIM_THRESHOLD_": 4_000_000_000,
-    "MALLOC_MMAP_THRESHOLD_": 4_000_000_000,
-}
+__all__ = ["workers_at"]
 
 
-def default_workers() -> int:
-    """Return the number of processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContextManager[Workers]:
+    """Give workers for one stage of a run, and end them afterwards.
 
+    Args:
+        where: they are.
+        most: that there is work for.
+        run: its folder, which the workers of a site must see under the same path.
+        stage: the name of what they do.
 
-@contextmanager
-def local_client(workers: int) -> Iterator[Client]:
-    """Give a client of one-thread worker processes on this machine, and end them afterwards."""
-    settings = {
-        "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
-        "distributed.worker.memory.terminate": False,
-        "distributed.admin.large-graph-warning-threshold": "1 MB",
-    }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            worker_dashboard_address="127.0.0.1:0",
-            silence_logs="CRITICAL",  # what a task raised is kept as its reason, once and in one line
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    Raises:
+        InputError: if the site takes no jobs.
+    """
+    if isinstance(where, Here):
+        return local_workers(min(where.workers, most))
+    if not where.interface:
+        raise InputError(
+            f"the site {where.name} names no interface, and workers would listen on all; set interface in its file "
+            "to that between nodes, e.g. ib0 (`ip -brief address` on a node lists them)"
+        )
+    if where.pool == "runner":
+        from hpcflow.compute.runner import runner_workers
+
+        return runner_workers(where, run, stage)
+    from hpcflow.compute.jobqueue import job_workers
+
+    return job_workers(where, most, run, stage)

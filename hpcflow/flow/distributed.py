@@ -1,12 +1,16 @@
 """Processes that train one flow together (the only file that imports torch.distributed)."""
 
+import ipaddress
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 import torch
 import torch.distributed as dist
@@ -16,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from hpcflow.errors import HpcflowError, InputError, LostRankError
 from hpcflow.flow.rendezvous import Rendezvous, find_rendezvous
 
-__all__ = ["ALONE", "Ranks", "join_ranks"]
+__all__ = ["ALONE", "Ranks", "join_ranks", "roll_call"]
 
 TIMEOUT = timedelta(minutes=30)  # rank 0 may read and write while the others wait
 
@@ -121,7 +125,7 @@ def join_ranks() -> Iterator[Ranks]:
     try:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            init_method=place.method,
+            **_meeting(place),
             rank=place.rank,
             world_size=place.size,
             timeout=TIMEOUT,
@@ -137,6 +141,40 @@ def join_ranks() -> Iterator[Ranks]:
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def roll_call() -> tuple[int, int] | None:
+    """Return how many processes found each other and how many GPUs one sees; None on all but rank 0."""
+    with join_ranks() as ranks:
+        met = int(ranks.sum(torch.ones((), device=ranks.device)))
+        return (met, torch.cuda.device_count()) if ranks.lead else None
+
+
+def _meeting(place: Rendezvous) -> dict[str, Any]:
+    """Return how the processes meet as init_process_group takes it; at an address, rank 0 listens on no other."""
+    where = urlsplit(place.method)
+    try:
+        ipaddress.ip_address(where.hostname or "")
+    except ValueError:
+        return {"init_method": place.method}
+    own = None
+    if place.rank == 0:
+        try:
+            own = socket.create_server((where.hostname or "", where.port or 0)).detach()
+        except OSError as e:
+            raise LostRankError(
+                f"rank 0 cannot listen on {where.netloc} ({e.strerror}); run the same command again"
+            ) from e
+    store = dist.TCPStore(  # type: ignore[attr-defined]  # it is documented so
+        where.hostname or "",
+        where.port or 0,
+        place.size,
+        is_master=own is not None,
+        timeout=TIMEOUT,
+        wait_for_workers=False,
+        master_listen_fd=own,
+    )
+    return {"store": store}
 
 
 def _device(place: Rendezvous) -> torch.device:

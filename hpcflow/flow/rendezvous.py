@@ -106,12 +106,14 @@ def _srun(environment: Mapping[str, str]) -> Rendezvous:
         raise ValueError("SLURM_STEP_NODELIST names no host")
     # Steps of one job may run side by side.
     port = PORTS[(int(environment["SLURM_JOB_ID"]) + 101 * int(environment["SLURM_STEP_ID"])) % len(PORTS)]
+    # jobs/train.sbatch says the address of its own node, which is rank 0's; a node's name may mean another network.
+    first = environment.get("MASTER_ADDR") or nodes[0]
     return Rendezvous(
         rank=int(environment["SLURM_PROCID"]),
         size=size,
         local=int(environment["SLURM_LOCALID"]),
         # With processors per task, SLURM has given each process its own already.
         beside=1 if "SLURM_CPUS_PER_TASK" in environment else math.ceil(size / len(nodes)),
-        method=f"tcp://{nodes[0]}:{port}",
+        method=f"tcp://{first}:{port}",
         one_machine=len(nodes) == 1,
     )

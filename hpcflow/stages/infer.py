@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hpcflow.compute.where import Where
 from hpcflow.config import Config, difference
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
@@ -25,7 +26,7 @@ from hpcflow.store.partitions import Partition
 __all__ = ["flow_of", "infer", "read_catalogues"]
 
 
-def infer(config: Config, run: Run, workers: int) -> None:
+def infer(config: Config, run: Run, where: Where) -> None:
     """Infer the posteriors that the run's archive lacks.
 
     Raises:
@@ -47,7 +48,7 @@ def infer(config: Config, run: Run, workers: int) -> None:
         sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
         says["source"] = description["source"]
         archive = _open_or_create(config, run, catalogue, sources, says, weighted=target is not None)
-        run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), workers)
+        run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), where)
 
 
 def read_catalogues(config: Config) -> Catalogue:

@@ -1,8 +1,9 @@
-"""`hpcflow init`: a shipped config to start from."""
+"""`hpcflow init`: a shipped config, and a site file, to start from."""
 
 from pathlib import Path
 
 from hpcflow.errors import InputError
+from hpcflow.sites import shipped_sites
 
 __all__ = ["init", "shipped_configs"]
 
@@ -17,18 +18,22 @@ def shipped_configs() -> dict[str, Path]:
     return {}
 
 
-def init(name: str, folder: Path) -> Path:
-    """Copy a shipped config into a folder, and return where it is.
+def init(name: str, folder: Path, site: str | None = None) -> list[Path]:
+    """Copy a shipped config, and a site file where one is asked for, into a folder, and return where they are.
 
     Raises:
-        InputError: if there is no such config, or the file exists already.
+        InputError: if there is no such config or site, or a file exists already; nothing is written.
     """
-    shipped = shipped_configs()
-    if name not in shipped:
-        raise InputError(f"there is no shipped config {name}; there are {', '.join(shipped)}")
-    target = folder / f"{name}.yaml"
-    if target.exists():
-        raise InputError(f"{target} exists already; remove it, or name another folder")
+    shipped = [("config", name, shipped_configs())] + ([("site", site, shipped_sites())] if site else [])
+    copies = []
+    for kind, wanted, there in shipped:
+        if wanted not in there:
+            raise InputError(f"there is no shipped {kind} {wanted}; there are {', '.join(there)}")
+        copies.append((there[wanted], folder / f"{wanted}.yaml"))
+    for _, target in copies:
+        if target.exists():
+            raise InputError(f"{target} exists already; remove it, or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    target.write_text(shipped[name].read_text())
-    return target
+    for source, target in copies:
+        target.write_text(source.read_text())
+    return [target for _, target in copies]

@@ -1,11 +1,14 @@
 """What simulate, infer and validate share: run what is missing, say what failed, keep the reasons."""
 
 import json
+import signal
 from collections.abc import Callable, Sequence
 
-from hpcflow.compute.cluster import local_client
+from hpcflow.compute.cluster import workers_at
 from hpcflow.compute.loop import map_partitions
-from hpcflow.errors import FailedPartitionsError
+from hpcflow.compute.where import Where
+from hpcflow.errors import FailedPartitionsError, Interrupted
+from hpcflow.flow.signals import stop_requests
 from hpcflow.stages.progress import log, tracked
 from hpcflow.stages.run import Run
 from hpcflow.store.partitions import Partition
@@ -19,7 +22,7 @@ def run_missing(
     task: Callable[[str, Partition], None],
     everything: Sequence[Partition],
     missing: Sequence[Partition],
-    workers: int,
+    where: Where,
     unit: str = "rows",
 ) -> None:
     """Do the missing partitions of a stage on workers.
@@ -30,11 +33,13 @@ def run_missing(
         task: does and writes one partition.
         everything: all partitions.
         missing: those to do.
-        workers: processes to use.
+        where: workers are.
         unit: what partitions are made of.
 
     Raises:
         FailedPartitionsError: if any was set aside.
+        Interrupted: if a signal asked to stop.
+        InputError: if no worker can be had.
     """
     total, left = sum(map(len, everything)), sum(map(len, missing))
     reasons = run.logs / f"{stage}.failed.json"
@@ -42,9 +47,22 @@ def run_missing(
     if not missing:
         log.info("%s: all %d %s are done already", stage, total, unit)
         return
-    log.info("%s: %d of %d %s to do, on %d workers", stage, left, total, unit, workers)
-    with tracked(stage, total, total - left) as advance, local_client(min(workers, len(missing))) as client:
-        failed = map_partitions(client, task, str(run.path), missing, lambda p: advance(len(p), ""))
+    with stop_requests() as asked:
+
+        def check() -> None:
+            if asked:
+                name = signal.Signals(asked[0]).name
+                raise Interrupted(
+                    f"{stage}: {name} asked to stop; what is finished is kept: run the same command again"
+                )
+
+        with (
+            workers_at(where, len(missing), run.path, stage) as workers,
+            tracked(stage, total, total - left) as advance,
+        ):
+            log.info("%s: %d of %d %s to do, on %s", stage, left, total, unit, workers.name)
+            failed = map_partitions(workers, task, str(run.path), missing, lambda p: advance(len(p), ""), check=check)
+        check()  # a signal may have come while the workers ended
     if failed:
         reasons.write_text(json.dumps({p.index: reason for p, reason in failed.items()}, indent=1) + "\n")
         first, reason = next(iter(failed.items()))

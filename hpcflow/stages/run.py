@@ -89,26 +89,35 @@ class Run:
         Raises:
             InputError: if any was frozen before with another value; nothing is written.
         """
-        frozen: list[str] = []
-        plain = config.plain()
+        frozen, plain = self.refuse(config), config.plain()
         path = self.path / "run.yaml"
-        if path.is_file():
-            frozen, before = load_yaml(path)["frozen"], self.config().plain()  # keys that are new since then: defaults
-            changed = [line for key in frozen for line in difference(before.get(key), plain.get(key), key)]
-            changed = [line for line in changed if not line.startswith(PLACES)]
-            if changed:
-                raise InputError(
-                    f"{self.path} was made with another config ({'; '.join(changed[:5])}): "
-                    "name another folder with --run, or remove this one"
-                )
-        else:
-            self._refuse_orphans()
         needed = [key for key in plain if key in {*frozen, *STAGES[stage]}]
         text = dump_yaml({"config": plain, "frozen": needed, "provenance": provenance()})
         self.path.mkdir(parents=True, exist_ok=True)
         growing = path.with_suffix(".new")
         growing.write_text(text)
         growing.replace(path)
+
+    def refuse(self, config: Config) -> list[str]:
+        """Return the sections that are frozen; raise if the config says otherwise.
+
+        Raises:
+            InputError: with the difference.
+        """
+        path = self.path / "run.yaml"
+        if not path.is_file():
+            self._refuse_orphans()
+            return []
+        before, plain = self.config().plain(), config.plain()  # keys that are new since then have their defaults
+        frozen: list[str] = load_yaml(path)["frozen"]
+        changed = [line for key in frozen for line in difference(before.get(key), plain.get(key), key)]
+        changed = [line for line in changed if not line.startswith(PLACES)]
+        if changed:
+            raise InputError(
+                f"{self.path} was made with another config ({'; '.join(changed[:5])}): "
+                "name another folder with --run, or remove this one"
+            )
+        return frozen
 
     def _refuse_orphans(self) -> None:
         if self.simulations.exists() or self.posteriors.exists():

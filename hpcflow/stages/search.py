@@ -1,12 +1,12 @@
 """`hpcflow train --search N`: try N settings of training on the run's library, and write the best as a config."""
 
-import fcntl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hpcflow.compute.lock import alone
+from hpcflow.compute.where import Where
 from hpcflow.config import Config, difference, dump_yaml, load_config, with_values
 from hpcflow.errors import HpcflowError, InputError
 from hpcflow.stages.loop import run_missing
@@ -25,7 +25,7 @@ CONFIG, TRIALS, BEST = "config.yaml", "trials.csv", "best.yaml"
 SECTIONS = (*STAGES["train"], "search")  # trials of one search are comparable only if these agree
 
 
-def search(config: Config, run: Run, count: int, workers: int) -> list[Trial]:
+def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
     """Bring the run's search to `count` finished trials, and write the best one's config.
 
     Nothing of the run is frozen by it. A trial that was killed is begun again; one that raises is tried with other
@@ -36,7 +36,7 @@ def search(config: Config, run: Run, count: int, workers: int) -> list[Trial]:
         config: what to search, and everything that is not searched.
         run: where the library is; the search is kept in its `search` folder.
         count: finished trials that there shall be, with those of before.
-        workers: processes to use, of one trial each at a time.
+        where: workers are, which try one at a time each.
 
     Returns:
         All trials, in the order in which they began.
@@ -51,7 +51,7 @@ def search(config: Config, run: Run, count: int, workers: int) -> list[Trial]:
     _refuse_without_library(config, run)
     _refuse_another_search(config, run)
     run.search.mkdir(exist_ok=True)
-    with _alone(run.search), log_to(run.logs, "search"):
+    with alone(run.search / "lock", "search"), log_to(run.logs, "search"):
         _write(run.search / CONFIG, dump_yaml(_resolved(config)))
         mend(run.search)
         study = _open(config, run)
@@ -61,7 +61,7 @@ def search(config: Config, run: Run, count: int, workers: int) -> list[Trial]:
         slots = partitions(count, 1)
         missing = [slot for slot in slots if slot.index not in filled]
         try:
-            run_missing("search", run, search_slot, slots, missing, workers, "trials")
+            run_missing("search", run, search_slot, slots, missing, where, "trials")
         finally:
             study.fail_running()
             trials = study.trials()
@@ -124,17 +124,6 @@ def _refuse_another_search(config: Config, run: Run) -> None:
 
 def _changed(old: dict[str, Any], new: dict[str, Any], sections: Sequence[str]) -> str:
     return "; ".join([line for key in sections for line in difference(old[key], new[key], key)][:5])
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Refuse a second search in the folder: it would take the first one's trials for dead."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as e:
-            raise InputError(f"another search is at work in {folder}; wait for its end") from e
-        yield
 
 
 def _keep(config: Config, run: Run, trials: list[Trial]) -> None:

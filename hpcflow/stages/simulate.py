@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.compute.where import Where
 from hpcflow.config import Config
 from hpcflow.stages.build import build_prior, build_simulator, config_of, simulator_of
 from hpcflow.stages.loop import run_missing
@@ -17,7 +18,7 @@ from hpcflow.store.simulations import SimulationStore
 __all__ = ["draw", "open_or_create", "simulate", "simulate_partition"]
 
 
-def simulate(config: Config, run: Run, workers: int) -> None:
+def simulate(config: Config, run: Run, where: Where) -> None:
     """Simulate what the run's library lacks.
 
     Raises:
@@ -28,7 +29,7 @@ def simulate(config: Config, run: Run, workers: int) -> None:
     run.begin("simulate", config)
     with log_to(run.logs, "simulate"):
         store = open_or_create(config, run, source)
-        run_missing("simulate", run, simulate_partition, store.partitions, store.missing(), workers)
+        run_missing("simulate", run, simulate_partition, store.partitions, store.missing(), where)
         for reason, count in store.failures().items():
             log.info("simulate: %d rows could not be simulated: %s", count, reason)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hpcflow.compute.cluster import default_workers
+from hpcflow.compute.local import default_workers
 from hpcflow.config import Config
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpcflow.compute.where import Where
 from hpcflow.config import Config
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
@@ -36,7 +37,7 @@ TILE = 25  # clusters that go through the network together; fixed, so that resul
 HELD = 64  # exact samples that the flow's density of the first parameters is averaged over
 
 
-def validate(config: Config, run: Run, workers: int) -> None:
+def validate(config: Config, run: Run, where: Where) -> None:
     """Rank held-out truths among samples of their posteriors, compare densities, and say what was found.
 
     Raises:
@@ -48,7 +49,7 @@ def validate(config: Config, run: Run, workers: int) -> None:
     run.begin("validate", config)
     with log_to(run.logs, "validate"):
         store = _open_or_create(config, run, min(config.validation.n, available))
-        run_missing("validate", run, validate_partition, store.partitions, store.missing(), workers)
+        run_missing("validate", run, validate_partition, store.partitions, store.missing(), where)
         for line in describe(run.validation):
             log.info("validate: %s", line)
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import psutil
 import pytest
-from distributed import Client
 
-from hpcflow.compute.cluster import default_workers, local_client
+from hpcflow.compute.local import default_workers, local_workers
 from hpcflow.compute.loop import map_partitions
-from hpcflow.errors import DiskFullError
+from hpcflow.compute.workers import DEATHS, Workers
+from hpcflow.errors import DiskFullError, Interrupted
 from hpcflow.store.partitions import Partition, partitions
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    with local_client(2) as client:
-        yield client
+def workers() -> Iterator[Workers]:
+    with local_workers(2) as workers:
+        yield workers
 
 
 def task(folder: str, partition: Partition) -> None:
@@ -26,6 +26,10 @@ def task(folder: str, partition: Partition) -> None:
     here = Path(folder)
     if (here / f"poison-{partition.index}").exists():
         raise ValueError(f"row {partition.start} is poison")
+    if (here / f"killer-{partition.index}").exists():
+        with (here / "deaths").open("a") as file:
+            file.write(f"{partition.index}\n")
+        os._exit(9)
     dying = here / f"die-{partition.index}"
     if dying.exists():
         dying.unlink()
@@ -37,32 +41,61 @@ def written(folder: Path) -> list[int]:
     return sorted(int(path.name.split("-")[1]) for path in folder.glob("done-*"))
 
 
-def test_all_are_done_and_counted(client: Client, tmp_path: Path) -> None:
+def test_all_are_done_and_counted(workers: Workers, tmp_path: Path) -> None:
     seen: list[int] = []
-    failed = map_partitions(client, task, str(tmp_path), partitions(95, 3), lambda p: seen.append(p.index))
+    failed = map_partitions(workers, task, str(tmp_path), partitions(95, 3), lambda p: seen.append(p.index))
     assert failed == {}
     assert sorted(seen) == written(tmp_path) == list(range(32))
 
 
-def test_failures_are_set_aside_with_their_reasons(client: Client, tmp_path: Path) -> None:
+def test_failures_are_set_aside_with_their_reasons(workers: Workers, tmp_path: Path) -> None:
     for index in (3, 7):
         (tmp_path / f"poison-{index}").touch()
     seen: list[int] = []
-    failed = map_partitions(client, task, str(tmp_path), partitions(30, 3), lambda p: seen.append(p.index))
+    failed = map_partitions(workers, task, str(tmp_path), partitions(30, 3), lambda p: seen.append(p.index))
     assert [p.index for p in failed] == [3, 7]
     assert "row 9 is poison" in failed[Partition(3, 9, 12)]
     assert sorted(seen) == written(tmp_path) == [0, 1, 2, 4, 5, 6, 8, 9]
 
 
-def test_a_killed_worker_is_replaced_and_its_partition_done_again(client: Client, tmp_path: Path) -> None:
+def test_a_killed_worker_is_replaced_and_its_partition_done_again(workers: Workers, tmp_path: Path) -> None:
     (tmp_path / "die-4").touch()
-    failed = map_partitions(client, task, str(tmp_path), partitions(24, 3), lambda _: None)
+    failed = map_partitions(workers, task, str(tmp_path), partitions(24, 3), lambda _: None)
     assert failed == {}
     assert written(tmp_path) == list(range(8))
 
 
-def test_nothing_listens_off_loopback(client: Client) -> None:
-    client.wait_for_workers(2, timeout=30)
+def test_a_partition_that_kills_its_workers_is_set_aside_and_it_alone(workers: Workers, tmp_path: Path) -> None:
+    (tmp_path / "killer-5").touch()
+    failed = map_partitions(workers, task, str(tmp_path), partitions(24, 3), lambda _: None)
+    assert [p.index for p in failed] == [5]
+    assert "6 workers died with it, 3 of them while they did nothing else" in failed[Partition(5, 15, 18)]
+    assert written(tmp_path) == [0, 1, 2, 3, 4, 6, 7]
+    assert (tmp_path / "deaths").read_text().split() == ["5"] * (2 * DEATHS)
+
+
+def test_few_partitions_beside_a_killer_are_not_blamed_for_it(workers: Workers, tmp_path: Path) -> None:
+    """So few that Dask deals them to the workers at once: what waits there is on the worker that dies."""
+    (tmp_path / "killer-0").touch()
+    failed = map_partitions(workers, task, str(tmp_path), partitions(9, 3), lambda _: None)
+    assert [p.index for p in failed] == [0]
+    assert written(tmp_path) == [1, 2]
+
+
+def test_what_a_check_raises_ends_the_loop(workers: Workers, tmp_path: Path) -> None:
+    seen: list[Partition] = []
+
+    def check() -> None:
+        if len(seen) > 3:
+            raise Interrupted("enough")
+
+    with pytest.raises(Interrupted, match="enough"):
+        map_partitions(workers, task, str(tmp_path), partitions(3000, 1), seen.append, check=check)
+    assert len(seen) < 3000
+
+
+def test_nothing_listens_off_loopback(workers: Workers) -> None:
+    workers.client.wait_for_workers(2, timeout=30)
     here = psutil.Process()
     listening = [
         connection.laddr.ip
@@ -85,12 +118,12 @@ def full(folder: str, partition: Partition) -> None:
     (Path(folder) / "done-0").write_text("")
 
 
-def test_a_full_disk_ends_the_loop_at_once(client: Client, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_loop_at_once(workers: Workers, tmp_path: Path) -> None:
     with pytest.raises(DiskFullError, match=f"{tmp_path}: No space left on device; what is finished is kept"):
-        map_partitions(client, full, str(tmp_path), partitions(3000, 3), lambda _: None)
+        map_partitions(workers, full, str(tmp_path), partitions(3000, 3), lambda _: None)
 
 
-def test_the_drivers_memory_does_not_grow_with_the_partitions(client: Client, tmp_path: Path) -> None:
+def test_the_drivers_memory_does_not_grow_with_the_partitions(workers: Workers, tmp_path: Path) -> None:
     process = psutil.Process()
     todo, seen = partitions(20_000, 10), []
     sizes: list[int] = []
@@ -100,7 +133,7 @@ def test_the_drivers_memory_does_not_grow_with_the_partitions(client: Client, tm
         if len(seen) % 200 == 0:
             sizes.append(process.memory_info().rss)
 
-    assert map_partitions(client, nothing, str(tmp_path), todo, done) == {}
+    assert map_partitions(workers, nothing, str(tmp_path), todo, done) == {}
     assert len(seen) == 2000
     assert sizes[-1] - sizes[1] < 20 * 2**20
 

@@ -54,6 +54,12 @@ def test_srun_meets_at_the_first_host_of_the_step() -> None:
     assert find_rendezvous({**SRUN, "SLURM_STEP_ID": "1"}).method != found.method  # type: ignore[union-attr]
 
 
+def test_a_job_that_knows_its_address_is_met_there() -> None:
+    found = find_rendezvous({**SRUN, "MASTER_ADDR": "10.0.0.8"})
+    assert found is not None
+    assert found.method.startswith("tcp://10.0.0.8:")
+
+
 def test_processors_that_slurm_gave_each_task_are_not_shared_again() -> None:
     assert find_rendezvous({**SRUN, "SLURM_CPUS_PER_TASK": "4"}).beside == 1  # type: ignore[union-attr]
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpcflow.compute.where import Here
 from hpcflow.config import Config, load_config
 from hpcflow.errors import InputError
 from hpcflow.stages.build import build_simulator
@@ -42,7 +43,7 @@ def configured(tiny: Callable[..., Path], fake_cigale: dict[str, Any]) -> Config
 
 def test_workers_speak_to_cigale_and_count_what_failed(configured: Configured, tmp_path: Path) -> None:
     config, run = configured(), Run(tmp_path / "run")
-    simulate(config, run, 2)
+    simulate(config, run, Here(2))
     store = SimulationStore.open(run.simulations)
     here = build_simulator(configured(None))
     for partition in store.partitions:
@@ -60,15 +61,15 @@ def test_workers_speak_to_cigale_and_count_what_failed(configured: Configured, t
 
 def test_an_environment_may_move(configured: Configured, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
-    simulate(configured(None), run, 1)
+    simulate(configured(None), run, Here(1))
     (run.simulations / "status" / "c" / "2").unlink(missing_ok=True)
-    simulate(configured(), run, 1)
+    simulate(configured(), run, Here(1))
     assert SimulationStore.open(run.simulations).missing() == []
 
 
 def test_a_python_that_cannot_start_is_said_before_anything_is_written(configured: Configured, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"simulate\.python: /bin/false cannot run"):
-        simulate(configured("/bin/false"), Run(tmp_path / "run"), 2)
+        simulate(configured("/bin/false"), Run(tmp_path / "run"), Here(2))
     assert not (tmp_path / "run").exists()
 
 

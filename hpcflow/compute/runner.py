@@ -1,0 +1,94 @@
+"""Workers in the driver's own allocation, for sites where a job cannot submit others.
+
+The driver has `srun` start this file once per task: the first is the scheduler, the others are workers.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Client
+
+from hpcflow.compute.jobqueue import SLURMRunner
+from hpcflow.compute.site import Site
+from hpcflow.compute.tls import private_folder, run_certificate
+from hpcflow.compute.workers import Workers
+from hpcflow.errors import InputError, SchedulerError
+
+__all__ = ["runner_workers"]
+
+START_S = 300.0  # until the scheduler has said where it is
+END_S = 20.0
+
+
+@contextmanager
+def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
+    """Give a worker on every task of this allocation but two, which the driver and the scheduler have.
+
+    Raises:
+        InputError: if this is no allocation, or one of less than three tasks.
+        SchedulerError: if the scheduler does not come.
+    """
+    tasks = int(os.environ.get("SLURM_NTASKS", 0)) - 1
+    if tasks < 2:
+        raise InputError(
+            f"the workers of {site.name} run inside an allocation of at least three tasks, and this is none; "
+            "add --submit, or call salloc first"
+        )
+    logs = run / "logs" / "workers"
+    logs.mkdir(parents=True, exist_ok=True)
+    with private_folder(run, stage) as private:
+        security, file = run_certificate(private), private / "scheduler.json"
+        step = ["srun", f"--ntasks={tasks}", "--kill-on-bad-exit=0", sys.executable, "-m", __name__]
+        environment = os.environ | {"DASK_CONFIG": str(private)}
+        with (logs / f"{stage}.{os.environ['SLURM_JOB_ID']}.out").open("ab") as log:
+            process = subprocess.Popen(
+                [*step, str(file), str(site.interface), site.scratch], env=environment, stdout=log, stderr=log
+            )
+
+        def check() -> None:
+            if process.poll() is not None:
+                raise SchedulerError(
+                    f"{stage}: scheduler and workers ended (exit code {process.returncode}); see {logs}, "
+                    "and run the same command again to go on"
+                )
+
+        try:
+            end = time.monotonic() + START_S
+            while not file.exists() and time.monotonic() < end:
+                check()
+                time.sleep(0.2)
+            with Client(scheduler_file=str(file), security=security, timeout=START_S) as client:
+                yield Workers(client, tasks - 1, f"{tasks - 1} workers in this allocation of {site.name}", check)
+                client.shutdown()
+            process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            pass  # what it did is done
+        finally:
+            process.terminate()
+
+
+def main(file: str, interface: str, scratch: str) -> None:
+    """Be the scheduler or a worker, as the place in the step says."""
+    here = {"interface": interface, "protocol": "tls://", "dashboard_address": "127.0.0.1:0"}
+    SLURMRunner(
+        scheduler_file=file.replace("{", "{{").replace("}", "}}"),
+        client=False,
+        scheduler_options=dict(here),
+        worker_class="distributed.Nanny",  # a worker that dies is started again
+        worker_options={
+            **here,
+            "nthreads": 1,
+            "memory_limit": f"{os.environ['SLURM_MEM_PER_CPU']}MiB" if "SLURM_MEM_PER_CPU" in os.environ else "auto",
+            "local_directory": scratch,
+            "death_timeout": START_S,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

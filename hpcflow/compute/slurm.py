@@ -1,0 +1,211 @@
+"""SLURM's commands (the only file that calls them): with time limits, and patient while the controller is away."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from hpcflow.compute.jobs import Job, run_tag, worker_job_name
+from hpcflow.compute.site import Site
+from hpcflow.errors import InputError, SchedulerError
+
+__all__ = ["Queued", "ask", "cancel_jobs", "cancel_workers", "ended_jobs", "queued_jobs", "run_jobs", "submit"]
+
+T = TypeVar("T")
+
+CALL_S = 40.0  # of one command, which itself gives up after about ten seconds without an answer
+PATIENCE_S = 180.0  # of several, while the controller is away
+PAUSE_S = 1.0
+AWAY = (
+    "unable to contact slurm controller",
+    "slurm controller not responding",
+    "communication connection failure",
+    "unable to connect",
+    "connection refused",
+    "timed out",
+    "zero bytes were transmitted",
+    "temporarily",
+)
+ENDED = (
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",  # what goes back into the queue is PENDING
+    "REVOKED",
+    "TIMEOUT",
+)
+FIELDS = "JobID:|,State:|,Reason:100|,RestartCnt:|,NodeList:100|,Name:300"
+
+
+class _AwayError(Exception):
+    """The controller did not answer."""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A job as SLURM knows it.
+
+    Args:
+        id: its number.
+        name: its name.
+        state: e.g. "PENDING".
+        reason: why it waits or has failed.
+        restarts: how often it was put back into the queue.
+        nodes: where it is.
+    """
+
+    id: str
+    name: str
+    state: str
+    reason: str = ""
+    restarts: int = 0
+    nodes: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits, runs, or is not quite gone."""
+        return self.state not in ENDED
+
+
+def submit(job: Job, patience_s: float = PATIENCE_S) -> str:
+    """Submit a job and return its id.
+
+    Raises:
+        InputError: if SLURM refuses it; the sentence has SLURM's own words.
+        SchedulerError: if SLURM does not answer.
+    """
+    before = {queued.id for queued in queued_jobs([job.name], patience_s)}
+    tried = False
+
+    def once() -> str:
+        nonlocal tried
+        if tried:  # the answer may have been lost, not the job
+            for queued in _squeue([job.name]):
+                if queued.active and queued.id not in before:
+                    return queued.id
+        tried = True
+        return _call(job.command).split()[-1].split(";")[0]
+
+    return _patiently(once, patience_s)
+
+
+def queued_jobs(names: Sequence[str] = (), patience_s: float = PATIENCE_S) -> list[Queued]:
+    """Return this user's jobs that SLURM remembers, all of them or those of some names.
+
+    Raises:
+        SchedulerError: if SLURM does not answer.
+    """
+    return _patiently(lambda: _squeue(names), patience_s)
+
+
+def run_jobs(run: Path, patience_s: float = PATIENCE_S) -> list[Queued]:
+    """Return the jobs of a run that SLURM remembers, its workers' as well.
+
+    Raises:
+        SchedulerError: if SLURM does not answer.
+    """
+    tag = f"-{run_tag(run)}-"
+    return [job for job in queued_jobs(patience_s=patience_s) if tag in job.name]
+
+
+def ended_jobs(ids: Collection[str]) -> dict[str, Queued]:
+    """Return what the accounts say of jobs that the queue has forgotten; nothing where a cluster keeps none."""
+    if not ids:
+        return {}
+    command = ["sacct", "-X", "--noheader", "--parsable2", f"--jobs={','.join(ids)}", "--format=JobID,State,JobName"]
+    try:
+        lines = _call(command).splitlines()
+    except (InputError, _AwayError):
+        return {}
+    rows = (line.split("|", 2) for line in lines)
+    return {id: Queued(id, name, state.split()[0]) for id, state, name in rows}  # "CANCELLED by 1000"
+
+
+def cancel_workers(site: Site, run: Path, stage: str, patience_s: float = PATIENCE_S) -> int:
+    """End the worker jobs of a stage's driver, wait until they are gone, and return how many there were.
+
+    Raises:
+        SchedulerError: if SLURM does not answer, or they do not go.
+    """
+    name = worker_job_name(site, run, stage)
+    return cancel_jobs(lambda: queued_jobs([name], patience_s), patience_s)
+
+
+def cancel_jobs(find: Callable[[], Sequence[Queued]], patience_s: float = PATIENCE_S) -> int:
+    """End jobs, and those that come to them meanwhile, wait until they are gone, and return how many there were.
+
+    Args:
+        find: returns them.
+        patience_s: how long to wait for them to go.
+
+    Raises:
+        SchedulerError: if SLURM does not answer, or they do not go.
+    """
+    asked = set[str]()
+    end = time.monotonic() + patience_s
+    while there := [job for job in find() if job.active]:
+        if new := [job.id for job in there if job.id not in asked]:
+            ask("scancel", *new, patience_s=patience_s)
+            asked.update(new)
+        elif time.monotonic() > end:
+            ids = ", ".join(job.id for job in there)
+            raise SchedulerError(f"jobs {ids} do not end; see `scontrol show job {there[0].id}`, then try again")
+        else:
+            time.sleep(PAUSE_S)
+    return len(asked)
+
+
+def ask(*command: str, patience_s: float = PATIENCE_S) -> str:
+    """Run one of SLURM's commands and return what it says.
+
+    Raises:
+        InputError: if it refuses; the sentence has its own words.
+        SchedulerError: if SLURM does not answer.
+    """
+    return _patiently(lambda: _call(command), patience_s)
+
+
+def _squeue(names: Sequence[str]) -> list[Queued]:
+    chosen = [f"--name={','.join(names)}"] if names else []
+    command = ["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", *chosen, f"--Format={FIELDS}"]
+    rows = ([cell.strip() for cell in line.split("|", 5)] for line in _call(command).splitlines())
+    return [
+        Queued(id, name, state, "" if reason == "None" else reason, int(restarts), nodes)
+        for id, state, reason, restarts, nodes, name in rows
+    ]
+
+
+def _patiently(action: Callable[[], T], patience_s: float) -> T:
+    """Try again while the controller is away."""
+    end = time.monotonic() + patience_s
+    while True:
+        try:
+            return action()
+        except _AwayError as e:
+            if time.monotonic() > end:
+                raise SchedulerError(f"SLURM does not answer ({e}); wait, and run the same command again") from e
+            time.sleep(PAUSE_S)
+
+
+def _call(command: Sequence[str]) -> str:
+    # A job that submits jobs must not hand them what SLURM told it about itself.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k == "SLURM_CONF"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=CALL_S, env=environment)
+    except FileNotFoundError as e:
+        raise InputError(f"{command[0]} is not on this machine; run this where SLURM's commands are") from e
+    except subprocess.TimeoutExpired as e:
+        raise _AwayError(f"{command[0]} took more than {CALL_S:.0f} s") from e
+    said = " ".join(done.stderr.replace(f"{command[0]}: error: ", "").split())
+    if done.returncode == 0:
+        return done.stdout
+    if any(words in said.lower() for words in AWAY):
+        raise _AwayError(said)
+    raise InputError(f"{command[0]} refuses: {said or f'exit code {done.returncode}'}")

@@ -1,0 +1,53 @@
+"""What is known to the processes of one stage alone: a folder nobody else reads, and a certificate in it."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distributed import Security
+
+from hpcflow.compute.lock import alone
+from hpcflow.compute.workers import private_settings
+
+__all__ = ["private_folder", "run_certificate"]
+
+ROLES = ("client", "scheduler", "worker")
+
+
+@contextmanager
+def private_folder(run: Path, stage: str) -> Iterator[Path]:
+    """Give an empty folder that only its owner can look into, and remove it afterwards.
+
+    What a killed driver left there is removed first.
+
+    Raises:
+        InputError: if another driver of this stage is at work in the run.
+    """
+    folder = run.resolve() / f".{stage}-workers"
+    with alone(run / "logs" / f"{stage}.lock", f"`hpcflow {stage}`"):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+        folder.chmod(0o700)  # whatever the parent's default access list says
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def run_certificate(folder: Path) -> Security:
+    """Make a certificate that signs itself, and return what has every connection ask for it.
+
+    The folder's dask.json has other processes do the same. When these are gone, it is of no use to anybody.
+    """
+    made = Security.temporary()
+    certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
+    for path, text in ((certificate, made.tls_ca_file), (key, made.tls_client_key)):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+    roles = {f"tls_{role}_{what}": path for role in ROLES for what, path in (("cert", certificate), ("key", key))}
+    security = Security(require_encryption=True, tls_ca_file=certificate, **roles)
+    (folder / "dask.json").write_text(json.dumps(private_settings(security), indent=1))
+    return security

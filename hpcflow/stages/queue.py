@@ -1,0 +1,102 @@
+"""What SLURM makes of a run's jobs, in words; and their end."""
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpcflow.compute.jobs import CHAIN
+from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs, run_jobs
+from hpcflow.errors import HpcflowError, InputError
+from hpcflow.stages.run import Run
+from hpcflow.stages.submit import read_record, stage_jobs
+
+__all__ = ["JobStatus", "cancel", "describe", "job_status"]
+
+WAITS = {
+    "Dependency": "waits for the job before it",
+    "DependencyNeverSatisfied": "the job before it failed; submit again",
+    "Priority": "waits for its turn",
+    "Resources": "waits for free nodes",
+    "BeginTime": "starts again in a moment",
+    "ReqNodeNotAvail": "its nodes are down or reserved",
+    "JobHeldUser": "you hold it: scontrol release",
+    "JobHeldAdmin": "an administrator holds it",
+}
+FAILURES = {
+    "TIMEOUT": "the time limit was too short",
+    "NODE_FAIL": "its node died",
+    "OUT_OF_MEMORY": "it needs more memory_gb",
+    "CANCELLED": "cancelled",
+}
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """One stage's job.
+
+    Args:
+        stage: of the run.
+        id: of the job.
+        says: what it does, or why it does not.
+        active: whether it waits or runs.
+    """
+
+    stage: str
+    id: str
+    says: str
+    active: bool
+
+
+def job_status(run: Run) -> tuple[list[JobStatus], str]:
+    """Return the jobs of a run's stages, and a line about its workers; nothing where there is no SLURM."""
+    record = read_record(run)
+    if not shutil.which("squeue"):
+        return [], ""
+    try:
+        jobs = run_jobs(run.path, patience_s=0.0)
+    except HpcflowError as e:  # what is on disk is known all the same
+        return [], f"not known: {e}" if record else ""
+    found = stage_jobs(run.path, jobs)
+    forgotten = ended_jobs([noted["id"] for stage, noted in record.items() if stage not in found])
+    lines = []
+    for stage in CHAIN:
+        noted = record.get(stage, {}).get("id", "")
+        job = found.get(stage) or forgotten.get(noted)
+        if job:
+            lines.append(JobStatus(stage, job.id, describe(job, run.logs / f"{stage}.{job.id}.out"), job.active))
+        elif noted:
+            lines.append(JobStatus(stage, noted, "ended; SLURM remembers no more of it", False))
+    states = Counter(job.state.lower() for job in jobs if job.name.endswith("-worker") and job.active)
+    return lines, ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+
+
+def describe(job: Queued, log: Path) -> str:
+    """Say in words what a job does.
+
+    >>> describe(Queued("7", "x", "PENDING", "Dependency"), Path("log"))
+    'queued: waits for the job before it'
+    >>> describe(Queued("7", "x", "RUNNING", "", 2, "node[1-2]"), Path("log"))
+    'running on node[1-2], put back into the queue 2 times'
+    """
+    again = f", put back into the queue {job.restarts} time{'s' * (job.restarts > 1)}" if job.restarts else ""
+    if job.state == "COMPLETED":
+        return "done" + again
+    if job.state == "PENDING":
+        why = WAITS.get(job.reason, job.reason)
+        return "queued" + again + (f": {why}" if why else "")
+    if job.active:
+        return f"{job.state.lower()} on {job.nodes}" + again
+    return f"failed{again}: {FAILURES.get(job.state, job.reason or job.state)}; see {log}"
+
+
+def cancel(run: Run) -> int:
+    """End a run's jobs and those of its workers, wait until they are gone, and return how many there were.
+
+    Raises:
+        InputError: if the folder is no run and nothing was submitted for it.
+        SchedulerError: if SLURM does not answer.
+    """
+    if not (run.path / "run.yaml").is_file() and not read_record(run):
+        raise InputError(f"{run.path} is not a run folder: it has neither run.yaml nor logs/jobs.json; name another")
+    return cancel_jobs(lambda: run_jobs(run.path))

@@ -1,0 +1,197 @@
+"""`hpcflow site check`: a tiny job of each kind, and what is wrong in words."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from hpcflow import __version__
+from hpcflow.compute.jobs import Place, options, setup_script
+from hpcflow.compute.site import Resources, Site
+from hpcflow.compute.slurm import Queued, ask, cancel_jobs, queued_jobs
+from hpcflow.config import dump_yaml
+from hpcflow.errors import InputError
+
+__all__ = ["Finding", "check", "check_command", "explain"]
+
+KINDS = ("driver", "worker", "train")
+WAIT_S = 600.0  # in the queue, before that itself is a finding
+SEEN_S = 30.0  # for a file of another node to appear on a shared disk
+# SLURM's words, the key of the site that they are about, and what to do.
+WORDS = (
+    ("partition", "partition", "`sinfo --summarize` lists those there are"),
+    ("account", "account", "`sacctmgr show associations user=$USER` lists yours"),
+    ("qos", "qos", "`sacctmgr show associations user=$USER format=qos` lists yours"),
+    ("feature", "constraint", "`sinfo --format='%P %f'` lists those there are"),
+    ("generic resource", "gres", "`sinfo --format='%P %G'` lists those there are"),
+    ("gres", "gres", "`sinfo --format='%P %G'` lists those there are"),
+    ("time limit", "walltime_minutes", "`sinfo --format='%P %l'` lists the limits"),
+    ("memory", "memory_gb", "`sinfo --format='%P %m'` lists what nodes have"),
+    ("node configuration", "", "no node has so many cores, so much memory_gb or such gres, or none such constraint"),
+    ("unrecognized option", "directives", "`man sbatch` lists what there is"),
+)
+SAID = (
+    (("python", "No such file"), "the interpreter is not on the node: set python, modules or activate of the site"),
+    (("No module named ",), "the node's python lacks a package: set python or activate of the site"),
+    (("module", "not found"), "nodes do not know modules: activate: [source /etc/profile.d/modules.sh]"),
+    (("module", "rror"), "modules cannot be loaded: `module avail` lists those there are"),
+)
+STUCK = {
+    "PartitionTimeLimit": "walltime_minutes is more than the partition allows",
+    "PartitionNodeLimit": "nodes is more than the partition has",
+    "AssocGrpCpuLimit": "the account has used up its processors",
+    "BadConstraints": "no node fulfils constraint, gres, cores and memory_gb at once",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Args:
+        good: whether it is as it has to be.
+        says: what was found, and what to do.
+    """
+
+    good: bool
+    says: str
+
+
+def check(site: Site, folder: Path, wait_s: float = WAIT_S) -> Iterator[Finding]:
+    """Submit a tiny job of each kind, and give what is found as it is found.
+
+    Args:
+        site: to check.
+        folder: on the disk that runs will be on.
+        wait_s: how long jobs may wait in the queue.
+
+    Raises:
+        InputError: if SLURM's commands are not on this machine.
+        SchedulerError: if SLURM does not answer.
+    """
+    ask("sinfo", "--version")
+    work = Path(mkdtemp(prefix="hpcflow-check-", dir=folder)).resolve()
+    (work / "site.yaml").write_text(dump_yaml(asdict(site)))
+    (work / "setup.sh").write_text(setup_script(site, Place(work)))
+    ids: dict[str, str] = {}
+    good = True  # the folder is kept where something is wrong
+    try:
+        for kind in KINDS:
+            try:
+                ids[kind] = ask(*check_command(kind, site, work)).split(";")[0].strip()
+            except InputError as e:
+                good = False
+                yield Finding(False, f"{kind}: {explain(str(e), _resources(kind, site))}")
+        for kind in list(ids):
+            finding = _await(kind, ids[kind], site, work, wait_s)
+            good &= finding.good
+            yield finding
+            if kind == "driver" and finding.good and site.pool == "jobs":
+                nested = json.loads((work / "driver.json").read_text())["submitted"]
+                finding = _await("nested", nested, site, work, wait_s)
+                good &= finding.good
+                yield finding
+    finally:
+        mine = f"{site.job_prefix}-check-{work.name}"
+        cancel_jobs(lambda: [job for job in queued_jobs() if job.name.startswith(mine)])
+        if good:
+            shutil.rmtree(work)
+
+
+def check_command(kind: str, site: Site, folder: Path) -> list[str]:
+    """Return the command that submits the tiny job of a kind."""
+    asked = _resources(kind, site)
+    spread = [f"--nodes={asked.nodes}", f"--ntasks={asked.ranks}", f"--ntasks-per-node={asked.ranks // asked.nodes}"]
+    return [
+        "sbatch",
+        "--parsable",
+        f"--job-name={site.job_prefix}-check-{folder.name}-{kind}",
+        f"--output={str(folder).replace('%', '%%')}/{kind}.out",
+        f"--chdir={folder}",
+        *options(asked),
+        *(spread if kind == "train" else ["--ntasks=1"]),
+        f"--cpus-per-task={asked.cores}",
+        f"--mem={asked.memory_mb}M",
+        str(Place(folder).scripts / "check.sbatch"),
+        str(folder / "setup.sh"),
+        kind,
+        str(folder),
+    ]
+
+
+def explain(refusal: str, asked: Resources) -> str:
+    """Say in words why a job was refused.
+
+    >>> explain("sbatch refuses: invalid partition specified: x", Resources(partition="x"))
+    "partition 'x': invalid partition specified: x; `sinfo --summarize` lists those there are"
+    """
+    said = refusal.partition("refuses: ")[2] or refusal
+    for words, key, advice in WORDS:
+        if words in said.lower():
+            return (f"{key} {getattr(asked, key)!r}: " if key else "") + f"{said}; {advice}"
+    return said
+
+
+def _resources(kind: str, site: Site) -> Resources:
+    return {"driver": site.driver, "train": site.train}.get(kind, site.worker)
+
+
+def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding:
+    """Wait for a job to end, and say what it found."""
+    what = "worker, submitted by a job" if kind == "nested" else kind
+    job = _ended(id, wait_s)
+    if job and job.active:
+        reason = STUCK.get(job.reason, f"SLURM says {job.reason or job.state}")
+        return Finding(False, f"{what}: job {id} did not end within {wait_s:.0f} s: {reason}")
+    result, log = work / f"{kind}.json", work / f"{kind}.out"
+    failed = job is not None and job.state != "COMPLETED"
+    end = time.monotonic() + SEEN_S
+    while not result.is_file():
+        if time.monotonic() > end or (failed and log.is_file()):
+            return Finding(False, f"{what}: {_why(job, log)}")
+        time.sleep(0.5)
+    found: dict[str, Any] = json.loads(result.read_text())
+    wrong = list(found["wrong"])
+    if found["version"] != __version__:
+        wrong.append(f"{found['node']} has hpcflow {found['version']}, this machine {__version__}; use one environment")
+    if kind == "train":
+        wrong += _ranks(found, site.train)
+    if wrong:
+        return Finding(False, f"{what}: {'; '.join(wrong)}")
+    also = f", {found['ranks']} ranks met, {found['gpus']} GPUs each" if kind == "train" else ""
+    return Finding(True, f"{what}: job {id} ran on {found['node']}{also}")
+
+
+def _ranks(found: dict[str, Any], train: Resources) -> list[str]:
+    if found["ranks"] != train.ranks:
+        return [f"{found['ranks']} of {train.ranks} ranks met; see nodes and ranks"]
+    return []
+
+
+def _ended(id: str, wait_s: float) -> Queued | None:
+    """Wait for a job to end and return what became of it; None where SLURM has forgotten it."""
+    end = time.monotonic() + wait_s
+    while True:
+        job = next((job for job in queued_jobs() if job.id == id), None)
+        if job is None or not job.active or time.monotonic() > end or job.reason in STUCK:
+            return job
+        time.sleep(1)
+
+
+def _why(job: Queued | None, log: Path) -> str:
+    """Say why a job left no result."""
+    if not log.is_file():
+        return (
+            f"nothing that the job wrote is in {log.parent}: nodes do not share this folder, or may not write it; "
+            "name a folder on a shared disk with --folder"
+        )
+    said = log.read_text(errors="replace").strip().splitlines()
+    for words, advice in SAID:
+        if line := next((line for line in said if all(word in line for word in words)), ""):
+            return f"{line}; {advice}"
+    last = said[-1] if said else f"it said nothing and ended as {job.state.lower() if job else 'unknown'}"
+    return f"{last}; all it said is in {log}"

@@ -1,0 +1,93 @@
+"""What a job of `hpcflow site check` does on its node: look around, and write what it found."""
+
+import json
+import os
+import socket
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hpcflow import __version__
+from hpcflow.compute.interface import address_of
+from hpcflow.compute.site import Site
+from hpcflow.compute.slurm import ask
+from hpcflow.errors import HpcflowError, InputError
+from hpcflow.sites import load_site
+from hpcflow.stages.site_check import check_command
+
+__all__ = ["Probe", "probe"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a job found.
+
+    Args:
+        node: its machine.
+        version: of hpcflow there.
+        wrong: sentences about what is not as the site says.
+        ranks: processes that found each other.
+        gpus: that one process sees.
+        submitted: id of the job that it submitted.
+    """
+
+    node: str
+    version: str
+    wrong: tuple[str, ...] = ()
+    ranks: int = 1
+    gpus: int = 0
+    submitted: str = ""
+
+
+def probe(kind: str, folder: Path) -> Probe | None:
+    """Look around on this node; None on ranks that leave the word to the first.
+
+    Args:
+        kind: of the job: driver, worker, train or nested.
+        folder: of the check, with setup.sh and site.yaml.
+    """
+    site = load_site(str(folder / "site.yaml"))
+    if kind == "train":
+        return _ranks()
+    wrong, submitted = [], ""
+    try:
+        if site.interface:
+            address_of(site.interface)
+        if kind in ("worker", "nested"):
+            tempfile.TemporaryFile(dir=site.scratch).close()
+        if kind == "driver" and site.pool == "jobs":
+            submitted = _submit(site, folder)
+    except HpcflowError as e:
+        wrong.append(str(e))
+    except OSError as e:
+        wrong.append(f"scratch {site.scratch} cannot be written on {socket.gethostname()}: {e.strerror}; name another")
+    return Probe(socket.gethostname(), __version__, tuple(wrong), submitted=submitted)
+
+
+def _submit(site: Site, folder: Path) -> str:
+    """Submit a worker job, as drivers do, and return its id."""
+    try:
+        return ask(*check_command("nested", site, folder)).split(";")[0].strip()
+    except InputError as e:
+        raise InputError(f"jobs cannot submit jobs here ({e}); set pool: runner") from e
+
+
+def _ranks() -> Probe | None:
+    from hpcflow.flow.distributed import roll_call  # torch, which the other kinds need not wait for
+
+    met = roll_call()
+    return Probe(socket.gethostname(), __version__, (), *met) if met else None
+
+
+def main(kind: str, folder: Path) -> None:
+    """Write what was found beside the files of the check, whole or not at all."""
+    found = probe(kind, folder)
+    if found:
+        growing = folder / f".{kind}.new"
+        growing.write_text(json.dumps(asdict(found)))
+        os.replace(growing, folder / f"{kind}.json")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,171 @@
+"""`--submit`: stages as jobs of a site, each after the one before; what runs, waits or is finished is left alone."""
+
+import json
+import shlex
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hpcflow.compute.jobs import CHAIN, Job, Place, plan_job, run_tag
+from hpcflow.compute.site import Site
+from hpcflow.compute.slurm import Queued, cancel_jobs, queued_jobs, run_jobs, submit
+from hpcflow.config import Config, dump_yaml
+from hpcflow.errors import InputError
+from hpcflow.stages.run import Run
+
+__all__ = ["Plan", "plan_chain", "read_record", "show", "stage_jobs", "submit_stages", "with_ranks"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done about a run's stages.
+
+    Args:
+        submit: stages, and for each the stage whose job it waits for, None where it can begin.
+        cancel: jobs that wait for one that is gone.
+        keep: jobs that are left alone, by stage.
+        ids: of the jobs that others may wait for, by stage.
+    """
+
+    submit: dict[str, str | None]
+    cancel: tuple[Queued, ...]
+    keep: dict[str, Queued]
+    ids: dict[str, str]
+
+
+def plan_chain(wanted: Sequence[str], finished: Collection[str], there: Mapping[str, Queued]) -> Plan:
+    """Decide which stages to submit.
+
+    Args:
+        wanted: stages, in their order.
+        finished: stages that have nothing left to do.
+        there: the active job of each stage that has one, wanted or not.
+    """
+    new: dict[str, str | None] = {}
+    cancel, keep = list[Queued](), dict[str, Queued]()
+    before = [stage for stage in CHAIN[: CHAIN.index(wanted[0])] if stage in there]
+    last = before[-1] if before else None
+    for stage in wanted:
+        job = there.get(stage)
+        lost = job is not None and job.state == "PENDING" and (new or job.reason == "DependencyNeverSatisfied")
+        if job is not None and not lost:
+            keep[stage] = job
+            last = stage
+        elif stage not in finished or last is not None or lost:
+            cancel += [job] if job is not None else []
+            new[stage] = last
+            last = stage
+    return Plan(new, tuple(cancel), keep, {stage: job.id for stage, job in there.items()})
+
+
+def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> list[str]:
+    """Submit the jobs of a run that are missing, and say what was done in lines.
+
+    Raises:
+        InputError: if a stage could not run with this config or SLURM refuses a job.
+        SchedulerError: if SLURM does not answer.
+    """
+    plan = _plan(config, run, site, wanted)
+    said = [f"{stage}: job {job.id} is {job.state.lower()} already" for stage, job in plan.keep.items()]
+    if plan.cancel:
+        gone = {job.id for job in plan.cancel}
+        cancel_jobs(lambda: [job for job in queued_jobs() if job.id in gone])
+    ids = dict(plan.ids)
+    for stage, after in plan.submit.items():
+        job = plan_job(stage, site, Place(run.path), ids.get(after) if after else None)
+        _write(job, config, site)
+        ids[stage] = submit(job)
+        _record(run, stage, ids[stage], job, site)
+        said.append(f"{stage}: job {ids[stage]}" + (f", after {ids[after]}" if after else ""))
+    done = [stage for stage in wanted if stage not in {*plan.submit, *plan.keep}]
+    return [f"{stage}: finished already" for stage in done] + said
+
+
+def show(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> str:
+    """Return the commands and scripts that `submit_stages` would use now; nothing is written or submitted.
+
+    Raises:
+        InputError: as `submit_stages`.
+    """
+    plan, parts = _plan(config, run, site, wanted), []
+    ids = dict(plan.ids)
+    scripts: dict[Path, str] = {}
+    for stage, after in plan.submit.items():
+        job = plan_job(stage, site, Place(run.path), ids.get(after, f"<job of {after}>") if after else None)
+        script = Place(run.path).scripts / f"{stage}.sbatch"
+        scripts |= {job.folder / "setup.sh": job.setup, script: script.read_text()}
+        parts.append(shlex.join(job.command) + "\n")
+    scripts[Place(run.path).scripts / "lib.sh"] = (Place(run.path).scripts / "lib.sh").read_text()
+    return "\n".join([*parts, *(f"--- {path}\n{text}" for path, text in scripts.items())])
+
+
+def with_ranks(site: Site, ranks: int | None) -> Site:
+    """Return the site with another number of ranks that train, where one is given.
+
+    Raises:
+        InputError: if they cannot be spread over its nodes.
+    """
+    try:
+        return site if ranks is None else replace(site, train=replace(site.train, ranks=ranks))
+    except ValueError as e:
+        raise InputError(f"--ranks {ranks}: {e} of site {site.name}") from e
+
+
+def stage_jobs(run: Path, jobs: Sequence[Queued]) -> dict[str, Queued]:
+    """Return the latest job of each stage among a run's jobs."""
+    order = sorted(jobs, key=lambda job: int(job.id))
+    return {stage: job for job in order for stage in CHAIN if job.name.endswith(f"-{run_tag(run)}-{stage}")}
+
+
+def read_record(run: Run) -> dict[str, dict[str, str]]:
+    """Return what was noted of the jobs that were submitted last, by stage."""
+    path = run.logs / "jobs.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def _plan(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> Plan:
+    run.refuse(config)
+    jobs = run_jobs(run.path) if shutil.which("squeue") else []
+    there = stage_jobs(run.path, [job for job in jobs if job.active])
+    plan = plan_chain(wanted, _finished(run) if len(wanted) > 1 else (), there)
+    _refuse_what_cannot_run(config, plan)
+    return plan
+
+
+def _refuse_what_cannot_run(config: Config, plan: Plan) -> None:
+    """Say what is wrong now, not after an hour in the queue; what that takes is not loaded for anything else."""
+    if "simulate" in plan.submit:
+        from hpcflow.stages.build import build_simulator
+
+        build_simulator(config)
+    if "infer" in plan.submit:
+        from hpcflow.stages.infer import read_catalogues
+
+        read_catalogues(config)
+
+
+def _finished(run: Run) -> list[str]:
+    from hpcflow.stages.status import status
+
+    if not (run.path / "run.yaml").is_file():
+        return []
+    return [s.stage for s in status(run) if s.finished]
+
+
+def _write(job: Job, config: Config, site: Site) -> None:
+    """Write what a job is told, so that a later edit of the user's files does not change it."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    (job.folder / "config.yaml").write_text(dump_yaml(config.plain()))
+    (job.folder / "site.yaml").write_text(dump_yaml(asdict(site)))
+    (job.folder / "setup.sh").write_text(job.setup)
+
+
+def _record(run: Run, stage: str, id: str, job: Job, site: Site) -> None:
+    path = run.logs / "jobs.json"
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    jobs = read_record(run) | {stage: {"id": id, "name": job.name, "site": site.name, "submitted": now}}
+    growing = path.with_suffix(".new")
+    growing.write_text(json.dumps(jobs, indent=1) + "\n")
+    growing.replace(path)

@@ -1,0 +1,14 @@
+sbatch
+--parsable
+--job-name=hpcflow-check-hpcflow-check-x-driver
+--output=/project/hpcflow-check-x/driver.out
+--chdir=/project/hpcflow-check-x
+--partition=cpu
+--time=30
+--ntasks=1
+--cpus-per-task=1
+--mem=614M
+/opt/hpcflow/jobs/check.sbatch
+/project/hpcflow-check-x/setup.sh
+driver
+/project/hpcflow-check-x

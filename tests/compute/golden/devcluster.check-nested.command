@@ -1,0 +1,14 @@
+sbatch
+--parsable
+--job-name=hpcflow-check-hpcflow-check-x-nested
+--output=/project/hpcflow-check-x/nested.out
+--chdir=/project/hpcflow-check-x
+--partition=cpu
+--time=30
+--ntasks=1
+--cpus-per-task=1
+--mem=819M
+/opt/hpcflow/jobs/check.sbatch
+/project/hpcflow-check-x/setup.sh
+nested
+/project/hpcflow-check-x

@@ -1,0 +1,17 @@
+sbatch
+--parsable
+--job-name=hpcflow-check-hpcflow-check-x-train
+--output=/project/hpcflow-check-x/train.out
+--chdir=/project/hpcflow-check-x
+--partition=gpu
+--gres=gpu:1
+--time=30
+--nodes=2
+--ntasks=2
+--ntasks-per-node=1
+--cpus-per-task=1
+--mem=2048M
+/opt/hpcflow/jobs/check.sbatch
+/project/hpcflow-check-x/setup.sh
+train
+/project/hpcflow-check-x

@@ -1,0 +1,5 @@
+# What jobs find at the site example-whole-nodes; written by hpcflow when this one was submitted.
+source /global/common/p12345/hpcflow/bin/activate
+export HPCFLOW_PYTHON=/opt/venv/bin/python
+export GLOO_SOCKET_IFNAME=hsn0 NCCL_SOCKET_IFNAME=hsn0
+source /opt/hpcflow/jobs/lib.sh

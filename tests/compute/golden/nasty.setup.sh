@@ -1,0 +1,8 @@
+# What jobs find at the site nasty; written by hpcflow when this one was submitted.
+module load gcc/13 || return
+module load 'odd; name' || return
+source '/with space/bin/activate'
+export A=1
+export HPCFLOW_PYTHON='/with space/$HOME/python'
+export GLOO_SOCKET_IFNAME='ib0; true' NCCL_SOCKET_IFNAME='ib0; true'
+source /opt/hpcflow/jobs/lib.sh

@@ -1,0 +1,101 @@
+"""What is said to sbatch, compared as whole files with tests/compute/golden; HPCFLOW_GOLDEN=write writes them anew."""
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hpcflow.compute.jobs import CHAIN, Place, job_name, plan_job, run_tag, setup_script, worker_job_name
+from hpcflow.compute.site import Resources, Site
+from hpcflow.sites import load_site
+from hpcflow.stages.site_check import check_command
+
+GOLDEN = Path(__file__).parent / "golden"
+SCRIPTS = Path("/opt/hpcflow/jobs")
+PLACE = Place(Path("/project/runs/phangs"), Path("/home/ada"), "/opt/venv/bin/python", SCRIPTS)
+# Everything that a user may write where a shell could take it for its own.
+NASTY = Site(
+    "nasty",
+    driver=Resources(account="a; rm -rf ~", qos="$(id)", directives=("--comment=it's `odd`",)),
+    train=Resources(
+        constraint="a&b|c", gres="gpu:a100:2", nodes=2, ranks=4, cores=3, memory_gb=7.5, walltime_minutes=1
+    ),
+    interface="ib0; true",
+    modules=("gcc/13", "odd; name"),
+    activate=("source '/with space/bin/activate'", "export A=1"),
+    python="/with space/$HOME/python",
+    job_prefix="my.jobs",
+)
+SITES = {name: load_site(name) for name in ("devcluster", "example-infiniband", "example-whole-nodes")} | {
+    "nasty": NASTY
+}
+
+
+def golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    if os.environ.get("HPCFLOW_GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+@pytest.mark.parametrize("name", SITES)
+@pytest.mark.parametrize("stage", CHAIN)
+def test_commands(stage: str, name: str) -> None:
+    job = plan_job(stage, SITES[name], PLACE, None if stage == "simulate" else "4711")
+    golden(f"{name}.{stage}.command", "\n".join(job.command) + "\n")
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_setup_scripts(name: str) -> None:
+    golden(f"{name}.setup.sh", setup_script(SITES[name], PLACE))
+
+
+@pytest.mark.parametrize("kind", ["driver", "worker", "train", "nested"])
+def test_commands_of_a_check(kind: str) -> None:
+    command = check_command(kind, SITES["devcluster"], Path("/project/hpcflow-check-x"))
+    scripts = str(Place(Path()).scripts)
+    golden(f"devcluster.check-{kind}.command", "\n".join(command).replace(scripts, str(SCRIPTS)) + "\n")
+
+
+def test_a_setup_script_says_exactly_what_the_site_says(tmp_path: Path) -> None:
+    (tmp_path / "lib.sh").write_text('echo "$HPCFLOW_PYTHON|$GLOO_SOCKET_IFNAME|$A"\n')
+    site = replace(NASTY, activate=("export A=1",))
+    script = 'module() { echo "$*"; }\n' + setup_script(site, replace(PLACE, scripts=tmp_path))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "load gcc/13\nload odd; name\n/with space/$HOME/python|ib0; true|1\n"
+    assert done.stderr == ""
+
+
+def test_a_module_that_is_missing_ends_the_job(tmp_path: Path) -> None:
+    (tmp_path / "setup.sh").write_text("module() { return 1; }\n" + setup_script(NASTY, PLACE))
+    script = Place(tmp_path).scripts / "simulate.sbatch"
+    done = subprocess.run(["bash", script, tmp_path / "setup.sh"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stdout == ""
+
+
+def test_names_are_of_one_run_and_stage() -> None:
+    site = SITES["devcluster"]
+    runs = [Path("/a/run"), Path("/b/run"), Path("/a/run2")]
+    names = [f(site, run, stage) for run in runs for stage in CHAIN for f in (job_name, worker_job_name)]
+    assert len(set(names)) == len(names)
+    assert all(f"-{run_tag(runs[0])}-" in name for name in names[: 2 * len(CHAIN)])
+    assert not any(f"-{run_tag(runs[0])}-" in name for name in names[2 * len(CHAIN) :])
+
+
+@pytest.mark.parametrize("name", ["a b", "ä;|,%", "x" * 50, "a-b", ""])
+def test_names_hold_nothing_that_slurm_reads(name: str) -> None:
+    found = job_name(SITES["devcluster"], Path("/runs") / name, "train")
+    assert set(found) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+def test_a_percent_sign_in_the_folder_is_no_pattern() -> None:
+    job = plan_job("train", SITES["devcluster"], replace(PLACE, run=Path("/runs/100%j")))
+    assert "--output=/runs/100%%j/logs/train.%j.out" in job.command
+
+
+def test_the_warning_comes_within_the_walltime() -> None:
+    job = plan_job("train", NASTY, PLACE)
+    assert "--signal=B:USR1@15" in job.command  # of one minute

@@ -1,0 +1,70 @@
+"""Certificates of a stage: for its own processes alone."""
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client, LocalCluster, Security
+
+from hpcflow.compute.tls import private_folder, run_certificate
+from hpcflow.errors import InputError
+
+
+def test_the_folder_is_its_owners_alone_and_goes(tmp_path: Path) -> None:
+    with private_folder(tmp_path / "run", "infer") as folder:
+        run_certificate(folder)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+        assert modes["key.pem"] == modes["certificate.pem"] == 0o600
+        assert folder.parent == tmp_path / "run"
+    assert not folder.exists()
+
+
+def test_what_a_killed_driver_left_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".infer-workers"
+    left.mkdir()
+    (left / "key.pem").write_text("of a dead one")
+    with private_folder(tmp_path, "infer") as folder:
+        assert folder == left
+        assert list(folder.iterdir()) == []
+
+
+def test_a_second_driver_of_a_stage_is_refused(tmp_path: Path) -> None:
+    with private_folder(tmp_path, "infer"), private_folder(tmp_path, "validate"):
+        with pytest.raises(InputError, match="another `hpcflow infer` is at work"), private_folder(tmp_path, "infer"):
+            pass
+        assert (tmp_path / ".infer-workers").is_dir()
+
+
+def test_what_other_processes_read_names_files_and_holds_no_key(tmp_path: Path) -> None:
+    security = run_certificate(tmp_path)
+    text = (tmp_path / "dask.json").read_text()
+    assert "BEGIN" not in text
+    comm = json.loads(text)["distributed"]["comm"]
+    assert comm["require-encryption"] is True
+    assert comm["tls"]["worker"]["key"] == security.get_tls_config_for_role("worker")["key"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalCluster, Security]]:
+    security = run_certificate(tmp_path_factory.mktemp("tls"))
+    options = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0", "silence_logs": "CRITICAL"}
+    with LocalCluster(0, security=security, protocol="tls://", **options) as cluster:
+        yield cluster, security
+
+
+def test_a_client_with_the_certificate_connects(cluster: tuple[LocalCluster, Security]) -> None:
+    with Client(cluster[0].scheduler_address, security=cluster[1], timeout=20) as client:
+        assert client.scheduler_info()["address"].startswith("tls://127.0.0.1")
+
+
+@pytest.mark.parametrize("who", ["nobody", "a stranger", "plain TCP"])
+def test_a_client_without_it_does_not(cluster: tuple[LocalCluster, Security], who: str, tmp_path: Path) -> None:
+    address = cluster[0].scheduler_address
+    given = {"security": run_certificate(tmp_path)} if who == "a stranger" else {}
+    if who == "plain TCP":
+        address = address.replace("tls:", "tcp:")
+    with pytest.raises((OSError, TypeError)):
+        Client(address, timeout=2, **given)

@@ -1,0 +1,81 @@
+"""Every shell file is clean, and fails where it has to."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIB = ROOT / "jobs" / "lib.sh"
+SCRIPTS = [*sorted((ROOT / "jobs").iterdir()), *sorted((ROOT / "slurm" / "devcluster").iterdir()), ROOT / ".ci" / "run"]
+LOOP = "while :; do sleep 0.05; done"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck_has_nothing_to_say(script: Path, need: Callable[[str], str]) -> None:
+    done = subprocess.run([need("shellcheck"), str(script)], capture_output=True, text=True)
+    assert done.stdout == ""
+    assert done.returncode == 0
+
+
+@pytest.fixture
+def scontrol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a stand-in for scontrol on the path, and give the file that it notes its arguments in."""
+    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(tmp_path), os.environ["PATH"]]))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    return tmp_path / "asked"
+
+
+def to_the_end(command: str, *signals: str) -> int:
+    """Run a command as jobs do; it prints once it is ready for signals."""
+    job = ["bash", "-c", f'source "{LIB}"; to_the_end bash -c "$1"', "bash", command]
+    with subprocess.Popen(job, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        for number in signals:
+            subprocess.run(["kill", f"-{number}", str(process.pid)], check=True)
+        process.communicate(timeout=60)
+        return process.returncode
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 85])
+def test_without_a_warning_a_job_ends_as_its_command_does(scontrol: Path, code: int) -> None:
+    assert to_the_end(f"echo; exit {code}") == code
+    assert not scontrol.exists()
+
+
+@pytest.mark.parametrize("code", [1, 138])
+def test_a_command_that_was_stopped_by_the_warning_is_put_back(scontrol: Path, code: int) -> None:
+    assert to_the_end(f"trap 'exit {code}' USR1; echo; {LOOP}", "USR1") == code
+    assert scontrol.read_text() == "requeue 7\n"
+
+
+def test_a_command_that_knows_no_warning_is_put_back_too(scontrol: Path) -> None:
+    assert to_the_end("echo; exec sleep 60", "USR1") == 138
+    assert scontrol.read_text() == "requeue 7\n"
+
+
+@pytest.mark.parametrize("code", [0, 2, 3])
+def test_what_would_end_the_same_again_is_not_put_back(scontrol: Path, code: int) -> None:
+    assert to_the_end(f"trap 'exit {code}' USR1; echo; {LOOP}", "USR1") == code
+    assert not scontrol.exists()
+
+
+def test_a_cancelled_job_does_not_come_back(scontrol: Path) -> None:
+    assert to_the_end("echo; sleep 0.5; exit 1", "TERM") == 1
+    assert not scontrol.exists()
+
+
+def test_a_slurm_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
+    bash = subprocess.run(["bash", "-c", "command -v bash"], capture_output=True, text=True, check=True).stdout.strip()
+    environment = {"PATH": str(tmp_path), "TMPDIR": str(tmp_path)}
+    up = ROOT / "slurm" / "devcluster" / "up"
+    done = subprocess.run([bash, str(up)], env=environment, capture_output=True, text=True)
+    if "is missing" in done.stderr:  # /usr/sbin is always looked at
+        assert done.returncode == 2
+        assert "apt-get install" in done.stderr
+    assert done.stdout == ""
