@@ -25,6 +25,7 @@ __all__ = ["Chain", "ExactModel", "ExactPosterior"]
 Floats = NDArray[np.floating]
 
 RESOLVED = 1.0  # cells are halved while colours change by more errors than this inside them
+BLOCK = 2000  # samples whose masses are drawn at once
 LINE = 512  # cells of a line through the plane
 CLIMBERS = 2000  # samples whose hills are climbed
 NEAREST = 60  # of them, which say how a hill lies
@@ -184,7 +185,8 @@ class ExactPosterior:
     def _lift(self, unit: Floats, rng: np.random.Generator) -> Floats:
         """Return points (n, D) above places (n, 2) of the plane, their masses drawn."""
         plane = self._model.plane
-        log_mass = self._mass.draw(plane.log_flux(unit)[:, self._mass.used], rng)
+        blocks = (unit[at : at + BLOCK] for at in range(0, len(unit), BLOCK))  # each row's density takes some kB
+        log_mass = np.concatenate([self._mass.draw(plane.log_flux(b)[:, self._mass.used], rng) for b in blocks])
         theta = np.empty((len(unit), 3))
         theta[:, self._model.order] = np.column_stack([plane.prior.from_unit(unit), log_mass])
         return theta

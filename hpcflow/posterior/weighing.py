@@ -58,6 +58,6 @@ def refined(
     exact = None if both.effective >= LEAST_EFFECTIVE else target.exact(one)
     if exact is None:
         return weighed(theta, both, levels) | {"refined": 1}, None
-    samples = exact.sample(len(theta), rng)
+    samples = exact.sample(len(found.share), rng)
     summary = summarise_weighted(samples, np.full(len(samples), 1 / len(samples)), levels)
     return {"log_evidence": exact.log_evidence, "efficiency": both.efficiency, "refined": 2, **summary}, exact

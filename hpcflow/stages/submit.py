@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from hpcflow.compute.jobs import CHAIN, Job, Place, plan_job, run_tag
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import Queued, cancel_jobs, queued_jobs, run_jobs, submit
 from hpcflow.config import Config, dump_yaml
-from hpcflow.errors import InputError
+from hpcflow.errors import HpcflowError, InputError
 from hpcflow.stages.run import Run
 
 __all__ = ["Plan", "plan_chain", "read_record", "show", "stage_jobs", "submit_stages", "with_ranks"]
@@ -67,7 +66,7 @@ def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -
         InputError: if a stage could not run with this config or SLURM refuses a job.
         SchedulerError: if SLURM does not answer.
     """
-    plan = _plan(config, run, site, wanted)
+    plan = _plan(config, run, wanted, run_jobs(run.path))
     said = [f"{stage}: job {job.id} is {job.state.lower()} already" for stage, job in plan.keep.items()]
     if plan.cancel:
         gone = {job.id for job in plan.cancel}
@@ -89,7 +88,11 @@ def show(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> str:
     Raises:
         InputError: as `submit_stages`.
     """
-    plan, parts = _plan(config, run, site, wanted), []
+    try:
+        jobs = run_jobs(run.path, patience_s=0)
+    except HpcflowError:
+        jobs = []  # it can be read where there is no SLURM, too
+    plan, parts = _plan(config, run, wanted, jobs), []
     ids = dict(plan.ids)
     scripts: dict[Path, str] = {}
     for stage, after in plan.submit.items():
@@ -125,9 +128,8 @@ def read_record(run: Run) -> dict[str, dict[str, str]]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def _plan(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> Plan:
+def _plan(config: Config, run: Run, wanted: Sequence[str], jobs: Sequence[Queued]) -> Plan:
     run.refuse(config)
-    jobs = run_jobs(run.path) if shutil.which("squeue") else []
     there = stage_jobs(run.path, [job for job in jobs if job.active])
     plan = plan_chain(wanted, _finished(run) if len(wanted) > 1 else (), there)
     _refuse_what_cannot_run(config, plan)
