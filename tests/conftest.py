@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hpcflow.compute.where import Here
 from hpcflow.config import dump_yaml
 
 if TYPE_CHECKING:
@@ -174,9 +175,9 @@ def inferred(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simulate, "run_missing", here)
         patch.setattr(infer, "run_missing", here)
-        simulate.simulate(config, run, 1)
+        simulate.simulate(config, run, Here(1))
         train_flow(config, run, 1)
-        infer.infer(config, run, 1)
+        infer.infer(config, run, Here(1))
     return run
 
 

@@ -17,6 +17,7 @@ __all__ = ["map_partitions"]
 
 AHEAD = 4  # partitions per worker that the scheduler knows of; the driver's memory does not grow with their number
 CHECK_S = 0.5
+ENDED = ("finished", "error", "cancelled")
 
 
 def map_partitions(
@@ -57,8 +58,8 @@ def map_partitions(
         def submit(p: Partition) -> Future[None]:
             return workers.client.submit(task, argument, p, key=(group, p.index), retries=retries, pure=False)
 
-        for partition, future in _finished(partitions, submit, width, check, workers):
-            if future.status == "finished":
+        for partition, future, status in _finished(partitions, submit, width, check, workers):
+            if status == "finished":
                 done(partition)
             else:
                 error = future.exception()
@@ -90,8 +91,8 @@ def _finished(
     width: int,
     check: Callable[[], None],
     workers: Workers,
-) -> Iterator[tuple[Partition, Future[None]]]:
-    """Give partitions as they end, with `width` of them submitted at a time."""
+) -> Iterator[tuple[Partition, Future[None], str]]:
+    """Give partitions as they end, and how, with `width` of them submitted at a time."""
     ended: SimpleQueue[Future[None]] = SimpleQueue()
     running: dict[Key, tuple[Partition, Future[None]]] = {}
     waiting = iter(partitions)
@@ -110,7 +111,11 @@ def _finished(
             future = ended.get(timeout=CHECK_S)
         except Empty:
             continue
-        yield running.pop(future.key)
+        status = future.status
+        if status not in ENDED:  # its worker died since, and Dask does it again
+            future.add_done_callback(ended.put)
+            continue
+        yield *running.pop(future.key), status
         start(1)
 
 

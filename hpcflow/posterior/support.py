@@ -93,8 +93,8 @@ class Support:
         flux, sigma, observed, _ = photometry
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             pulls = [LAWS[self.observer.noise].pull(end, flux, sigma) for end in (faintest, brightest)]
-            outside = (np.minimum(*pulls) > SCATTER) | (np.maximum(*pulls) < -SCATTER)
-        return np.asarray((observed & outside).any(axis=1))
+            explained = (np.minimum(*pulls) <= SCATTER) & (np.maximum(*pulls) >= -SCATTER)
+        return np.asarray((observed & ~explained).any(axis=1))  # no number explains nothing
 
     def _sets(self, bands: int) -> NDArray[np.bool_]:
         return np.array(self.observer.band_sets or [[True] * bands], dtype=bool)

@@ -141,9 +141,17 @@ class Regions:
         for name, values in arrays.items():
             if len(values) != len(partition):
                 raise ValueError(f"{name}: {len(values)} rows for a partition of {len(partition)}")
+            self._clear(name, partition)
             self._array(name)[partition.start : partition.stop] = values
         for name, record in {**records, "status": DONE}.items():  # the status comes last
             self._array(name)[partition.index] = record
+
+    def _clear(self, name: str, partition: Partition) -> None:
+        """Remove what an earlier attempt left in a partition's file: Zarr would read it first, whole or torn."""
+        left = self.path / name / "c" / str(partition.index)
+        if left.is_dir():
+            shutil.rmtree(left)
+        left.unlink(missing_ok=True)
 
     def forget(self, partition: Partition) -> None:
         """Mark a partition as not complete, so that it is made again."""

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
+from hpcflow.compute.where import Here
 from hpcflow.config import load_config
 from hpcflow.stages import infer
 from hpcflow.stages.run import Run
@@ -63,7 +64,7 @@ def inferred_table(rows: Table, folder: Path, config: Path, flow: Run) -> xr.Dat
     folder.mkdir()
     rows.write(folder / "rows.csv", format="ascii.csv")
     sets = [f"infer.catalogues=[{folder / 'rows.csv'}]", f"infer.flow={flow.path}", "infer.partition=8"]
-    infer.infer(load_config(config, sets), Run(folder / "run"), 1)
+    infer.infer(load_config(config, sets), Run(folder / "run"), Here(1))
     return PosteriorArchive.open(folder / "run" / "posteriors.zarr").dataset().load()
 
 

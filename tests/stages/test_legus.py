@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from grid_fit import grid_fit
+from hpcflow.compute.where import Here
 from hpcflow.config import load_config
 from hpcflow.model.observe import Photometry
 from hpcflow.stages.build import build_prior, build_simulator
@@ -32,9 +33,9 @@ def test_every_real_cluster_has_a_posterior_that_fits(name: str, file: str, clus
         pytest.skip(f"the LEGUS catalogue of {file} is not at {LEGUS}")
     config = load_config(shipped_configs()[f"legus-{name}"], [f"infer.catalogues=[{found[0]}]"])
     run = Run(tmp_path / name)
-    simulate(config, run, 2)
+    simulate(config, run, Here(2))
     train_flow(config, run)
-    infer(config, run, 2)
+    infer(config, run, Here(2))
     ds = xr.open_zarr(run.posteriors).load()
     complete = ds["observed"].values.all(axis=1)
     assert complete.sum() == clusters

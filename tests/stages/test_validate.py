@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from hpcflow.compute.where import Here
 from hpcflow.config import load_config
 from hpcflow.errors import InputError
 from hpcflow.model.observe import Photometry
@@ -22,9 +23,9 @@ VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30}
 
 def validated(path: Path, run: Path, *sets: str) -> xr.Dataset:
     config = load_config(path, list(sets))
-    simulate(config, Run(run), 1)
+    simulate(config, Run(run), Here(1))
     train_flow(config, Run(run), 1)
-    validate(config, Run(run), 2)
+    validate(config, Run(run), Here(2))
     return xr.open_zarr(Run(run).validation).load()
 
 

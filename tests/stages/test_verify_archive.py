@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hpcflow.compute.where import Here
 from hpcflow.errors import FailedPartitionsError, InputError
 from hpcflow.stages import infer
 from hpcflow.stages.run import Run
@@ -31,7 +32,7 @@ def test_harm_is_named_and_made_anew(
     with pytest.raises(FailedPartitionsError, match=re.compile("2 partitions are damaged, first 1 .*hpcflow infer")):
         verify_archive(run)
     monkeypatch.setattr(infer, "run_missing", here)
-    infer.infer(run.config(), run, 1)
+    infer.infer(run.config(), run, Here(1))
     assert files(run.posteriors) == sound
 
 
