@@ -22,13 +22,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "fakes")]
+from hpcflow.compute.jobs import job_name, worker_job_name
+from hpcflow.compute.slurm import Queued, queued_jobs
+from hpcflow.config import dump_yaml
+from hpcflow.sites import load_site
 
-from hpcflow.compute.jobs import job_name, worker_job_name  # noqa: E402
-from hpcflow.compute.slurm import Queued, queued_jobs  # noqa: E402
-from hpcflow.config import dump_yaml  # noqa: E402
-from hpcflow.sites import load_site  # noqa: E402
+ROOT = Path(__file__).parents[2]
 
 STORES = {"simulate": "simulations.zarr", "infer": "posteriors.zarr"}
 SITE = {
@@ -40,7 +39,7 @@ SITE = {
     "worker": {"partition": "low", "memory_gb": 0.8},
     "train": {"partition": "gpu", "gres": "gpu:1", "memory_gb": 1.5, "nodes": 2, "ranks": 2},
 }
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path[:2])}
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests" / "fakes")])}
 
 
 def config(folder: Path, rows: int, clusters: int, steps: int) -> Path:
