@@ -140,7 +140,8 @@ class Engine:
         elif settings.polish in densities:
             climbers = rng_for(settings.seed, "polish", *key).standard_normal((ROUNDS, ROWS, theta.shape[1]))
             modes = polish(*densities[settings.polish], theta, modes, self._estimator.prior, climbers)
-        at_modes = {name: density(modes.location) for name, (density, _) in densities.items()}
+        known = np.isfinite(modes.share)
+        at_modes = {name: np.where(known, density(modes.location), np.nan) for name, (density, _) in densities.items()}
         if self._target:
             with np.errstate(invalid="ignore"):  # NaN where nothing in the model makes such a cluster
                 weights["mode_log_p"] = at_modes["exact"] - weights["log_evidence"]
@@ -157,12 +158,12 @@ class Engine:
         }
 
     def _log_q(self, x: Tensor) -> Density:
-        """Return the flow's log-density of points (n, D), given features (F,); NaN at those that are not there."""
+        """Return the flow's log-density of points (n, D), given features (F,)."""
 
         @torch.inference_mode()
         def log_q(theta: Floats) -> Floats:
             points = torch.from_numpy(theta).float()[None]
-            return np.where(np.isfinite(theta).all(axis=1), self._estimator.flow.log_prob(points, x[None])[0], np.nan)
+            return self._estimator.flow.log_prob(points, x[None])[0].numpy()
 
         return log_q
 
