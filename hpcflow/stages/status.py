@@ -16,6 +16,8 @@ from hpcflow.store.validation import ValidationStore
 __all__ = ["StageStatus", "pace", "status"]
 
 RECENT = 100  # partitions that the rate is taken over
+STAGES = ("simulate", "train", "infer", "validate", "report")
+BORROWED = ("infer", "report")  # of a run that uses another's flow
 QUIET_S = 60.0  # without a finished partition for so long, nothing is going on
 
 
@@ -43,12 +45,12 @@ class StageStatus:
 
 
 def status(run: Run) -> list[StageStatus]:
-    """Return the state of every stage, in their order.
+    """Return the state of every stage, in their order; a run with another's flow has only the last of them.
 
     Raises:
         InputError: if the folder is not a run.
     """
-    run.config()
+    borrows = run.config().infer.flow is not None
     stores: dict[str, tuple[Any, Path, str]] = {
         "simulate": (SimulationStore, run.simulations, "simulations"),
         "infer": (PosteriorArchive, run.posteriors, "clusters"),
@@ -68,7 +70,7 @@ def status(run: Run) -> list[StageStatus]:
     found["train"] = _training(run)
     page = (run.path / "report" / "index.html").is_file()
     found["report"] = StageStatus("report", int(page), 1, "page", {})
-    return [found[stage] for stage in ("simulate", "train", "infer", "validate", "report")]
+    return [found[stage] for stage in (BORROWED if borrows else STAGES)]
 
 
 def _training(run: Run) -> StageStatus:

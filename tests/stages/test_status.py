@@ -65,3 +65,12 @@ def test_the_pace_is_the_recent_one() -> None:
     assert pace([*slow, *fast], now=2010.0) == pytest.approx(10.0)
     assert pace([1.0, 2.0], now=2.0) == 0.0
     assert pace([5.0] * 9, now=5.0) == 0.0
+
+
+def test_a_run_with_anothers_flow_has_nothing_to_simulate_or_train(tmp_path: Path, tiny: Callable[..., Path]) -> None:
+    run = Run(tmp_path / "borrower")
+    run.begin("infer", load_config(tiny(), ["infer.flow=elsewhere"]))
+    assert [s.stage for s in status(run)] == ["infer", "report"]
+    own = Run(tmp_path / "owner")
+    own.begin("infer", load_config(tiny()))
+    assert [s.stage for s in status(own)][:2] == ["simulate", "train"]
