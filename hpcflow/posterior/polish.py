@@ -13,17 +13,17 @@ from hpcflow.posterior.modes import Modes
 __all__ = ["exact_modes", "polish"]
 
 Floats = NDArray[np.floating]
+Density = Callable[[Floats], Floats]
 
 NEAR = 256  # samples around a start of which the highest are where its climb begins: others may be another hill's
 PEAKS = 2  # highest samples that are climbed from as well: thin hills hold few samples, and mean shift misses them
 APART = 0.5  # widths of the posterior between those
 SAMPLES = 2000  # of an exact posterior, that say how much of it is nearest to each mode
-SAME = 0.05  # tops closer than this share of the posterior's widths are one mode
+DIP = 0.5  # nats that the density must fall on the way from one top to another, or they are one mode
+STEPS = 9  # places on that way
 
 
-def polish(
-    density: Callable[[Floats], Floats], log_p: Floats, theta: Floats, modes: Modes, prior: Prior, noise: Floats
-) -> Modes:
+def polish(density: Density, log_p: Floats, theta: Floats, modes: Modes, prior: Prior, noise: Floats) -> Modes:
     """Climb from each mode of one posterior and from its highest samples, and join what turns out to be one mode.
 
     Args:
@@ -46,14 +46,15 @@ def polish(
     near = np.sort(near, axis=1)  # an order that does not depend on how they were parted
     best = np.take_along_axis(near, np.argsort(-log_p[near], axis=1, kind="stable")[:, :ELITE], axis=1)
     places, tops = climb(density, theta[best].astype(np.float64), log_p[best], low, high, noise)
-    return _joined(places, tops, white, spread, len(modes.share))
+    return _joined(density, places, tops, white, spread, len(modes.share))
 
 
 def exact_modes(posterior: ExactPosterior, modes: int, rng: np.random.Generator) -> Modes:
     """Return the modes of an exact posterior, their shares of its own samples and log-density."""
     places, samples = posterior.modes(modes, rng), posterior.sample(SAMPLES, rng)
     spread = samples.std(axis=0)
-    return _joined(places, posterior.log_prob(places), samples / spread, spread, modes)
+    tops = posterior.log_prob(places)
+    return _joined(posterior.log_prob, places, tops, samples / spread, spread, modes)
 
 
 def _peaks(white: Floats, log_p: Floats) -> list[int]:
@@ -66,11 +67,13 @@ def _peaks(white: Floats, log_p: Floats) -> list[int]:
     return found
 
 
-def _joined(places: Floats, tops: Floats, white: Floats, spread: Floats, modes: int) -> Modes:
-    """Return up to `modes` tops, highest first, those in the same place only once, with the samples nearest to each."""
+def _joined(density: Density, places: Floats, tops: Floats, white: Floats, spread: Floats, modes: int) -> Modes:
+    """Return up to `modes` tops, highest first, only one of each hill, with the samples nearest to each."""
+    order = np.argsort(-tops, kind="stable")
+    divided = _divided(density, places, tops)
     kept: list[int] = []
-    for k in np.argsort(-tops, kind="stable").tolist():
-        if all((np.abs(places[k] - places[j]) >= SAME * spread).any() for j in kept):
+    for k in order.tolist():
+        if all(divided[k, j] for j in kept):
             kept.append(k)
     kept, missing = kept[:modes], max(0, modes - len(kept))
     nearest = np.stack([((white - places[k] / spread) ** 2).sum(axis=1) for k in kept]).argmin(axis=0)
@@ -79,3 +82,12 @@ def _joined(places: Floats, tops: Floats, white: Floats, spread: Floats, modes: 
         np.pad(np.bincount(nearest, minlength=len(kept)) / len(white), (0, missing), constant_values=np.nan),
         np.pad(tops[kept], (0, missing), constant_values=np.nan),
     )
+
+
+def _divided(density: Density, places: Floats, tops: Floats) -> NDArray[np.bool_]:
+    """Return which tops (M, M) are divided by a dip; spectra have kinks, and every kink a little top of its own."""
+    count = len(places)
+    share = np.linspace(0, 1, STEPS + 2)[1:-1, None]
+    ways = places[:, None, None] * (1 - share) + places[None, :, None] * share  # (M, M, STEPS, D)
+    lowest = density(ways.reshape(-1, places.shape[1])).reshape(count, count, -1).min(axis=2)
+    return np.asarray(~(lowest >= np.minimum(tops[:, None], tops) - DIP))

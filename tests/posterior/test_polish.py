@@ -54,6 +54,20 @@ def test_two_modes_of_one_hill_become_one_with_the_share_of_both() -> None:
     assert np.isnan(after.density[1:]).all()
 
 
+def test_kinks_of_one_hill_are_no_modes_of_their_own() -> None:
+    rng = np.random.default_rng(2)
+    samples = rng.standard_normal((4000, 2))
+
+    def rippled(theta: np.ndarray) -> np.ndarray:
+        return -(theta**2).sum(axis=1) / 2 + 0.1 * np.cos(12 * theta[:, 0])
+
+    starts = np.array([[0.5, 0.0], [-0.55, 0.1], [1.05, 0.0]])
+    modes = Modes(starts, np.array([0.4, 0.3, 0.3]), np.zeros(3))
+    after = polish(rippled, rippled(samples), samples, modes, PRIOR, rng.standard_normal((ROUNDS, ROWS, 2)))
+    np.testing.assert_allclose(after.location[0], [0, 0], atol=5e-3)
+    assert np.isnan(after.share[1:]).all()
+
+
 def test_a_thin_hill_that_mean_shift_misses_is_found_from_its_highest_sample() -> None:
     rng = np.random.default_rng(1)
     wide, thin = rng.standard_normal((3900, 2)), np.array([1.5, 0.5]) + 0.01 * rng.standard_normal((100, 2))
