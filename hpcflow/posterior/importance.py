@@ -40,13 +40,13 @@ def importance(log_p: Floats, log_q: Floats) -> Importance:
 
     Args:
         log_p: (n,) log of likelihood times prior, not normalised; -inf where there is none.
-        log_q: (n,) log of the density they were drawn from.
+        log_q: (n,) log of the density they were drawn from; a sample without one weighs nothing.
 
     >>> found = importance(np.log([1.0, 3.0]), np.log([0.5, 0.5]))
     >>> round(float(np.exp(found.log_evidence)), 6), round(found.efficiency, 6)
     (4.0, 0.8)
     """
-    log_weight = np.asarray(log_p, dtype=np.float64) - log_q
+    log_weight = np.where(np.isfinite(log_q), np.asarray(log_p, dtype=np.float64) - log_q, -np.inf)
     total = float(logsumexp(log_weight))
     if total == -np.inf:
         return Importance(log_weight, np.zeros(len(log_weight)), total, 0.0)

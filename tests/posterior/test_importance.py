@@ -47,6 +47,12 @@ def test_samples_that_cannot_be_weigh_nothing() -> None:
     assert found.log_evidence == pytest.approx(alone.log_evidence - np.log(2))
 
 
+def test_a_sample_without_a_density_of_its_own_weighs_nothing() -> None:
+    found = importance(np.zeros(4), np.array([0.0, np.nan, 0.0, -np.inf]))
+    np.testing.assert_allclose(found.share, [0.5, 0, 0.5, 0])
+    assert found.efficiency == pytest.approx(0.5)
+
+
 def test_where_nothing_can_be_there_is_no_number() -> None:
     found = importance(np.full(10, -np.inf), np.zeros(10))
     assert found.efficiency == 0
