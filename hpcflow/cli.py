@@ -15,9 +15,24 @@ import typer
 
 from hpcflow import __version__
 from hpcflow.errors import HpcflowError, InputError
+from hpcflow.options import (
+    ConfigPath,
+    DryRun,
+    Overrides,
+    Ranks,
+    RunArgument,
+    RunFolder,
+    SiteName,
+    Submit,
+    Workers,
+    open_run,
+    site_of,
+    submitted,
+    where_of,
+    worker_count,
+)
 
 if TYPE_CHECKING:
-    from hpcflow.compute.site import Site
     from hpcflow.compute.where import Where
     from hpcflow.config import Config
     from hpcflow.stages.run import Run
@@ -31,26 +46,6 @@ app = typer.Typer(
 )
 site_app = typer.Typer(no_args_is_help=True, help="SLURM clusters, as site files describe them.")
 app.add_typer(site_app, name="site")
-
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of what to compute.")]
-RunFolder = Annotated[Path | None, typer.Option("--run", help="Run folder.", show_default="runs/NAME")]
-Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value; may be repeated.")
-]
-Workers = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Worker processes.", show_default="all processors")
-]
-Ranks = Annotated[
-    int | None,
-    typer.Option("--ranks", min=1, help="Processes that train together.", show_default="1, or what the site says"),
-]
-SiteName = Annotated[
-    str | None,
-    typer.Option("--site", metavar="SITE", help="SLURM cluster that computes: a shipped site, or a file."),
-]
-Submit = Annotated[bool, typer.Option("--submit", help="Submit this as a job of the site, and return.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what --submit would submit.")]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")]
 
 
 def main() -> None:
@@ -116,18 +111,18 @@ def simulate(
     ] = False,
 ) -> None:
     """Fill the library: parameters drawn from the prior and their model fluxes."""
-    settings, folder = _open(config, run, sets)
+    settings, folder = open_run(config, run, sets)
     if verify:
         from hpcflow.stages.verify import verify as check
 
         check(settings, folder)
         return
-    at = _site(site, workers)
-    if _submitted(["simulate"], settings, folder, at, submit, dry_run):
+    at = site_of(site, workers)
+    if submitted(["simulate"], settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.simulate import simulate as stage
 
-    stage(settings, folder, _where(workers, at))
+    stage(settings, folder, where_of(workers, at))
 
 
 @app.command()
@@ -145,18 +140,18 @@ def train(
     ] = None,
 ) -> None:
     """Learn the posterior from the library; go on where an earlier training was stopped."""
-    settings, folder = _open(config, run, sets)
+    settings, folder = open_run(config, run, sets)
     if search:
         if submit or dry_run:
             raise InputError("a search cannot be submitted; --site alone has its trials run there")
-        _search(settings, folder, search, _where(workers, _site(site, workers)))
+        _search(settings, folder, search, where_of(workers, site_of(site, workers)))
         return
-    at = _site(site, workers, ranks)
-    if _submitted(["train"], settings, folder, at, submit, dry_run):
+    at = site_of(site, workers, ranks)
+    if submitted(["train"], settings, folder, at, submit, dry_run):
         return
     if at:
         raise InputError(f"training at {at.name} is a job; add --submit, or leave out --site to train here")
-    _train(config, settings, folder, sets, _workers(workers), ranks or 1)
+    _train(config, settings, folder, sets, worker_count(workers), ranks or 1)
 
 
 @app.command()
@@ -174,9 +169,9 @@ def infer(
     dry_run: DryRun = False,
 ) -> None:
     """Infer a posterior for every cluster of the catalogues."""
-    settings, folder = _open(config, run, sets, catalogues)
-    at = _site(site, workers)
-    if _submitted(["infer"], settings, folder, at, submit, dry_run):
+    settings, folder = open_run(config, run, sets, catalogues)
+    at = site_of(site, workers)
+    if submitted(["infer"], settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.infer import infer as stage
     from hpcflow.stages.verify_archive import verify_archive
@@ -184,7 +179,7 @@ def infer(
     if verify:
         verify_archive(folder)
         return
-    stage(settings, folder, _where(workers, at))
+    stage(settings, folder, where_of(workers, at))
 
 
 @app.command()
@@ -198,13 +193,13 @@ def validate(
     dry_run: DryRun = False,
 ) -> None:
     """Check the flow's calibration on held-out simulations."""
-    settings, folder = _open(config, run, sets)
-    at = _site(site, workers)
-    if _submitted(["validate"], settings, folder, at, submit, dry_run):
+    settings, folder = open_run(config, run, sets)
+    at = site_of(site, workers)
+    if submitted(["validate"], settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.validate import validate as stage
 
-    stage(settings, folder, _where(workers, at))
+    stage(settings, folder, where_of(workers, at))
 
 
 @app.command()
@@ -217,8 +212,8 @@ def report(
     dry_run: DryRun = False,
 ) -> None:
     """Draw the figures and write one self-contained page."""
-    settings, folder = _open(config, run, sets)
-    if _submitted(["report"], settings, folder, _site(site), submit, dry_run):
+    settings, folder = open_run(config, run, sets)
+    if submitted(["report"], settings, folder, site_of(site), submit, dry_run):
         return
     from hpcflow.stages.report import make_report
 
@@ -237,9 +232,9 @@ def run_all(
     dry_run: DryRun = False,
 ) -> None:
     """Run all stages in a row; what is done already is not done again."""
-    settings, folder = _open(config, run, sets)
-    at = _site(site, workers, ranks)
-    if _submitted(["simulate", "train", "infer", "validate", "report"], settings, folder, at, submit, dry_run):
+    settings, folder = open_run(config, run, sets)
+    at = site_of(site, workers, ranks)
+    if submitted(["simulate", "train", "infer", "validate", "report"], settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.infer import infer as infer_stage
     from hpcflow.stages.infer import read_catalogues
@@ -247,10 +242,10 @@ def run_all(
     from hpcflow.stages.simulate import simulate as simulate_stage
     from hpcflow.stages.validate import validate as validate_stage
 
-    where = _where(workers, at)
+    where = where_of(workers, at)
     read_catalogues(settings)  # a wrong catalogue is said before an hour of training, not after
     simulate_stage(settings, folder, where)
-    _train(config, settings, folder, sets, _workers(None if at else workers), ranks or 1)
+    _train(config, settings, folder, sets, worker_count(None if at else workers), ranks or 1)
     infer_stage(settings, folder, where)
     validate_stage(settings, folder, where)
     print(make_report(folder.path))
@@ -398,20 +393,6 @@ def _train(config: Path, settings: "Config", folder: "Run", sets: list[str] | No
         raise typer.Exit(code)  # it said why
 
 
-def _open(
-    config: Path, run: Path | None, sets: list[str] | None, catalogues: list[str] | None = None
-) -> "tuple[Config, Run]":
-    """Return the config, with overrides, and the run folder."""
-    import json
-
-    from hpcflow.config import load_config
-    from hpcflow.stages.run import Run
-
-    named = [f"infer.catalogues={json.dumps(catalogues)}"] if catalogues else []
-    settings = load_config(config, [*(sets or []), *named])
-    return settings, Run(run or Path("runs") / settings.name)
-
-
 def _search(settings: "Config", folder: "Run", count: int, where: "Where") -> None:
     from rich.console import Console
 
@@ -421,52 +402,6 @@ def _search(settings: "Config", folder: "Run", count: int, where: "Where") -> No
 
     Console().print(best_table(find(settings, folder, count, where)))
     print(f"next: hpcflow train {folder.search / BEST} --run {folder.path}")
-
-
-def _workers(asked: int | None) -> int:
-    from hpcflow.compute.local import default_workers
-
-    return asked or default_workers()
-
-
-def _where(workers: int | None, site: "Site | None") -> "Where":
-    from hpcflow.compute.where import Here
-
-    return site or Here(_workers(workers))
-
-
-def _site(name: str | None, workers: int | None = None, ranks: int | None = None) -> "Site | None":
-    """Return the site of that name, with the numbers of workers and ranks that are asked for."""
-    from dataclasses import replace
-
-    from hpcflow.sites import load_site
-    from hpcflow.stages.submit import with_ranks
-
-    if name is None:
-        return None
-    site = with_ranks(load_site(name), ranks)
-    return replace(site, workers=workers) if workers else site
-
-
-def _submitted(
-    stages: list[str], settings: "Config", folder: "Run", site: "Site | None", submit: bool, dry_run: bool
-) -> bool:
-    """Submit stages, or show how, where that is asked for; return whether it is."""
-    if not submit and not dry_run:
-        return False
-    if site is None:
-        raise InputError(
-            "--submit and --dry-run need --site SITE; `hpcflow init --site generic` makes one to start from"
-        )
-    from hpcflow.stages.submit import show, submit_stages
-
-    if dry_run:
-        print(show(settings, folder, site, stages), end="")
-        return True
-    for line in submit_stages(settings, folder, site, stages):
-        print(line)
-    print(f"next: hpcflow status {folder.path}")
-    return True
 
 
 def _log_to_stderr() -> None:

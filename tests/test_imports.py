@@ -22,8 +22,9 @@ LEVELS = {
     "config": 4,
     "sites": 4,
     "sections": 3,
-    "cli": 5,
-    "__main__": 6,
+    "options": 5,
+    "cli": 6,
+    "__main__": 7,
 }
 NEIGHBOURS = {("stages", "config"), ("stages", "sites"), ("sites", "config"), ("model", "data"), ("data", "model")}
 DOORS = {
@@ -42,7 +43,7 @@ DOORS = {
     ),
     "matplotlib": ("figures/", "stages/report.py"),
     "optuna": "stages/search_study.py",
-    "typer": "cli.py",
+    "typer": ("cli.py", "options.py"),
     "pydantic": ("config.py", "sections.py", "sites.py"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
