@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dask
 import pytest
 
 from hpcflow.compute.where import Here
@@ -71,6 +72,14 @@ def need() -> Callable[[str], str]:
 def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run every test in a folder of its own, so that a stray relative path cannot touch the checkout."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_default_client() -> Iterator[None]:
+    """Catch a Dask client that outlives its test as the default one: every lazy array read after it would fail."""
+    before = dask.config.get("scheduler", None)
+    yield
+    assert dask.config.get("scheduler", None) == before
 
 
 @pytest.fixture

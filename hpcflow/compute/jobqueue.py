@@ -54,7 +54,7 @@ def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Worker
         with (
             dask.config.set({**SETTINGS, "distributed.deploy.lost-worker-timeout": "5s"}),
             _Cluster(**asked, security=security) as cluster,
-            Client(cluster) as client,
+            Client(cluster, set_as_default=False) as client,
         ):
             # A job of several workers is closed only when none of them has anything to do.
             together = {"worker_key": _job_of} if site.worker.cores > 1 else {}

@@ -37,6 +37,6 @@ def local_workers(count: int) -> Iterator[Workers]:
             worker_dashboard_address="127.0.0.1:0",
             silence_logs="CRITICAL",  # what a task raised is kept as its reason, once and in one line
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         yield Workers(client, count, f"{count} workers")

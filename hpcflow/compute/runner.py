@@ -62,7 +62,7 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
             while not file.exists() and time.monotonic() < end:
                 check()
                 time.sleep(0.2)
-            with Client(scheduler_file=str(file), security=security, timeout=START_S) as client:
+            with Client(scheduler_file=str(file), security=security, timeout=START_S, set_as_default=False) as client:
                 yield Workers(client, tasks - 1, f"{tasks - 1} workers in this allocation of {site.name}", check)
                 client.shutdown()
             process.wait(END_S)

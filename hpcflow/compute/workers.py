@@ -31,7 +31,7 @@ class Workers:
     """Workers that come and go, behind one client.
 
     Args:
-        client: of their scheduler.
+        client: of their scheduler; not Dask's default one, so that lazy arrays are read where they are asked for.
         count: how many there are at most.
         name: what to call them in a log.
         check: raises where there will be none any more.

@@ -37,7 +37,7 @@ def sleepers(count: int, security: Security | None, folder: Path) -> Iterator[Wo
     with (
         config.set(SETTINGS),
         LocalCluster(0, host="127.0.0.1", dashboard_address=None, silence_logs="CRITICAL", **secure) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         command = [sys.executable, __file__, cluster.scheduler_address, str(count), str(folder) if security else ""]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:

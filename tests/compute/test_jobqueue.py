@@ -76,7 +76,7 @@ def test_workers_come_listen_on_loopback_only_and_go(tmp_path: Path, monkeypatch
         assert set(listening) == {"127.0.0.1"}, listening
         assert not any("PRIVATE" in " ".join(p.cmdline()) for p in here)
         with pytest.raises((OSError, TypeError)):
-            Client(workers.client.scheduler.address, timeout=2)
+            Client(workers.client.scheduler.address, timeout=2, set_as_default=False)
     end = time.monotonic() + 30
     while active(tmp_path) and time.monotonic() < end:  # they have been told to end
         time.sleep(0.2)

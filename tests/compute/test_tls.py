@@ -56,7 +56,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LocalClu
 
 
 def test_a_client_with_the_certificate_connects(cluster: tuple[LocalCluster, Security]) -> None:
-    with Client(cluster[0].scheduler_address, security=cluster[1], timeout=20) as client:
+    with Client(cluster[0].scheduler_address, security=cluster[1], timeout=20, set_as_default=False) as client:
         assert client.scheduler_info()["address"].startswith("tls://127.0.0.1")
 
 
@@ -67,4 +67,4 @@ def test_a_client_without_it_does_not(cluster: tuple[LocalCluster, Security], wh
     if who == "plain TCP":
         address = address.replace("tls:", "tcp:")
     with pytest.raises((OSError, TypeError)):
-        Client(address, timeout=2, **given)
+        Client(address, timeout=2, set_as_default=False, **given)
