@@ -38,6 +38,8 @@ class AutoregressiveSpline(InvertibleFlow):
         embedding_hidden, embedding_layers: size of the network that each cluster passes once.
     """
 
+    frequency: Tensor
+
     def __init__(
         self,
         prior: Prior,
@@ -58,6 +60,7 @@ class AutoregressiveSpline(InvertibleFlow):
         self.steps = nn.ModuleList(
             _Step(given, self.outputs, hidden, layers, rank, frequencies) for given in range(1, self.dim)
         )
+        self.register_buffer("frequency", math.pi * torch.arange(1, frequencies + 1), persistent=False)
         self.sizes = [self.outputs] + [hidden + rank + 1] * (self.dim - 1)
         self.embedding = start_at_zero(perceptron(features, sum(self.sizes), embedding_hidden, embedding_layers))
 
@@ -66,62 +69,73 @@ class AutoregressiveSpline(InvertibleFlow):
         return self.embedding(x)
 
     def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return noise (N, n, D) and log|dnoise/dz| (N, n)."""
-        noise, log_slope = [], torch.zeros_like(z[..., 0])
+        """Return noise (N, n, D) and log|dnoise/dz| (N, n) for z (N, n, D) and context (N, C)."""
+        noise: list[Tensor] = []
+        before: list[Tensor] = []
+        log_slope = torch.zeros_like(z[..., 0])
         for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
             here = z[..., self.order[d]]
-            shift, log_scale, raw = self._maps(d, z[..., self.order[:d]], share)
+            shift, log_scale, raw = self._maps(d, before, share)
             value, log_spline = spline((here - shift) * torch.exp(-log_scale), raw)
             noise.append(value)
+            if d < self.dim - 1:
+                before.append(self._waves(here))
             log_slope = log_slope + log_spline - log_scale
         return torch.stack(noise, dim=-1), log_slope
 
     def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D) and log|dnoise/dz| (N, n)."""
         found: list[Tensor] = []
+        before: list[Tensor] = []
         log_slope = torch.zeros_like(noise[..., 0])
         for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
-            before = torch.stack(found, dim=-1) if found else noise[..., :0]
             shift, log_scale, raw = self._maps(d, before, share)
             value, log_spline = spline_inverse(noise[..., d], raw)
             found.append(shift + value * torch.exp(log_scale))
+            if d < self.dim - 1:
+                before.append(self._waves(found[-1]))
             log_slope = log_slope + log_spline - log_scale
         position = [self.order.index(parameter) for parameter in range(self.dim)]
         return torch.stack([found[p] for p in position], dim=-1), log_slope
 
-    def _maps(self, d: int, before: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _waves(self, z: Tensor) -> Tensor:
+        """Return a parameter z (N, n) as the ones after it see it: itself and Fourier features (N, n, 1 + 2 F)."""
+        phase = torch.special.ndtr(z)[..., None] * self.frequency
+        return torch.cat([z[..., None], phase.sin(), phase.cos()], dim=-1)
+
+    def _maps(self, d: int, before: list[Tensor], share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return shift, log-scale (N, n) and raw spline parameters of parameter d of the pass."""
         if d == 0:
             return share[..., 0], share[..., 1].clamp(-7, 3), share[..., 2:]
         step = self.steps[d - 1]
-        return step(before, share)
+        return step(torch.cat(before, dim=-1), share)
 
 
 class _Step(nn.Module):
-    """Location, scale and spline of one parameter, from the z of those before it and the cluster's share."""
-
-    frequency: Tensor
+    """Location, scale and spline of one parameter, from the waves of those before it and the cluster's share."""
 
     def __init__(self, given: int, outputs: int, hidden: int, layers: int, rank: int, frequencies: int) -> None:
         super().__init__()
         self.hidden, self.rank = hidden, rank
-        self.register_buffer("frequency", math.pi * torch.arange(1, frequencies + 1), persistent=False)
         inputs = given * (1 + 2 * frequencies)
         self.first = nn.Linear(inputs + rank, hidden)
         self.rest = nn.Sequential(nn.SiLU(), start_at_zero(perceptron(hidden, outputs, hidden, layers - 1)))
         self.spectrum = perceptron(inputs, rank, hidden, 2)
 
-    def forward(self, before: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        unit = torch.special.ndtr(before)
-        phase = unit[..., None] * self.frequency
-        waves = torch.cat([before[..., None], phase.sin(), phase.cos()], dim=-1).flatten(-2)
-
+    def forward(self, waves: Tensor, share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         from_cluster, weights, base = share.split([self.hidden, self.rank, 1], dim=-1)
         spectrum = self.spectrum(waves)
-        out = self.rest(self.first(torch.cat([waves, spectrum], dim=-1)) + from_cluster)
+        out = self.rest(_shifted(self.first, torch.cat([waves, spectrum], dim=-1), from_cluster))
         located = 0.5 + base[..., 0] + (spectrum * weights).sum(-1)
         centre = torch.special.ndtri(located.clamp(1e3 * EDGE, 1 - 1e3 * EDGE))
         # log dz/du, up to a constant: one width on the unit scale is wider in z near the bounds
         stretch = centre**2 / 2
         log_scale = (out[..., 1] + stretch).clamp(-7, 3)
         return centre + out[..., 0] * torch.exp(log_scale), log_scale, out[..., 2:]
+
+
+def _shifted(layer: nn.Linear, x: Tensor, shift: Tensor) -> Tensor:
+    """Return layer(x) + shift (N, n, H) for x (N, n, I) and a shift (N, 1, H) of each cluster."""
+    if len(x) == 1:  # as part of the bias it costs nothing
+        return nn.functional.linear(x, layer.weight, layer.bias + shift[0, 0])
+    return layer(x) + shift

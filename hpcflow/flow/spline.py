@@ -1,15 +1,17 @@
 """Monotonic rational-quadratic splines (Durkan et al. 2019, arXiv:1906.04032), both ways, with linear tails."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad, softplus
+from torch.nn.functional import softplus
 
 __all__ = ["parameters_per_spline", "spline", "spline_inverse"]
 
 BOUND = 5.0  # identity outside [-BOUND, BOUND]
 MIN_BIN, MIN_SLOPE = 1e-3, 1e-3
+WIDTHS, HEIGHTS = 0, 1
 UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))  # softplus of it is a slope of 1: zero means identity
 
 
@@ -20,9 +22,8 @@ def parameters_per_spline(bins: int) -> int:
 
 def spline(x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
     """Return y = f(x) (...) and log f'(x) (...) for x (...) and raw parameters (..., 3K - 1)."""
-    widths, heights, slopes = _knots(raw)
     inside = x.clamp(-BOUND, BOUND)
-    left, width, bottom, height, low, high = _bin(inside, widths, widths, heights, slopes)
+    (left, bottom), (width, height), low, high = _bin(inside, raw, WIDTHS)
     share = (inside - left) / width
     mean = height / width
     mix = share * (1 - share)
@@ -33,9 +34,8 @@ def spline(x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
 
 def spline_inverse(y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
     """Return x = f^-1(y) (...) and log f'(x) (...), the slope of the forward map, for y (...)."""
-    widths, heights, slopes = _knots(raw)
     inside = y.clamp(-BOUND, BOUND)
-    left, width, bottom, height, low, high = _bin(inside, heights, widths, heights, slopes)
+    (left, bottom), (width, height), low, high = _bin(inside, raw, HEIGHTS)
     mean = height / width
     rise = inside - bottom
     excess = rise * (low + high - 2 * mean)
@@ -48,34 +48,38 @@ def spline_inverse(y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
     return _tails(y, left + width * share), _tails_log_slope(y, _log_slope(mean, share, mix, low, high, denominator))
 
 
-def _knots(raw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return bin widths and heights (..., K), which add up to 2 BOUND, and slopes at all K + 1 knots."""
+def _bin(value: Tensor, raw: Tensor, axis: int) -> tuple[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor]:
+    """Find the bin that each value (...) falls in.
+
+    What is not of that bin is touched as little as can be: this is most of what a spline costs.
+
+    Args:
+        value: inside [-BOUND, BOUND].
+        raw: (..., 3K - 1), of which the leading axes may be broadcast.
+        axis: whether bins are sought among WIDTHS or HEIGHTS, either of which add up to 2 BOUND.
+
+    Returns:
+        left edge and bottom, width and height, slope at the low end and at the high end, (...) each.
+    """
     bins = (raw.shape[-1] + 1) // 3
-    floor = MIN_BIN * bins
-    widths = 2 * BOUND * (MIN_BIN + (1 - floor) * torch.softmax(raw[..., :bins], dim=-1))
-    heights = 2 * BOUND * (MIN_BIN + (1 - floor) * torch.softmax(raw[..., bins : 2 * bins], dim=-1))
-    inner = MIN_SLOPE + softplus(raw[..., 2 * bins :] + UNIT_SLOPE)
-    return widths, heights, pad(inner, (1, 1), value=1.0)
+    raw = raw.expand(*value.shape, raw.shape[-1])
+    share = torch.softmax(raw[..., : 2 * bins].unflatten(-1, (2, bins)), dim=-1)
+    reach = share.cumsum(dim=-1)
+    stretch = 2 * BOUND * (1 - MIN_BIN * bins)
+    floors = torch.arange(1, bins, dtype=raw.dtype, device=raw.device) * (2 * BOUND * MIN_BIN) - BOUND
+    edges = torch.add(floors, reach[..., axis, :-1], alpha=stretch)
+    index = (value[..., None] >= edges).sum(dim=-1, keepdim=True)
+    both = index[..., None, :].expand(*value.shape, 2, 1)
+    size = 2 * BOUND * MIN_BIN + stretch * share.gather(-1, both)[..., 0]
+    start = 2 * BOUND * MIN_BIN * (index + 1) - BOUND + stretch * reach.gather(-1, both)[..., 0] - size
+    return start.unbind(dim=-1), size.unbind(dim=-1), _slope(raw, index, bins), _slope(raw, index + 1, bins)
 
 
-def _bin(inside: Tensor, searched: Tensor, widths: Tensor, heights: Tensor, slopes: Tensor) -> tuple[Tensor, ...]:
-    """Return left edge, width, bottom, height, low and high slope of the bin that each point falls in."""
-    edges = searched.cumsum(dim=-1)[..., :-1] - BOUND
-    index = (inside[..., None] >= edges).sum(dim=-1, keepdim=True)
-
-    def at(values: Tensor, offset: int = 0) -> Tensor:
-        values = values.expand(*index.shape[:-1], values.shape[-1])
-        return values.gather(-1, index + offset)[..., 0]
-
-    width, height = at(widths), at(heights)
-    return (
-        at(widths.cumsum(dim=-1)) - width - BOUND,
-        width,
-        at(heights.cumsum(dim=-1)) - height - BOUND,
-        height,
-        at(slopes),
-        at(slopes, 1),
-    )
+def _slope(raw: Tensor, knot: Tensor, bins: int) -> Tensor:
+    """Return the slope (...) at a knot (..., 1) out of K + 1: 1 at either end."""
+    inner = (knot > 0) & (knot < bins)
+    given = raw.gather(-1, (2 * bins - 1 + knot).clamp(2 * bins, 3 * bins - 2))
+    return torch.where(inner, MIN_SLOPE + softplus(given + UNIT_SLOPE), 1.0)[..., 0]
 
 
 def _log_slope(mean: Tensor, share: Tensor, mix: Tensor, low: Tensor, high: Tensor, denominator: Tensor) -> Tensor:

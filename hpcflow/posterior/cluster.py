@@ -1,6 +1,6 @@
 """From photometry to everything the archive says of a cluster."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,10 +16,10 @@ from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
 from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.importance import Importance, importance
-from hpcflow.posterior.modes import mean_shift, one_cluster
+from hpcflow.posterior.modes import POINTS, Modes, mean_shift, of_cluster
 from hpcflow.posterior.polish import exact_modes, polish
 from hpcflow.posterior.predictive import chi2, predictive, simulate
-from hpcflow.posterior.sampling import keyed_noise, sample_cluster, summarise
+from hpcflow.posterior.sampling import BLOCK, conditions, keyed_noise, padded, sample, summarise
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.posterior.weighing import LEAST_EFFECTIVE, refined, weighed
@@ -95,15 +95,14 @@ class Engine:
         photometry = Photometry(rows["flux"], rows["sigma"], rows["observed"], rows["distance"])
         flag = self._support.flags(photometry, rows["reason"])
         out = self._nothing(len(flag))
-        for i in np.flatnonzero((flag & int(NO_POSTERIOR)) == 0):
-            key = (rows["galaxy"][i], rows["cluster_id"][i])
-            found = self._cluster(Photometry(*(a[i : i + 1] for a in photometry)), key)
-            if found is None:
-                flag[i] |= int(Flag.FAILED)
-                continue
-            for name, value in found.items():
-                out[name][i] = value
-            flag[i] |= int(self._judged(found))
+        usable = np.flatnonzero((flag & int(NO_POSTERIOR)) == 0)
+        for begin in range(0, len(usable), BLOCK):
+            block = usable[begin : begin + BLOCK]
+            keys = [(rows["galaxy"][i], rows["cluster_id"][i]) for i in block]
+            for i, found in zip(block, self._block(Photometry(*(a[block] for a in photometry)), keys), strict=True):
+                for name, value in found.items():
+                    out[name][i] = value
+                flag[i] |= int(self._judged(found) if found else Flag.FAILED)
         return {**out, "flag": flag}
 
     def _judged(self, found: Mapping[str, Any]) -> Flag:
@@ -117,17 +116,33 @@ class Engine:
             flag |= Flag.LOW_EFFICIENCY
         return flag
 
-    def _cluster(self, one: Photometry, key: Key) -> dict[str, Any] | None:
-        """Return one cluster's variables, or None if anything came out that is not a number."""
+    def _block(self, photometry: Photometry, keys: Sequence[Key]) -> list[dict[str, Any]]:
+        """Return the variables of each of up to BLOCK clusters; none if anything came out that is not a number.
+
+        Blocks are filled up to BLOCK where a cluster's numbers could depend on how many there are.
+        """
+        settings, flow = self._settings, self._estimator.flow
+        x = conditions(self._estimator, photometry)
+        noise = torch.stack([keyed_noise(settings.seed, key, settings.samples, flow.dim) for key in keys])
+        theta, log_q = sample(flow, x, noise)
+        modes = mean_shift(padded(theta[:, :POINTS], BLOCK), settings.modes)
+        found = []
+        for k, key in enumerate(keys):
+            one = Photometry(*(a[k : k + 1] for a in photometry))
+            found.append(self._cluster(one, key, x[k], theta[k].numpy(), log_q[k].numpy(), of_cluster(modes, k)))
+        nowhere = np.full((settings.modes, flow.dim), np.nan)
+        places = torch.from_numpy(np.stack([of.get("mode", nowhere) for of in found])).float()
+        with torch.inference_mode():
+            at_modes = flow.log_prob(padded(places, BLOCK), padded(x, BLOCK)).numpy()
+        return [of and of | {"mode_log_q": at} for of, at in zip(found, at_modes, strict=False)]
+
+    def _cluster(
+        self, one: Photometry, key: Key, x: Tensor, theta: Floats, log_q: Floats, modes: Modes
+    ) -> dict[str, Any]:
+        """Return one cluster's variables but for mode_log_q, or none if anything came out that is not a number."""
         settings = self._settings
-        x = self._estimator.condition(one)[0]
-        noise = keyed_noise(settings.seed, key, settings.samples, self._estimator.flow.dim)
-        theta, log_q = (a.numpy() for a in sample_cluster(self._estimator.flow, x, noise))
-        if not (np.isfinite(theta).all() and np.isfinite(log_q).all()):
-            return None
-        modes = one_cluster(mean_shift(torch.from_numpy(theta)[None], settings.modes))
-        if not np.isfinite(modes.location[0]).all():
-            return None
+        if not (np.isfinite(theta).all() and np.isfinite(log_q).all() and np.isfinite(modes.location[0]).all()):
+            return {}
         densities = {"flow": (self._log_q(x), log_q)}
         weights: dict[str, Any] = {}
         exact: ExactPosterior | None = None
@@ -140,17 +155,15 @@ class Engine:
         elif settings.polish in densities:
             climbers = rng_for(settings.seed, "polish", *key).standard_normal((ROUNDS, ROWS, theta.shape[1]))
             modes = polish(*densities[settings.polish], theta, modes, self._estimator.prior, climbers)
-        known = np.isfinite(modes.share)
-        at_modes = {name: np.where(known, density(modes.location), np.nan) for name, (density, _) in densities.items()}
         if self._target:
+            log_p = np.where(np.isfinite(modes.share), self._target.log_prob(modes.location, one), np.nan)
             with np.errstate(invalid="ignore"):  # NaN where nothing in the model makes such a cluster
-                weights["mode_log_p"] = at_modes["exact"] - weights["log_evidence"]
+                weights["mode_log_p"] = log_p - weights["log_evidence"]
         return {
             "theta": theta[: settings.keep],
             "log_q": log_q[: settings.keep],
             "mode": modes.location,
             "mode_share": modes.share,
-            "mode_log_q": at_modes["flow"],
             "map": modes.location[0],
             **summarise(theta, log_q, QUANTILES),
             **self._simulated(one, key, modes.location[0], theta[: settings.predictive]),
@@ -179,8 +192,8 @@ class Engine:
 
         def again(n: int) -> tuple[Floats, Floats]:
             noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
-            more, log_q = sample_cluster(self._estimator.flow, x, noise)
-            return more.numpy(), log_q.numpy()
+            more, log_q = sample(self._estimator.flow, x[None], noise[None])
+            return more[0].numpy(), log_q[0].numpy()
 
         rng = rng_for(settings.seed, "exact", *key)
         better, exact = refined(self._target, one, theta, found, again, QUANTILES, rng)

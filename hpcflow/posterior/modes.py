@@ -3,16 +3,18 @@
 Mean shift (Fukunaga & Hostetler 1975, IEEE Trans. Inform. Theory 21, 32) climbs the density that a kernel of
 given width makes of the samples. Posteriors of age, reddening and mass are thin, bent ridges, across which one
 kernel for all is too wide: it is used here to find the hills, and each hill is then climbed again under a
-kernel shrunk to the samples' own covariance around it.
+kernel shrunk to the samples' own covariance around it. What is found of a posterior does not depend, to the last bit,
+on which others are in the batch.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Modes", "mean_shift", "one_cluster"]
+from hpcflow.posterior.algebra import EVEN, cholesky, columns, covariance, distance, product, regular
+
+__all__ = ["POINTS", "Modes", "mean_shift", "of_cluster"]
 
 HILLS = 1000  # of them, among which hills are looked for
 STARTS = 24
@@ -37,9 +39,9 @@ class Modes(NamedTuple):
     density: Any
 
 
-def one_cluster(modes: Modes) -> Modes:
-    """Return the modes of the first posterior as numpy arrays (M, D) and (M,)."""
-    return Modes(*(part[0].double().numpy() for part in modes))
+def of_cluster(modes: Modes, k: int = 0) -> Modes:
+    """Return the modes of one of the posteriors as numpy arrays (M, D) and (M,)."""
+    return Modes(*(part[k].double().numpy() for part in modes))
 
 
 def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) -> Modes:
@@ -52,24 +54,25 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
         modes: how many to keep at the most.
         bandwidth: kernel width in standard deviations of the whole posterior.
     """
-    points = samples[:, :POINTS].double()
+    count = min(samples.shape[1], POINTS)
+    points = samples[:, : count // EVEN * EVEN or count].double()
     n, dim = points.shape[1:]
     width = bandwidth or n ** (-1 / (dim + 4))
     centre = points.mean(dim=1, keepdim=True)
-    root = torch.linalg.cholesky_ex(_covariance(points - centre, torch.ones_like(points[..., 0]))).L
-    white = torch.linalg.solve_triangular(root, (points - centre).mT, upper=False).mT.float()
+    root, inverse = cholesky(covariance(points - centre))
+    white = product(inverse[:, None], points - centre).float()
 
     hills, found = _merge(_climb(white[:, :HILLS], white[:, :STARTS], width), width * MERGE, max(modes, CANDIDATES))
     found = _divided(white, hills, found, width)
     first = (~found).int().argsort(dim=1, stable=True)[:, :modes]  # of those that are, the ones most starts reached
     hills, found = hills.gather(1, first[..., None].expand(-1, -1, dim)), found.gather(1, first)
     location, density = _sharpen(white, hills, width)
-    nearest = torch.cdist(white, torch.where(found[..., None], location, 1e6)).argmin(dim=-1)
+    nearest = distance(white, torch.where(found[..., None], location.float(), 1e6)).argmin(dim=-1)
     share = torch.nn.functional.one_hot(nearest, modes).double().mean(dim=1)
 
     order = torch.where(found, density, -torch.inf).argsort(dim=1, descending=True, stable=True)
     low, high = points.amin(dim=1, keepdim=True), points.amax(dim=1, keepdim=True)
-    location = (location.double() @ root.mT + centre).clamp(low, high)  # rounding must not leave the prior
+    location = (product(root[:, None], location) + centre).clamp(low, high)  # rounding must not leave the prior
     found = found.gather(1, order)
     return Modes(
         torch.where(found[..., None], location.gather(1, order[..., None].expand(-1, -1, dim)), torch.nan),
@@ -80,23 +83,26 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
 
 def _climb(points: Tensor, starts: Tensor, width: float) -> Tensor:
     """Return where each start (N, S, D) ends when moved to the kernel-weighted mean, again and again."""
-    for _ in range(ITERATIONS):
-        moved = torch.softmax(_log_kernel(starts, points, width), dim=-1) @ points
-        if (moved - starts).abs().amax() < 1e-3 * width:
-            return moved
-        starts = moved
+    dim = points.shape[-1]
+    moments = columns(points, torch.ones_like(points[..., :1]))
+    raised = _raised(points, width)
+    for _ in range(ITERATIONS):  # always as many: how far a posterior is from its hills is not its neighbours' business
+        total = _kernel(starts, raised, width) @ moments
+        starts = total[..., :dim] / total[..., dim : dim + 1]
     return starts
 
 
-def _log_kernel(at: Tensor, points: Tensor, width: float) -> Tensor:
-    """Return log kernels (N, S, n) of points (N, n, D) around places (N, S, D), up to a constant per place."""
-    square = (points**2).sum(dim=-1)[:, None]
-    return torch.baddbmm(square, at, points.mT, beta=-0.5 / width**2, alpha=1 / width**2)
+def _raised(points: Tensor, width: float) -> Tensor:
+    """Return what makes the exponent of kernels at points (N, n, D) one matrix product, (N, 8, n) for D up to 6."""
+    square = (points**2).sum(dim=-1, keepdim=True) / (-2 * width**2)
+    return columns(points, square, torch.ones_like(square)).mT.contiguous()
 
 
-def _log_density(at: Tensor, points: Tensor, width: float) -> Tensor:
-    """Return the log kernel density (N, S) at places (N, S, D), up to one constant."""
-    return torch.logsumexp(_log_kernel(at, points, width), dim=-1) - (at**2).sum(dim=-1) / (2 * width**2)
+def _kernel(at: Tensor, raised: Tensor, width: float) -> Tensor:
+    """Return Gaussian kernels (N, S, n) of points around places (N, S, D), 1 where the two are one."""
+    scaled = at / width**2
+    square = (at * scaled).sum(dim=-1, keepdim=True) / -2
+    return (columns(scaled, torch.ones_like(square), square) @ raised).exp_()
 
 
 def _divided(points: Tensor, hills: Tensor, found: Tensor, width: float) -> Tensor:
@@ -105,16 +111,16 @@ def _divided(points: Tensor, hills: Tensor, found: Tensor, width: float) -> Tens
     lower, upper = torch.tril_indices(hills.shape[1], hills.shape[1], offset=-1)
     steps = torch.linspace(0, 1, 9, dtype=points.dtype, device=points.device)[:, None]
     ways = torch.lerp(hills[:, lower, None], hills[:, upper, None], steps)  # (N, pairs, 9, D)
-    height = _log_density(ways.flatten(1, 2), points, width).unflatten(1, ways.shape[1:3])
-    dips = height.amin(dim=-1) < torch.minimum(height[..., 0], height[..., -1]) + math.log(SADDLE)
+    height = _kernel(ways.flatten(1, 2), _raised(points, width), width).sum(dim=-1).unflatten(1, ways.shape[1:3])
+    dips = height.amin(dim=-1) < torch.minimum(height[..., 0], height[..., -1]) * SADDLE
     for pair, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
         found[:, low] &= dips[:, pair] | ~found[:, high]
     return found
 
 
-def _merge(ends: Tensor, distance: float, modes: int) -> tuple[Tensor, Tensor]:
+def _merge(ends: Tensor, apart: float, modes: int) -> tuple[Tensor, Tensor]:
     """Return the `modes` ends (N, M, D) that most starts reached, and which of them exist (N, M)."""
-    close = torch.cdist(ends, ends) < distance
+    close = distance(ends, ends) < apart
     left = torch.ones(ends.shape[:2], dtype=torch.bool, device=ends.device)
     location, found = [], []
     for _ in range(modes):
@@ -134,25 +140,30 @@ def _sharpen(points: Tensor, location: Tensor, width: float) -> tuple[Tensor, Te
     that as the next kernel narrows it step by step, along the hill's own axes, to C, C/2, C/3 ...
     """
     clusters, modes, dim = location.shape
+    points, location = points.double(), location.double()  # kernels may become as thin as a ridge far from the origin
+    products = (points[..., None] * points[..., None, :]).flatten(2)
+    moments = columns(torch.ones_like(points[..., :1]), points, products)  # (N, n, 1 + D + D^2 or more)
+    raised = moments.mT.contiguous()
     kernel = torch.eye(dim, dtype=points.dtype, device=points.device).expand(clusters, modes, dim, dim) * width**2
     alive = torch.ones(clusters, modes, dtype=torch.bool, device=points.device)
     density = torch.full((clusters, modes), -torch.inf, dtype=points.dtype, device=points.device)
     for _ in range(SHARPEN):
-        offset = points[:, None] - location[:, :, None]
-        log_weight = -0.5 * ((offset @ torch.linalg.inv_ex(kernel).inverse) * offset).sum(dim=-1)
-        weight = torch.softmax(log_weight, dim=-1)
-        alive = alive & (1 / (weight**2).sum(dim=-1) > LEAST_WEIGHT)
-        here = torch.logsumexp(log_weight, dim=-1) - 0.5 * torch.logdet(kernel)
-        moved = (weight[..., None, :] @ points[:, None])[..., 0, :]
-        spread = _covariance(points[:, None] - moved[:, :, None], weight)
+        # -(p - m) K^-1 (p - m) / 2, as one product of what depends on the mode with what depends on the point
+        root, inverse_root = cholesky(kernel)
+        inverse = product(inverse_root.mT[..., None, :, :], inverse_root.mT)
+        linear = product(inverse, location)
+        constant = -0.5 * (location * linear).sum(dim=-1, keepdim=True)
+        exponent = columns(constant, linear, -0.5 * inverse.flatten(2)) @ raised
+        top = exponent.amax(dim=-1, keepdim=True)
+        weight = (exponent - top).exp_()
+        total = weight @ moments
+        count = total[..., 0]
+        alive = alive & (count**2 / (weight**2).sum(dim=-1) > LEAST_WEIGHT)
+        here = count.log() + top[..., 0] - root.diagonal(dim1=-2, dim2=-1).log().sum(dim=-1)
+        moved = total[..., 1 : 1 + dim] / count[..., None]
+        square = (total[..., 1 + dim :] / count[..., None])[..., : dim**2].unflatten(-1, (dim, dim))
+        spread = square - moved[..., None] * moved[..., None, :]
         density = torch.where(alive | density.isinf(), here, density)
         location = torch.where(alive[..., None], moved, location)
-        kernel = torch.where(alive[..., None, None], spread, kernel)
+        kernel = torch.where(alive[..., None, None], regular(spread), kernel)
     return location, density
-
-
-def _covariance(offset: Tensor, weight: Tensor) -> Tensor:
-    """Weighted covariance (..., D, D) of offsets (..., n, D), kept away from singular."""
-    total = weight.sum(dim=-1)[..., None, None]
-    covariance = (offset * weight[..., None]).mT @ offset / total
-    return covariance + torch.diag_embed(1e-6 * covariance.diagonal(dim1=-2, dim2=-1) + 1e-30)

@@ -1,4 +1,4 @@
-"""Posterior samples of one cluster at a time, and what is computed from all of them."""
+"""Posterior samples, of as many clusters at once as a tile has room for, and what is computed of all of a cluster's."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,15 +9,41 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpcflow.flow.base import Flow
+from hpcflow.flow.estimator import Estimator
+from hpcflow.model.observe import Photometry
 from hpcflow.store.partitions import rng_for
 
-__all__ = ["keyed_noise", "sample_cluster", "summarise"]
+__all__ = ["BLOCK", "conditions", "keyed_noise", "padded", "sample", "summarise", "together"]
 
 Floats = NDArray[np.floating]
 
 # Rows through the network at once: what lies between its layers stays in the processor's cache. Up to ten members of an
 # ensemble have the same number of them.
 TILE = 2520
+# Clusters that are done together where one alone is little work. Processors take 16 float32 at a time, torch twice as
+# many, and what is left over at the end of an array may be rounded otherwise: of 32 clusters nothing is ever left over.
+BLOCK = 32
+
+
+def together(n: int) -> int:
+    """Return how many clusters of n samples each go through the network as one tile.
+
+    >>> [together(n) for n in (100, 200, 1000, 10_000)]
+    [16, 8, 1, 1]
+    """
+    counts = [count for count in (2, 4, 8, 16, BLOCK) if count * n <= TILE and count * n % BLOCK == 0]
+    return max(counts, default=1)
+
+
+def conditions(estimator: Estimator, photometry: Photometry) -> Tensor:
+    """Return the features x (N, F) of up to BLOCK clusters, which do not depend on how many there are."""
+    filled = Photometry(*(padded(torch.from_numpy(np.ascontiguousarray(a)), BLOCK) for a in photometry))
+    return estimator.condition(filled)[: len(photometry.flux)]
+
+
+def padded(rows: Tensor, size: int) -> Tensor:
+    """Return rows (N, ...) with the last one again and again, until there are a whole number of `size` rows."""
+    return torch.cat([rows, rows[-1:].expand(-len(rows) % size, *rows.shape[1:])])
 
 
 def keyed_noise(seed: int, key: Sequence[object], n: int, dim: int) -> Tensor:
@@ -27,15 +53,30 @@ def keyed_noise(seed: int, key: Sequence[object], n: int, dim: int) -> Tensor:
 
 
 @torch.inference_mode()
-def sample_cluster(flow: Flow, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return samples (n, D) in declared units and log q (n,) for one cluster's features x (F,) and noise (n, D).
+def sample(flow: Flow, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn each cluster's own noise into its samples.
 
-    A cluster goes through the network alone, in tiles of fixed shape: how matrix products round may depend on the
-    number of rows.
+    Clusters go through the network in tiles of a shape that depends on n alone: how products round may depend on the
+    number of rows, but not on what the other rows are. So a cluster's samples do not depend on its neighbours.
+
+    Args:
+        flow: in evaluation mode.
+        x: (N, F) features.
+        noise: (N, n, D) standard normal.
+
+    Returns:
+        samples (N, n, D) in declared units, and log q (N, n).
     """
-    tiles = noise.split(TILE) if noise.device.type == "cpu" else [noise]
-    parts = [flow.transform(tile[None], x[None]) for tile in tiles]
-    theta, log_q = (torch.cat(part, dim=1)[0] for part in zip(*parts, strict=True))
+    count = together(noise.shape[1]) if noise.device.type == "cpu" else len(x)
+    groups = zip(padded(noise, count).split(count), padded(x, count).split(count), strict=True)
+    found = [_tiles(flow, *group) for group in groups]
+    theta, log_q = (torch.cat(parts)[: len(x)] for parts in zip(*found, strict=True))
+    return theta, log_q
+
+
+def _tiles(flow: Flow, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    tiles = noise.split(TILE, dim=1) if noise.device.type == "cpu" else [noise]
+    theta, log_q = (torch.cat(part, dim=1) for part in zip(*(flow.transform(tile, x) for tile in tiles), strict=True))
     return theta, log_q
 
 

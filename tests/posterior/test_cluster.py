@@ -17,6 +17,7 @@ from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.likelihood import Likelihood
+from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
@@ -103,6 +104,14 @@ def test_a_cluster_is_the_same_alone_and_in_any_order(kind: tuple[str, str]) -> 
         assert_same(of.infer({k: v[i : i + 1] for k, v in given.items()}), {k: v[[i]] for k, v in together.items()})
     order = np.array([4, 2, 0, 5, 1, 3])
     assert_same(of.infer({k: v[order] for k, v in given.items()}), {k: v[order] for k, v in together.items()})
+
+
+def test_a_cluster_is_the_same_in_another_block() -> None:
+    given, of = rows(2 * BLOCK + 3), engine()
+    together = of.infer(given)
+    order = np.random.default_rng(4).permutation(len(given["galaxy"]))
+    for chosen in (order, order[:5], np.array([BLOCK, 2 * BLOCK + 2, 0])):
+        assert_same(of.infer({k: v[chosen] for k, v in given.items()}), {k: v[chosen] for k, v in together.items()})
 
 
 @kinds

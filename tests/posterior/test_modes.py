@@ -132,6 +132,15 @@ def test_the_same_samples_give_the_same_modes_alone_and_in_a_batch() -> None:
         np.testing.assert_allclose(alone.share[0], together.share[i], atol=2e-3)
 
 
+@pytest.mark.parametrize("n", [96, 200, 2000])
+def test_what_is_found_does_not_depend_on_the_place_in_a_batch(n: int) -> None:
+    rng = np.random.default_rng(5)
+    sets = torch.stack([blobs(THREE, rng.dirichlet([1, 1, 1]).tolist(), n=n, seed=i) for i in range(32)])
+    order = torch.from_numpy(rng.permutation(32))
+    for there, then in zip(mean_shift(sets), mean_shift(sets[order]), strict=True):
+        np.testing.assert_array_equal(there[order], then)
+
+
 def test_modes_move_and_stretch_with_the_samples() -> None:
     samples = blobs(THREE, [0.5, 0.3, 0.2])
     stretch, move = torch.tensor([2.0, 0.5, 10.0]), torch.tensor([8.0, -3.0, 100.0])

@@ -4,7 +4,7 @@ import torch
 
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.posterior.climb import ROUNDS, ROWS
-from hpcflow.posterior.modes import Modes, mean_shift, one_cluster
+from hpcflow.posterior.modes import Modes, mean_shift, of_cluster
 from hpcflow.posterior.polish import polish
 
 PRIOR = Prior((Parameter("x", -8, 8), Parameter("y", -8, 8)))
@@ -34,7 +34,7 @@ def polished(centres: np.ndarray, shares: np.ndarray, modes: Modes, samples: np.
 def test_each_mode_reaches_the_top_of_its_own_hill(seed: int) -> None:
     centres, shares = np.array([[0.0, 0.0], [3.0, 1.0], [-2.0, 4.0]]), np.array([0.5, 0.3, 0.2])
     samples = blobs(centres, shares, seed)
-    before = one_cluster(mean_shift(torch.from_numpy(samples)[None]))
+    before = of_cluster(mean_shift(torch.from_numpy(samples)[None]))
     after = polished(centres, shares, before, samples)
     np.testing.assert_allclose(after.location, centres, atol=5e-3)
     np.testing.assert_allclose(after.share, shares, atol=0.03)
@@ -72,7 +72,7 @@ def test_a_thin_hill_that_mean_shift_misses_is_found_from_its_highest_sample() -
     rng = np.random.default_rng(1)
     wide, thin = rng.standard_normal((3900, 2)), np.array([1.5, 0.5]) + 0.01 * rng.standard_normal((100, 2))
     samples = np.concatenate([wide, thin])
-    before = one_cluster(mean_shift(torch.from_numpy(rng.permutation(samples))[None]))
+    before = of_cluster(mean_shift(torch.from_numpy(rng.permutation(samples))[None]))
     assert np.abs(before.location[0] - [1.5, 0.5]).max() > 0.3
 
     def log_p(theta: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def test_a_thin_hill_that_mean_shift_misses_is_found_from_its_highest_sample() -
 def test_the_order_is_that_of_the_density_not_of_the_samples() -> None:
     centres, shares = np.array([[0.0, 0.0], [4.0, 0.0]]), np.array([0.3, 0.7])
     samples = blobs(centres, np.array([0.8, 0.2]), 1)  # as of a flow that is wrong about the shares
-    before = one_cluster(mean_shift(torch.from_numpy(samples)[None]))
+    before = of_cluster(mean_shift(torch.from_numpy(samples)[None]))
     assert before.location[0, 0] < 1
     after = polished(centres, shares, before, samples)
     assert after.location[0, 0] > 3

@@ -5,7 +5,7 @@ from scipy import stats
 
 from hpcflow.flow.families import FAMILIES
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.posterior.sampling import keyed_noise, sample_cluster, summarise
+from hpcflow.posterior.sampling import BLOCK, TILE, keyed_noise, sample, summarise, together
 
 torch.set_num_threads(1)
 
@@ -35,18 +35,46 @@ def test_more_noise_goes_on_where_less_ends() -> None:
     assert torch.equal(keyed_noise(1, ("a", "b"), 50, 3)[:20], keyed_noise(1, ("a", "b"), 20, 3))
 
 
+@pytest.mark.parametrize("n", [30, 100, 5000])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_cluster_is_sampled_as_the_flow_transforms(family: str) -> None:
+def test_clusters_are_sampled_as_the_flow_transforms(family: str, n: int) -> None:
     torch.manual_seed(1)
     flow = FAMILIES[family](PRIOR, 4, hidden=8, embedding_hidden=8)
-    noise, x = keyed_noise(1, ("a", "b"), 30, 3), torch.randn(4)
-    theta, log_q = sample_cluster(flow, x, noise)
-    assert theta.shape == (30, 3)
-    assert log_q.shape == (30,)
+    noise, x = torch.stack([keyed_noise(1, ("a", str(i)), n, 3) for i in range(5)]), torch.randn(5, 4)
+    theta, log_q = sample(flow, x, noise)
+    assert theta.shape == (5, n, 3)
+    assert log_q.shape == (5, n)
     assert not theta.requires_grad
-    expected = flow.transform(noise[None], x[None])
-    assert torch.equal(theta, expected[0][0])
-    assert torch.equal(log_q, expected[1][0])
+    expected = flow.transform(noise, x)
+    torch.testing.assert_close(theta, expected[0])
+    torch.testing.assert_close(log_q, expected[1])
+
+
+@pytest.mark.parametrize("n", [50, 100, 200, 333, 1000])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_cluster_s_samples_do_not_depend_on_its_neighbours(family: str, n: int) -> None:
+    torch.manual_seed(2)
+    flow = FAMILIES[family](PRIOR, 33, hidden=48, embedding_hidden=64)
+    for weights in flow.parameters():
+        weights.data += 0.05 * torch.randn_like(weights)
+    flow.requires_grad_(False)
+    noise, x = torch.stack([keyed_noise(1, ("a", str(i)), n, 3) for i in range(37)]), torch.randn(37, 33)
+    theta, log_q = sample(flow, x, noise)
+    order = torch.randperm(37, generator=torch.Generator().manual_seed(3))
+    mixed_theta, mixed_log_q = sample(flow, x[order], noise[order])
+    assert torch.equal(mixed_theta, theta[order])
+    assert torch.equal(mixed_log_q, log_q[order])
+    for i in (0, 5, 36):
+        alone_theta, alone_log_q = sample(flow, x[i : i + 1], noise[i : i + 1])
+        assert torch.equal(alone_theta[0], theta[i])
+        assert torch.equal(alone_log_q[0], log_q[i])
+
+
+def test_a_tile_holds_as_many_clusters_as_have_room() -> None:
+    for n in range(1, 3000, 7):
+        count = together(n)
+        assert count == 1 or count * n <= TILE
+        assert BLOCK % count == 0
 
 
 def test_the_summary_is_that_of_numpy() -> None:
