@@ -25,11 +25,15 @@ class Flow(nn.Module, ABC):
         self.dim = len(prior.parameters)
 
     @abstractmethod
-    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
-        """Return log q (N, n) per unit of z at n points z (N, n, D) for each of N clusters x (N, F)."""
+    def embed(self, x: Tensor) -> Tensor:
+        """Return contexts (N, ..., C): what the flow needs of features x (N, F), and is paid once per cluster."""
 
     @abstractmethod
-    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def latent_log_prob(self, z: Tensor, context: Tensor) -> Tensor:
+        """Return log q (N, n) per unit of z at n points z (N, n, D) for each of N clusters with that context."""
+
+    @abstractmethod
+    def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D) made of standard normal noise (N, n, D), and log q (N, n) per unit of z there."""
 
     def forward(self, theta: Tensor, x: Tensor) -> Tensor:
@@ -41,8 +45,7 @@ class Flow(nn.Module, ABC):
 
     def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
         """Return log q (N, n) of n points theta (N, n, D) for each of N clusters x (N, F)."""
-        z, log_dz = self.probit(theta)
-        return self.latent_log_prob(z, x) + log_dz
+        return self.log_prob_given(theta, self.embed(x))
 
     def transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """Turn standard normal noise into posterior samples.
@@ -54,7 +57,16 @@ class Flow(nn.Module, ABC):
         Returns:
             theta (N, n, D) in declared units and log q (N, n) of each sample.
         """
-        z, log_q = self.latent_transform(noise, x)
+        return self.transform_given(noise, self.embed(x))
+
+    def log_prob_given(self, theta: Tensor, context: Tensor) -> Tensor:
+        """Return what `log_prob` does, for clusters that are embedded already."""
+        z, log_dz = self.probit(theta)
+        return self.latent_log_prob(z, context) + log_dz
+
+    def transform_given(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `transform` does, for clusters that are embedded already."""
+        z, log_q = self.latent_transform(noise, context)
         theta, log_dz = self.probit.inverse(z)
         return theta, log_q + log_dz
 
@@ -71,10 +83,6 @@ class InvertibleFlow(Flow):
     """
 
     @abstractmethod
-    def embed(self, x: Tensor) -> Tensor:
-        """Return what the flow needs of the condition x (N, F), as (N, C): the part that is paid once per cluster."""
-
-    @abstractmethod
     def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return noise (N, n, D) and log|dnoise/dz| (N, n) for z (N, n, D) and context (N, C)."""
 
@@ -82,14 +90,14 @@ class InvertibleFlow(Flow):
     def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D) and log|dnoise/dz| (N, n) for noise (N, n, D) and context (N, C)."""
 
-    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
-        """Return log q (N, n) per unit of z at z (N, n, D), for features x (N, F)."""
-        noise, log_dnoise = self.to_noise(z, self.embed(x))
+    def latent_log_prob(self, z: Tensor, context: Tensor) -> Tensor:
+        """Return log q (N, n) per unit of z at z (N, n, D), given contexts (N, C)."""
+        noise, log_dnoise = self.to_noise(z, context)
         return standard_normal_log_prob(noise) + log_dnoise
 
-    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D) made of standard normal noise (N, n, D), and log q (N, n) per unit of z there."""
-        z, log_dnoise = self.from_noise(noise, self.embed(x))
+        z, log_dnoise = self.from_noise(noise, context)
         return z, standard_normal_log_prob(noise) + log_dnoise
 
 

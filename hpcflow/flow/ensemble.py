@@ -24,12 +24,17 @@ class Ensemble(Flow):
         super().__init__(prior)
         self.members = nn.ModuleList(members)
 
-    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
-        """Return the mixture's log q (N, n) per unit of z at z (N, n, D), for features x (N, F)."""
-        each = torch.stack([member.latent_log_prob(z, x) for member in self._flows()])
+    def embed(self, x: Tensor) -> Tensor:
+        """Return every member's embedding (N, K, C) of the features x (N, F)."""
+        return torch.stack([member.embed(x) for member in self._flows()], dim=1)
+
+    def latent_log_prob(self, z: Tensor, context: Tensor) -> Tensor:
+        """Return the mixture's log q (N, n) per unit of z at z (N, n, D), given contexts (N, K, C)."""
+        pairs = zip(self._flows(), context.unbind(dim=1), strict=True)
+        each = torch.stack([member.latent_log_prob(z, own) for member, own in pairs])
         return torch.logsumexp(each, dim=0) - math.log(len(self.members))
 
-    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D), each row made by one of the members, and the mixture's log q (N, n) there.
 
         Rows are dealt to the members in turn: whoever keeps only the first of the samples still keeps a mixture.
@@ -37,8 +42,8 @@ class Ensemble(Flow):
         members = self._flows()
         z = torch.empty_like(noise)
         for k, member in enumerate(members[: noise.shape[1]]):
-            z[:, k :: len(members)] = member.latent_transform(noise[:, k :: len(members)], x)[0]
-        return z, self.latent_log_prob(z, x)
+            z[:, k :: len(members)] = member.latent_transform(noise[:, k :: len(members)], context[:, k])[0]
+        return z, self.latent_log_prob(z, context)
 
     def _flows(self) -> list[Flow]:
         return list(self.members)  # type: ignore[arg-type]  # a ModuleList forgets what its modules are

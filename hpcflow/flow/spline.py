@@ -62,7 +62,6 @@ def _bin(value: Tensor, raw: Tensor, axis: int) -> tuple[Sequence[Tensor], Seque
         left edge and bottom, width and height, slope at the low end and at the high end, (...) each.
     """
     bins = (raw.shape[-1] + 1) // 3
-    raw = raw.expand(*value.shape, raw.shape[-1])
     share = torch.softmax(raw[..., : 2 * bins].unflatten(-1, (2, bins)), dim=-1)
     reach = share.cumsum(dim=-1)
     stretch = 2 * BOUND * (1 - MIN_BIN * bins)
@@ -70,16 +69,14 @@ def _bin(value: Tensor, raw: Tensor, axis: int) -> tuple[Sequence[Tensor], Seque
     edges = torch.add(floors, reach[..., axis, :-1], alpha=stretch)
     index = (value[..., None] >= edges).sum(dim=-1, keepdim=True)
     both = index[..., None, :].expand(*value.shape, 2, 1)
-    size = 2 * BOUND * MIN_BIN + stretch * share.gather(-1, both)[..., 0]
-    start = 2 * BOUND * MIN_BIN * (index + 1) - BOUND + stretch * reach.gather(-1, both)[..., 0] - size
-    return start.unbind(dim=-1), size.unbind(dim=-1), _slope(raw, index, bins), _slope(raw, index + 1, bins)
-
-
-def _slope(raw: Tensor, knot: Tensor, bins: int) -> Tensor:
-    """Return the slope (...) at a knot (..., 1) out of K + 1: 1 at either end."""
-    inner = (knot > 0) & (knot < bins)
-    given = raw.gather(-1, (2 * bins - 1 + knot).clamp(2 * bins, 3 * bins - 2))
-    return torch.where(inner, MIN_SLOPE + softplus(given + UNIT_SLOPE), 1.0)[..., 0]
+    there = (*value.shape, 2, bins)
+    size = 2 * BOUND * MIN_BIN + stretch * share.expand(there).gather(-1, both)[..., 0]
+    start = 2 * BOUND * MIN_BIN * (index + 1) - BOUND + stretch * reach.expand(there).gather(-1, both)[..., 0] - size
+    knots = torch.cat([index, index + 1], dim=-1)
+    inner = raw[..., 2 * bins :].expand(*value.shape, bins - 1).gather(-1, (knots - 1).clamp(0, bins - 2))
+    slope = torch.where((knots > 0) & (knots < bins), MIN_SLOPE + softplus(inner + UNIT_SLOPE), 1.0)  # 1 at either end
+    low, high = slope.unbind(dim=-1)
+    return start.unbind(dim=-1), size.unbind(dim=-1), low, high
 
 
 def _log_slope(mean: Tensor, share: Tensor, mix: Tensor, low: Tensor, high: Tensor, denominator: Tensor) -> Tensor:

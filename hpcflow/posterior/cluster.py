@@ -19,7 +19,7 @@ from hpcflow.posterior.importance import Importance, importance
 from hpcflow.posterior.modes import POINTS, Modes, mean_shift, of_cluster
 from hpcflow.posterior.polish import exact_modes, polish
 from hpcflow.posterior.predictive import chi2, predictive, simulate
-from hpcflow.posterior.sampling import BLOCK, conditions, keyed_noise, padded, sample, summarise
+from hpcflow.posterior.sampling import BLOCK, conditions, embedded, keyed_noise, padded, sample, summarise
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.posterior.weighing import LEAST_EFFECTIVE, refined, weighed
@@ -122,34 +122,34 @@ class Engine:
         Blocks are filled up to BLOCK where a cluster's numbers could depend on how many there are.
         """
         settings, flow = self._settings, self._estimator.flow
-        x = conditions(self._estimator, photometry)
+        context = embedded(flow, conditions(self._estimator, photometry))
         noise = torch.stack([keyed_noise(settings.seed, key, settings.samples, flow.dim) for key in keys])
-        theta, log_q = sample(flow, x, noise)
+        theta, log_q = sample(flow, context, noise)
         modes = mean_shift(padded(theta[:, :POINTS], BLOCK), settings.modes)
         found = []
         for k, key in enumerate(keys):
             one = Photometry(*(a[k : k + 1] for a in photometry))
-            found.append(self._cluster(one, key, x[k], theta[k].numpy(), log_q[k].numpy(), of_cluster(modes, k)))
+            found.append(self._cluster(one, key, context[k], theta[k].numpy(), log_q[k].numpy(), of_cluster(modes, k)))
         nowhere = np.full((settings.modes, flow.dim), np.nan)
         places = torch.from_numpy(np.stack([of.get("mode", nowhere) for of in found])).float()
         with torch.inference_mode():
-            at_modes = flow.log_prob(padded(places, BLOCK), padded(x, BLOCK)).numpy()
+            at_modes = flow.log_prob_given(padded(places, BLOCK), padded(context, BLOCK)).numpy()
         return [of and of | {"mode_log_q": at} for of, at in zip(found, at_modes, strict=False)]
 
     def _cluster(
-        self, one: Photometry, key: Key, x: Tensor, theta: Floats, log_q: Floats, modes: Modes
+        self, one: Photometry, key: Key, context: Tensor, theta: Floats, log_q: Floats, modes: Modes
     ) -> dict[str, Any]:
         """Return one cluster's variables but for mode_log_q, or none if anything came out that is not a number."""
         settings = self._settings
         if not (np.isfinite(theta).all() and np.isfinite(log_q).all() and np.isfinite(modes.location[0]).all()):
             return {}
-        densities = {"flow": (self._log_q(x), log_q)}
+        densities = {"flow": (self._log_q(context), log_q)}
         weights: dict[str, Any] = {}
         exact: ExactPosterior | None = None
         if self._target:
             log_p = self._target.log_prob(theta, one)
             densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
-            weights, exact = self._weigh(one, key, x, theta, importance(log_p, log_q))
+            weights, exact = self._weigh(one, key, context, theta, importance(log_p, log_q))
         if exact and settings.polish == "exact":  # the flow's samples may be nowhere near
             modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
         elif settings.polish in densities:
@@ -170,18 +170,18 @@ class Engine:
             **weights,
         }
 
-    def _log_q(self, x: Tensor) -> Density:
-        """Return the flow's log-density of points (n, D), given features (F,)."""
+    def _log_q(self, context: Tensor) -> Density:
+        """Return the flow's log-density of points (n, D) for a cluster of that context."""
 
         @torch.inference_mode()
         def log_q(theta: Floats) -> Floats:
             points = torch.from_numpy(theta).float()[None]
-            return self._estimator.flow.log_prob(points, x[None])[0].numpy()
+            return self._estimator.flow.log_prob_given(points, context[None])[0].numpy()
 
         return log_q
 
     def _weigh(
-        self, one: Photometry, key: Key, x: Tensor, theta: Floats, found: Importance
+        self, one: Photometry, key: Key, context: Tensor, theta: Floats, found: Importance
     ) -> tuple[dict[str, Any], ExactPosterior | None]:
         """Return the archive's variables that come of weights, and the exact posterior where it was needed for them."""
         assert self._target is not None
@@ -192,7 +192,7 @@ class Engine:
 
         def again(n: int) -> tuple[Floats, Floats]:
             noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
-            more, log_q = sample(self._estimator.flow, x[None], noise[None])
+            more, log_q = sample(self._estimator.flow, context[None], noise[None])
             return more[0].numpy(), log_q[0].numpy()
 
         rng = rng_for(settings.seed, "exact", *key)

@@ -13,7 +13,7 @@ from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 from hpcflow.store.partitions import rng_for
 
-__all__ = ["BLOCK", "conditions", "keyed_noise", "padded", "sample", "summarise", "together"]
+__all__ = ["BLOCK", "conditions", "embedded", "keyed_noise", "padded", "sample", "summarise", "together"]
 
 Floats = NDArray[np.floating]
 
@@ -53,7 +53,13 @@ def keyed_noise(seed: int, key: Sequence[object], n: int, dim: int) -> Tensor:
 
 
 @torch.inference_mode()
-def sample(flow: Flow, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+def embedded(flow: Flow, x: Tensor) -> Tensor:
+    """Return the contexts (N, ..., C) of clusters x (N, F), which do not depend on how many there are."""
+    return torch.cat([flow.embed(block) for block in padded(x, BLOCK).split(BLOCK)])[: len(x)]
+
+
+@torch.inference_mode()
+def sample(flow: Flow, context: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
     """Turn each cluster's own noise into its samples.
 
     Clusters go through the network in tiles of a shape that depends on n alone: how products round may depend on the
@@ -61,22 +67,19 @@ def sample(flow: Flow, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         flow: in evaluation mode.
-        x: (N, F) features.
+        context: (N, ..., C) of the clusters, see `embedded`.
         noise: (N, n, D) standard normal.
 
     Returns:
         samples (N, n, D) in declared units, and log q (N, n).
     """
-    count = together(noise.shape[1]) if noise.device.type == "cpu" else len(x)
-    groups = zip(padded(noise, count).split(count), padded(x, count).split(count), strict=True)
-    found = [_tiles(flow, *group) for group in groups]
-    theta, log_q = (torch.cat(parts)[: len(x)] for parts in zip(*found, strict=True))
-    return theta, log_q
-
-
-def _tiles(flow: Flow, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    tiles = noise.split(TILE, dim=1) if noise.device.type == "cpu" else [noise]
-    theta, log_q = (torch.cat(part, dim=1) for part in zip(*(flow.transform(tile, x) for tile in tiles), strict=True))
+    alike = noise.device.type == "cpu"
+    count, rows = (together(noise.shape[1]), TILE) if alike else (len(noise), noise.shape[1])
+    found = []
+    for group, given in zip(padded(noise, count).split(count), padded(context, count).split(count), strict=True):
+        tiles = [flow.transform_given(tile, given) for tile in group.split(rows, dim=1)]
+        found.append([torch.cat(part, dim=1) for part in zip(*tiles, strict=True)])
+    theta, log_q = (torch.cat(part)[: len(noise)] for part in zip(*found, strict=True))
     return theta, log_q
 
 

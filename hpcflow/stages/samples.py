@@ -10,7 +10,7 @@ from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.sampling import conditions, keyed_noise, sample
+from hpcflow.posterior.sampling import conditions, embedded, keyed_noise, sample
 from hpcflow.stages.infer import flow_of
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
@@ -54,7 +54,8 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
     noise = keyed_noise(archive.attrs["seed"], key, archive.attrs["samples_drawn"], estimator.flow.dim)
     photometry = Photometry(one["flux"], one["sigma"], one["observed"], one["distance"])
     with as_worker():
-        theta, log_q = (a[0] for a in sample(estimator.flow, conditions(estimator, photometry), noise[None]))
+        context = embedded(estimator.flow, conditions(estimator, photometry))
+        theta, log_q = (a[0] for a in sample(estimator.flow, context, noise[None]))
     text = "log of the flow's density, per declared units"
     return Table(
         [

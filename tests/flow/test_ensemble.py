@@ -17,7 +17,7 @@ from hpcflow.flow.estimator import Estimator, as_tensors, combine
 from hpcflow.flow.families import FAMILIES
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.posterior.sampling import sample
+from hpcflow.posterior.sampling import embedded, sample
 
 torch.set_num_threads(1)
 
@@ -143,7 +143,7 @@ def test_the_first_samples_are_those_of_all_members(family: str) -> None:
     flow = ensemble(family).flow
     x = given(ensemble(family), 1, 1)[0]
     noise = torch.randn((1, 6000, 2), generator=torch.Generator().manual_seed(2))
-    theta, log_q = (a[0] for a in sample(flow, x[:1], noise))
+    theta, log_q = (a[0] for a in sample(flow, embedded(flow, x[:1]), noise))
     first, last = theta[:600], theta[600:]
     error = (first.var(dim=0) / len(first) + last.var(dim=0) / len(last)).sqrt()
     assert ((first.mean(dim=0) - last.mean(dim=0)).abs() < 5 * error).all()

@@ -5,7 +5,7 @@ from scipy import stats
 
 from hpcflow.flow.families import FAMILIES
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.posterior.sampling import BLOCK, TILE, keyed_noise, sample, summarise, together
+from hpcflow.posterior.sampling import BLOCK, TILE, embedded, keyed_noise, sample, summarise, together
 
 torch.set_num_threads(1)
 
@@ -41,7 +41,7 @@ def test_clusters_are_sampled_as_the_flow_transforms(family: str, n: int) -> Non
     torch.manual_seed(1)
     flow = FAMILIES[family](PRIOR, 4, hidden=8, embedding_hidden=8)
     noise, x = torch.stack([keyed_noise(1, ("a", str(i)), n, 3) for i in range(5)]), torch.randn(5, 4)
-    theta, log_q = sample(flow, x, noise)
+    theta, log_q = sample(flow, embedded(flow, x), noise)
     assert theta.shape == (5, n, 3)
     assert log_q.shape == (5, n)
     assert not theta.requires_grad
@@ -59,13 +59,13 @@ def test_a_cluster_s_samples_do_not_depend_on_its_neighbours(family: str, n: int
         weights.data += 0.05 * torch.randn_like(weights)
     flow.requires_grad_(False)
     noise, x = torch.stack([keyed_noise(1, ("a", str(i)), n, 3) for i in range(37)]), torch.randn(37, 33)
-    theta, log_q = sample(flow, x, noise)
+    theta, log_q = sample(flow, embedded(flow, x), noise)
     order = torch.randperm(37, generator=torch.Generator().manual_seed(3))
-    mixed_theta, mixed_log_q = sample(flow, x[order], noise[order])
+    mixed_theta, mixed_log_q = sample(flow, embedded(flow, x[order]), noise[order])
     assert torch.equal(mixed_theta, theta[order])
     assert torch.equal(mixed_log_q, log_q[order])
     for i in (0, 5, 36):
-        alone_theta, alone_log_q = sample(flow, x[i : i + 1], noise[i : i + 1])
+        alone_theta, alone_log_q = sample(flow, embedded(flow, x[i : i + 1]), noise[i : i + 1])
         assert torch.equal(alone_theta[0], theta[i])
         assert torch.equal(alone_log_q[0], log_q[i])
 
