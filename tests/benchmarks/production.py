@@ -17,6 +17,7 @@ from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.flow.training import train
 from hpcflow.posterior.cluster import Engine, Settings
+from hpcflow.posterior.sampling import embedded, sample
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_schedule, build_simulator
@@ -51,16 +52,11 @@ class Production:
         with torch.inference_mode():
             return self.estimator.condition(batch.photometry)
 
-    def sampling(self, batch: Batch) -> Callable[[], None]:
-        """Return what draws samples with their log q, cluster by cluster."""
-        x, noise = self.features(batch), torch.randn(SAMPLES, self.estimator.flow.dim)
-
-        def run() -> None:
-            with torch.inference_mode():
-                for one in x:
-                    self.estimator.flow.transform(noise[None], one[None])
-
-        return run
+    def sampling(self, batch: Batch) -> Callable[[], tuple[Tensor, Tensor]]:
+        """Return what draws samples with their log q."""
+        flow, x = self.estimator.flow, self.features(batch)
+        noise = torch.randn(len(x), SAMPLES, flow.dim)
+        return lambda: sample(flow, embedded(flow, x), noise)
 
     def inferring(self, batch: Batch, weighing: bool = False) -> Callable[[], dict[str, NDArray[Any]]]:
         """Return what makes the archive's rows of examples, with weights or without."""

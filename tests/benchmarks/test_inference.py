@@ -9,10 +9,11 @@ import torch
 from clocks import interleaved, peak_flops, spent_in
 from hpcflow.posterior import cluster
 from hpcflow.posterior.modes import mean_shift
+from hpcflow.posterior.sampling import BLOCK
 from production import SAMPLES, macs_per_cluster, macs_per_sample, production
 
 REPEATS = 5
-CLUSTERS = {"phangs": 8, "walter2026": 2}  # what takes long is asked of few
+CLUSTERS = {"phangs": BLOCK, "walter2026": BLOCK // 4}  # what takes long is asked of few
 pytestmark = pytest.mark.benchmark
 flows = pytest.mark.parametrize("name", ["phangs", "walter2026"])
 
