@@ -14,12 +14,13 @@ from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
+from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
 from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.importance import Importance, importance
 from hpcflow.posterior.modes import mean_shift, one_cluster
 from hpcflow.posterior.polish import exact_modes, polish
 from hpcflow.posterior.predictive import chi2, predictive, simulate
-from hpcflow.posterior.sampling import keyed_noise, sample_cluster, summarise
+from hpcflow.posterior.sampling import keyed_noise, summarise
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.posterior.weighing import LEAST_EFFECTIVE, refined, weighed
@@ -87,17 +88,19 @@ class Engine:
         """Return the archive's variables for a partition's clusters.
 
         Args:
-            rows: galaxy, cluster_id, distance (N,), flux, sigma, observed, reason (N, B), as in the archive.
+            rows: galaxy, cluster_id, distance (N,), flux, sigma, observed, reason (N, B), as in the archive;
+                distance_error (N,) where samples are to be drawn for it.
 
         Returns:
             variables by name, (N, ...) each; NaN in clusters that have no posterior, whose flag says why.
         """
         photometry = Photometry(rows["flux"], rows["sigma"], rows["observed"], rows["distance"])
         flag = self._support.flags(photometry, rows["reason"])
+        errors = rows.get("distance_error", np.zeros(len(flag)))
         out = self._nothing(len(flag))
         for i in np.flatnonzero((flag & int(NO_POSTERIOR)) == 0):
             key = (rows["galaxy"][i], rows["cluster_id"][i])
-            found = self._cluster(Photometry(*(a[i : i + 1] for a in photometry)), key)
+            found = self._cluster(Photometry(*(a[i : i + 1] for a in photometry)), key, float(errors[i]))
             if found is None:
                 flag[i] |= int(Flag.FAILED)
                 continue
@@ -117,12 +120,13 @@ class Engine:
             flag |= Flag.LOW_EFFICIENCY
         return flag
 
-    def _cluster(self, one: Photometry, key: Key) -> dict[str, Any] | None:
+    def _cluster(self, one: Photometry, key: Key, distance_error: float) -> dict[str, Any] | None:
         """Return one cluster's variables, or None if anything came out that is not a number."""
         settings = self._settings
         x = self._estimator.condition(one)[0]
         noise = keyed_noise(settings.seed, key, settings.samples, self._estimator.flow.dim)
-        theta, log_q = (a.numpy() for a in sample_cluster(self._estimator.flow, x, noise))
+        ones = at_distances(one, distance_error, settings.seed, key)
+        theta, log_q = sample_at(self._estimator, ones, noise)
         if not (np.isfinite(theta).all() and np.isfinite(log_q).all()):
             return None
         modes = one_cluster(mean_shift(torch.from_numpy(theta)[None], settings.modes))
@@ -132,9 +136,12 @@ class Engine:
         weights: dict[str, Any] = {}
         exact: ExactPosterior | None = None
         if self._target:
-            log_p = self._target.log_prob(theta, one)
+            target = TargetAtDistances(self._target, ones, self._mass)
+            log_p = target.log_prob(theta, one)
+            weights, exact = self._weigh(target, one, key, ones, theta, importance(log_p, log_q))
+            if len(ones) > 1:  # modes are those at the best distance
+                log_p = self._target.log_prob(theta, one)
             densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
-            weights, exact = self._weigh(one, key, x, theta, importance(log_p, log_q))
         if exact and settings.polish == "exact":  # the flow's samples may be nowhere near
             modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
         elif settings.polish in densities:
@@ -153,7 +160,7 @@ class Engine:
             "mode_log_q": at_modes["flow"],
             "map": modes.location[0],
             **summarise(theta, log_q, QUANTILES),
-            **self._simulated(one, key, modes.location[0], theta[: settings.predictive]),
+            **self._simulated(one, ones, key, modes.location[0], theta[: settings.predictive]),
             **weights,
         }
 
@@ -168,10 +175,9 @@ class Engine:
         return log_q
 
     def _weigh(
-        self, one: Photometry, key: Key, x: Tensor, theta: Floats, found: Importance
+        self, target: Target, one: Photometry, key: Key, ones: list[Photometry], theta: Floats, found: Importance
     ) -> tuple[dict[str, Any], ExactPosterior | None]:
         """Return the archive's variables that come of weights, and the exact posterior where it was needed for them."""
-        assert self._target is not None
         settings = self._settings
         weights = {"log_weight": found.log_weight[: settings.keep]}
         if not settings.refine or found.effective >= LEAST_EFFECTIVE:
@@ -179,18 +185,20 @@ class Engine:
 
         def again(n: int) -> tuple[Floats, Floats]:
             noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
-            more, log_q = sample_cluster(self._estimator.flow, x, noise)
-            return more.numpy(), log_q.numpy()
+            return sample_at(self._estimator, ones, noise)
 
         rng = rng_for(settings.seed, "exact", *key)
-        better, exact = refined(self._target, one, theta, found, again, QUANTILES, rng)
+        better, exact = refined(target, one, theta, found, again, QUANTILES, rng)
         return weights | better, exact
 
-    def _simulated(self, one: Photometry, key: Key, best: Floats, theta: Floats) -> dict[str, Any]:
+    def _simulated(
+        self, one: Photometry, ones: list[Photometry], key: Key, best: Floats, theta: Floats
+    ) -> dict[str, Any]:
         """Return the archive's variables that come of simulating the MAP (D,) and samples (n, D) again."""
         flux, sigma, observed, distance = (a[0] for a in one)
         points = np.concatenate([best[None], theta.astype(np.float64)])
-        true = simulate(self._simulator, self._columns, self._mass, points, float(distance))
+        distances = np.append(distance, np.resize([here.distance[0] for here in ones], len(theta)))
+        true = simulate(self._simulator, self._columns, self._mass, points, distances)
         rng = rng_for(self._settings.seed, "predictive", *key)
         return {
             "map_flux": true[0],

@@ -1,6 +1,8 @@
 """`hpcflow infer`: a posterior for every cluster of the catalogues."""
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,21 @@ from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
-from hpcflow.stages.build import build_likelihood, build_prior, config_of, simulator_of
+from hpcflow.stages.build import build_likelihood, build_prior, config_of, model_fluxes, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.catalog import Catalogue, read_catalogue
 from hpcflow.store.partitions import Partition
+from hpcflow.store.phangs_sed import is_sed, obs_of
 
 __all__ = ["flow_of", "infer", "read_catalogues"]
+
+DISTANCES = {  # by infer.marginalise_distance
+    False: "their errors are neglected",
+    True: "samples are drawn for distances of their own law; modes and MAP are those at the best distance",
+}
 
 
 def infer(config: Config, run: Run, where: Where) -> None:
@@ -43,6 +51,8 @@ def infer(config: Config, run: Run, where: Where) -> None:
     catalogue = read_catalogues(config)
     run.begin("infer", config)
     with log_to(run.logs, "infer"):
+        for note in catalogue.notes:
+            log.info("infer: %s", note)
         for band, counts in catalogue.counts().items():
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
         sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
@@ -59,6 +69,7 @@ def read_catalogues(config: Config) -> Catalogue:
     """
     wanted = config.infer
     columns = wanted.columns.model_dump(exclude_none=True) if wanted.columns else None
+    model = model_fluxes(config) if wanted.check_units and wanted.catalogues else None
     return Catalogue.concatenate(
         [
             read_catalogue(
@@ -72,16 +83,26 @@ def read_catalogues(config: Config) -> Catalogue:
                 unit=wanted.unit,
                 check_units=wanted.check_units,
                 negative=config.observe.noise == "normal",
+                source=wanted.distances,
+                errors=wanted.distance_error_dex,
+                classification=wanted.classification,
+                model=model,
             )
-            for path in wanted.catalogues
+            for path in _with_photometry(wanted.catalogues)
         ]
     )
+
+
+def _with_photometry(paths: Sequence[str]) -> list[str]:
+    """Return the catalogues without tables of fits whose `obs` table is named too: that is read with its own."""
+    named = {Path(path).resolve() for path in paths}
+    return [path for path in paths if not (is_sed(Path(path)) and obs_of(Path(path).resolve()) in named)]
 
 
 def infer_partition(run: str, partition: Partition) -> None:
     """Infer and write one partition's clusters; what a worker does."""
     archive = _archive(run)
-    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "reason")
+    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error", "reason")
     archive.write(partition, _engine(run).infer({name: archive.read(name, partition) for name in names}))
 
 
@@ -152,31 +173,36 @@ def _open_or_create(
         refuse_other_sources(run.posteriors, archive.attrs, sources)
         return archive
     versions = provenance()
+    if not config.infer.marginalise_distance:
+        catalogue = replace(catalogue, distance_error=np.zeros(len(catalogue)))
+    systematic = config.observe.systematic
     attrs = {
         **sources,
         **says,
         "title": f"posteriors of star clusters: {config.name}",
         "seed": config.infer.seed,
         "samples_drawn": config.infer.samples,
-        "systematic": config.observe.systematic,
+        "systematic": systematic,
+        "distances": f"{config.infer.distances}; {DISTANCES[config.infer.marginalise_distance]}",
         "hpcflow": versions["versions"]["starcluster-hpcflow"],
         "git": versions["git"],
     }
     return PosteriorArchive.create(
         run.posteriors,
         catalogue=catalogue,
-        systematic=config.observe.systematic,
+        systematic=[systematic[b] for b in catalogue.bands] if isinstance(systematic, dict) else systematic,
         partition=config.infer.partition,
         samples=config.infer.keep,
         modes=config.infer.modes,
         parameters=build_prior(config).parameters,
         attrs=attrs,
         weighted=weighted,
+        band_sets=config.observe.band_sets,
     )
 
 
 def _digest(catalogue: Catalogue) -> str:
     found = hashlib.sha256("\0".join(catalogue.galaxy.tolist() + catalogue.cluster_id.tolist()).encode())
-    for array in (catalogue.flux, catalogue.sigma, catalogue.distance):
+    for array in (catalogue.flux, catalogue.sigma, catalogue.distance, catalogue.distance_error):
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()
