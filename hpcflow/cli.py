@@ -46,6 +46,8 @@ app = typer.Typer(
 )
 site_app = typer.Typer(no_args_is_help=True, help="SLURM clusters, as site files describe them.")
 app.add_typer(site_app, name="site")
+catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of observed clusters.")
+app.add_typer(catalogue_app, name="catalogue")
 
 
 def main() -> None:
@@ -313,6 +315,39 @@ def check_site(
         failed += not finding.good
     if failed:
         raise typer.Exit(1)
+
+
+@catalogue_app.command("check")
+def check_catalogue(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The catalogue.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Whose bands and options to read it with.", show_default="phangs")
+    ] = None,
+    sets: Overrides = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="PNG of its colours.", show_default="FILE-colours.png")
+    ] = None,
+) -> None:
+    """Say what is recognised in a catalogue, and draw its colours over the models'."""
+    from hpcflow.config import load_config
+    from hpcflow.stages.catalogue import check
+    from hpcflow.stages.init import shipped_configs
+
+    settings = load_config(config or shipped_configs()["phangs"], sets or [])
+    for line in check(settings, file, picture or Path(f"{file.name.split('.')[0]}-colours.png")):
+        print(line)
+
+
+@catalogue_app.command("urls")
+def catalogue_urls() -> None:
+    """Say where MAST has the catalogues of PHANGS-HST and LEGUS; nothing is fetched."""
+    from hpcflow.store.mast import LEGUS_PAGE, PHANGS_PAGE, addresses
+
+    for address in addresses():
+        print(f"{address.url}  # {address.holds}")
+    print(f"# PHANGS-HST, with read-me files and what has moved since: {PHANGS_PAGE}")
+    print(f"# LEGUS, cluster catalogues galaxy by galaxy: {LEGUS_PAGE}")
+    print("# Put files in any folder, sed tables beside their obs tables, then: hpcflow infer phangs.yaml FILE...")
 
 
 @app.command()

@@ -93,7 +93,9 @@ def _load(path: Path) -> NDArray[np.float64]:
             raise InputError(f"{path} has no rows; give a catalogue with at least one cluster")
         rows = np.genfromtxt(path, dtype=np.float64)
     except (ValueError, OSError) as e:
-        raise InputError(f"{path} cannot be read as a LEGUS table, it may be truncated: fetch it again ({e})") from e
+        raise InputError(
+            f"{path} cannot be read as a LEGUS table, it may be truncated: fetch it again ({' '.join(str(e).split())})"
+        ) from e
     rows = np.atleast_2d(rows)
     if rows.shape[1] <= CLASS:
         raise InputError(f"{path} has {rows.shape[1]} columns where LEGUS has at least {CLASS + 1}; fetch it again")
