@@ -364,6 +364,27 @@ def export(
 
 
 @app.command()
+def compare(
+    run: RunArgument,
+    truth: Annotated[
+        list[Path] | None, typer.Option("--truth", help="Table of true parameters.", show_default="CATALOG_truth.fits")
+    ] = None,
+) -> None:
+    """Write tables of how posteriors agree with published fits and with a known truth."""
+    from astropy.table import Table
+
+    from hpcflow.stages.compare import compare as write
+    from hpcflow.stages.run import Run
+
+    for path in write(Run(run), truth or []):
+        table = Table.read(path)
+        if "of" in table.colnames:  # a row for each group of clusters
+            table.round(3)
+            print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
+        print(path)
+
+
+@app.command()
 def samples(
     run: RunArgument,
     cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Its cluster_id.")],
