@@ -166,6 +166,8 @@ def infer(
     sets: Overrides = None,
     workers: Workers = None,
     verify: Annotated[bool, typer.Option("--verify", help="Instead, read what is there and check it.")] = False,
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Its clusters only, and those done again.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add the catalogues to those of the archive.")] = False,
     site: SiteName = None,
     submit: Submit = False,
     dry_run: DryRun = False,
@@ -173,6 +175,8 @@ def infer(
     """Infer a posterior for every cluster of the catalogues."""
     settings, folder = open_run(config, run, sets, catalogues)
     at = site_of(site, workers)
+    if (submit or dry_run) and (galaxy or append):
+        raise InputError("--galaxy and --append cannot be submitted; --site alone has its workers there")
     if submitted(["infer"], settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.infer import infer as stage
@@ -181,7 +185,7 @@ def infer(
     if verify:
         verify_archive(folder)
         return
-    stage(settings, folder, where_of(workers, at))
+    stage(settings, folder, where_of(workers, at), galaxy, append)
 
 
 @app.command()

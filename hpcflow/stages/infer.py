@@ -1,16 +1,18 @@
 """`hpcflow infer`: a posterior for every cluster of the catalogues."""
 
 import hashlib
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpcflow.compute.where import Where
-from hpcflow.config import Config, difference
+from hpcflow.config import Config, difference, with_values
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
@@ -23,8 +25,10 @@ from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.catalog import Catalogue, read_catalogue
+from hpcflow.store.galaxies import normalise_galaxy
 from hpcflow.store.partitions import Partition
 from hpcflow.store.phangs_sed import is_sed, obs_of
+from hpcflow.store.reuse import Reuse
 
 __all__ = ["flow_of", "infer", "read_catalogues"]
 
@@ -34,8 +38,16 @@ DISTANCES = {  # by infer.marginalise_distance
 }
 
 
-def infer(config: Config, run: Run, where: Where) -> None:
+def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, append: bool = False) -> None:
     """Infer the posteriors that the run's archive lacks.
+
+    Args:
+        config: what to compute.
+        run: where.
+        where: workers are.
+        galaxy: whose clusters alone are inferred, those that have been as well; its partitions may hold others'
+            clusters, which come out as they are.
+        append: whether the config's catalogues are to be added to those that the archive is of.
 
     Raises:
         InputError: if there is no trained flow or it is damaged, a catalogue cannot be used, or the archive is of
@@ -46,23 +58,37 @@ def infer(config: Config, run: Run, where: Where) -> None:
     description = checkpoint.read_description(flow)
     checkpoint.load(flow)  # damaged weights are said here, not by every worker
     _refuse_another_model(flow, Config.model_validate(description["config"]).plain(), config.plain())
+    config = _with_those_before(config, run) if append else config
     target, weighed_by = _target(config)
     says = {"log_weight": weighed_by, "polish": _polish(config.infer.polish, target)}
     catalogue = read_catalogues(config)
-    run.begin("infer", config)
+    chosen = None if galaxy is None else _rows_of(catalogue, normalise_galaxy(galaxy))
+    sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
+    says["source"] = description["source"]
+    may_differ = ("infer.catalogues:",) if append else ()
+    run.refuse(config, may_differ)
+    if append:
+        _set_aside(run, sources)
+    run.begin("infer", config, may_differ)
     with log_to(run.logs, "infer"):
         for note in catalogue.notes:
             log.info("infer: %s", note)
         for band, counts in catalogue.counts().items():
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
-        sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
-        says["source"] = description["source"]
         archive = _open_or_create(config, run, catalogue, sources, says, weighted=target is not None)
-        run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), where)
+        everything = archive.partitions
+        if chosen is not None:
+            everything = [p for p in everything if chosen[p.start : p.stop].any()]
+            for partition in everything:
+                archive.forget(partition)
+        todo = {p.index for p in archive.missing()}
+        run_missing("infer", run, infer_partition, everything, [p for p in everything if p.index in todo], where)
+        if not archive.missing():
+            shutil.rmtree(run.before, ignore_errors=True)
 
 
 def read_catalogues(config: Config) -> Catalogue:
-    """Return the clusters of all catalogues that the config names.
+    """Return the clusters of all catalogues that the config names, those of a galaxy together.
 
     Raises:
         InputError: if there is none, or one cannot be used.
@@ -70,7 +96,7 @@ def read_catalogues(config: Config) -> Catalogue:
     wanted = config.infer
     columns = wanted.columns.model_dump(exclude_none=True) if wanted.columns else None
     model = model_fluxes(config) if wanted.check_units and wanted.catalogues else None
-    return Catalogue.concatenate(
+    whole = Catalogue.concatenate(
         [
             read_catalogue(
                 path,
@@ -91,6 +117,7 @@ def read_catalogues(config: Config) -> Catalogue:
             for path in _with_photometry(wanted.catalogues)
         ]
     )
+    return whole.by_galaxy()
 
 
 def _with_photometry(paths: Sequence[str]) -> list[str]:
@@ -99,16 +126,69 @@ def _with_photometry(paths: Sequence[str]) -> list[str]:
     return [path for path in paths if not (is_sed(Path(path)) and obs_of(Path(path).resolve()) in named)]
 
 
+def _rows_of(catalogue: Catalogue, galaxy: str) -> NDArray[np.bool_]:
+    """Return which clusters (N,) are a galaxy's.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if (rows := catalogue.galaxy == galaxy).any():
+        return rows
+    there = ", ".join(np.unique(catalogue.galaxy).tolist())
+    raise InputError(f"the catalogues have no cluster of {galaxy}; --galaxy is one of {there}")
+
+
+def _with_those_before(config: Config, run: Run) -> Config:
+    """Return the config with the catalogues of the run's archive before its own."""
+    before = run.config().infer.catalogues if run.posteriors.exists() or run.before.exists() else []
+    added = [path for path in config.infer.catalogues if path not in before]
+    return with_values(config, {"infer.catalogues": [*before, *added]})
+
+
+def _set_aside(run: Run, sources: Mapping[str, str]) -> None:
+    """Move an archive of fewer clusters away, for the new one to take them over.
+
+    Raises:
+        InputError: if it is of another flow, or clusters that were added before are not finished.
+    """
+    if not run.posteriors.exists():
+        return
+    attrs = PosteriorArchive.open(run.posteriors).attrs
+    refuse_other_sources(run.posteriors, attrs, {"flow_sha256": sources["flow_sha256"]})
+    if attrs["catalogue_sha256"] == sources["catalogue_sha256"]:
+        return
+    if run.before.exists():
+        raise InputError(f"{run.posteriors} is not finished since clusters were added to it; run `hpcflow infer` first")
+    run.posteriors.rename(run.before)
+
+
 def infer_partition(run: str, partition: Partition) -> None:
     """Infer and write one partition's clusters; what a worker does."""
     archive = _archive(run)
     names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error", "reason")
-    archive.write(partition, _engine(run).infer({name: archive.read(name, partition) for name in names}))
+    rows = {name: archive.read(name, partition) for name in names}
+    found = np.full(len(partition), -1) if (reuse := _reuse(run)) is None else reuse.find(rows)
+    old, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
+    if not len(old):
+        archive.write(partition, _engine(run).infer(rows))
+        return
+    stored = {} if reuse is None else reuse.read(found[old])
+    if len(new):
+        made = archive.stored(_engine(run).infer({name: values[new] for name, values in rows.items()}), len(new))
+        order = np.argsort(np.concatenate([old, new]))
+        stored = {name: np.concatenate([stored[name], made[name]])[order] for name in made}
+    archive.write_stored(partition, stored)
 
 
 @cache
 def _archive(run: str) -> PosteriorArchive:
     return PosteriorArchive.open(Run(Path(run)).posteriors)
+
+
+@cache
+def _reuse(run: str) -> Reuse | None:
+    before = Run(Path(run)).before
+    return Reuse(PosteriorArchive.open(before)) if before.exists() else None
 
 
 @cache

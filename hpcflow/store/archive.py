@@ -145,9 +145,16 @@ class PosteriorArchive:
             partition: which.
             arrays: variables by name, rows first, in declared units; NaN is nothing, and so is what is not given.
         """
+        self.write_stored(partition, self.stored(arrays, len(partition)))
+
+    def stored(self, arrays: Mapping[str, NDArray[Any]], rows: int) -> dict[str, NDArray[Any]]:
+        """Return the variables that are written, as they are stored, of so many clusters; see `write`."""
         arrays = {**arrays, **self.packed(arrays)}
-        stored = {name: self._stored(name, arrays.get(name), len(partition)) for name in self.written}
-        self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
+        return {name: self._stored(name, arrays.get(name), rows) for name in self.written}
+
+    def write_stored(self, partition: Partition, stored: Mapping[str, NDArray[Any]]) -> None:
+        """Write a finished partition whose variables are as they are stored."""
+        self._regions.write(partition, stored, {"checksum": checksum(*(stored[name] for name in self.written))})
 
     def check(self, partition: Partition | None = None) -> None:
         """Read what was written of a finished partition, or else the photometry of all, again.

@@ -111,6 +111,14 @@ class Catalogue:
             chosen[name] = {key: value[rows] for key, value in getattr(self, name).items()}
         return replace(self, **chosen)
 
+    def by_galaxy(self) -> Self:
+        """Return the rows of each galaxy together, galaxies in the order in which they come first."""
+        names, first, inverse = np.unique(self.galaxy, return_index=True, return_inverse=True)
+        place = np.empty(len(names), dtype=np.intp)
+        place[np.argsort(first)] = np.arange(len(names))
+        order = np.argsort(place[inverse], kind="stable")
+        return self if (np.diff(order) == 1).all() else self.select(order)
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Return for each band how many clusters have each reason, those with none left out."""
         return {
