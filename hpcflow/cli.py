@@ -46,6 +46,8 @@ app = typer.Typer(
 )
 site_app = typer.Typer(no_args_is_help=True, help="SLURM clusters, as site files describe them.")
 app.add_typer(site_app, name="site")
+catalogue_app = typer.Typer(no_args_is_help=True, help="Catalogues of observed clusters.")
+app.add_typer(catalogue_app, name="catalogue")
 
 
 def main() -> None:
@@ -164,6 +166,8 @@ def infer(
     sets: Overrides = None,
     workers: Workers = None,
     verify: Annotated[bool, typer.Option("--verify", help="Instead, read what is there and check it.")] = False,
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Its clusters only, and those done again.")] = None,
+    append: Annotated[bool, typer.Option("--append", help="Add the catalogues to those of the archive.")] = False,
     site: SiteName = None,
     submit: Submit = False,
     dry_run: DryRun = False,
@@ -171,6 +175,8 @@ def infer(
     """Infer a posterior for every cluster of the catalogues."""
     settings, folder = open_run(config, run, sets, catalogues)
     at = site_of(site, workers)
+    if (submit or dry_run) and (galaxy or append):
+        raise InputError("--galaxy and --append cannot be submitted; --site alone has its workers there")
     if submitted(["infer"], settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.infer import infer as stage
@@ -179,7 +185,7 @@ def infer(
     if verify:
         verify_archive(folder)
         return
-    stage(settings, folder, where_of(workers, at))
+    stage(settings, folder, where_of(workers, at), galaxy, append)
 
 
 @app.command()
@@ -315,6 +321,39 @@ def check_site(
         raise typer.Exit(1)
 
 
+@catalogue_app.command("check")
+def check_catalogue(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The catalogue.")],
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Whose bands and options to read it with.", show_default="phangs")
+    ] = None,
+    sets: Overrides = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="PNG of its colours.", show_default="FILE-colours.png")
+    ] = None,
+) -> None:
+    """Say what is recognised in a catalogue, and draw its colours over the models'."""
+    from hpcflow.config import load_config
+    from hpcflow.stages.catalogue import check
+    from hpcflow.stages.init import shipped_configs
+
+    settings = load_config(config or shipped_configs()["phangs"], sets or [])
+    for line in check(settings, file, picture or Path(f"{file.name.split('.')[0]}-colours.png")):
+        print(line)
+
+
+@catalogue_app.command("urls")
+def catalogue_urls() -> None:
+    """Say where MAST has the catalogues of PHANGS-HST and LEGUS; nothing is fetched."""
+    from hpcflow.store.mast import LEGUS_PAGE, PHANGS_PAGE, addresses
+
+    for address in addresses():
+        print(f"{address.url}  # {address.holds}")
+    print(f"# PHANGS-HST, with read-me files and what has moved since: {PHANGS_PAGE}")
+    print(f"# LEGUS, cluster catalogues galaxy by galaxy: {LEGUS_PAGE}")
+    print("# Put files in any folder, sed tables beside their obs tables, then: hpcflow infer phangs.yaml FILE...")
+
+
 @app.command()
 def export(
     run: RunArgument,
@@ -326,6 +365,27 @@ def export(
     from hpcflow.stages.run import Run
 
     print(write(Run(run), to, galaxy))
+
+
+@app.command()
+def compare(
+    run: RunArgument,
+    truth: Annotated[
+        list[Path] | None, typer.Option("--truth", help="Table of true parameters.", show_default="CATALOG_truth.fits")
+    ] = None,
+) -> None:
+    """Write tables of how posteriors agree with published fits and with a known truth."""
+    from astropy.table import Table
+
+    from hpcflow.stages.compare import compare as write
+    from hpcflow.stages.run import Run
+
+    for path in write(Run(run), truth or []):
+        table = Table.read(path)
+        if "of" in table.colnames:  # a row for each group of clusters
+            table.round(3)
+            print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
+        print(path)
 
 
 @app.command()

@@ -71,6 +71,13 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _systematic_is_of_every_band(self) -> "Config":
+        given = self.observe.systematic
+        if isinstance(given, dict) and set(given) != set(self.model.bands):
+            raise ValueError(f"observe.systematic must be one number, or one for each of {', '.join(self.model.bands)}")
+        return self
+
+    @model_validator(mode="after")
     def _search_leads_to_configs(self) -> "Config":
         known = _searchable(self.train)
         for key, axis in self.search.space.items():

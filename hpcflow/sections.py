@@ -1,6 +1,7 @@
 """The sections of a config: every key is declared, typed and frozen; unknown ones are refused."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -79,10 +80,22 @@ class Observe(Section):
     relative_error: tuple[Fraction, Fraction] = (0.03, 0.5)
     undetected: Annotated[float, Field(ge=0)] = 1000.0  # largest error of bands that are not; for normal noise alone
     distance_mpc: tuple[float, float] = (1.0, 30.0)
-    systematic: Fraction = 0.05
+    systematic: Fraction | dict[str, Fraction] = 0.05  # of all bands, or of each: relative, in quadrature
     draws: Literal["fresh", "frozen"] = "fresh"
     missing: Fraction = 0.0
     band_sets: list[list[str]] = []
+
+    @model_validator(mode="before")
+    @classmethod
+    def _errors_follow_the_systematic(cls, raw: Any) -> Any:
+        """No catalogue has errors below the systematic but for noise: where it is not said, they begin at 0.6 of it."""
+        if not isinstance(raw, Mapping) or "relative_error" in raw or "systematic" not in raw:
+            return raw
+        given = raw["systematic"]
+        values = list(given.values()) if isinstance(given, Mapping) else [given]
+        if not values or not all(isinstance(value, float | int) and 0 <= value <= 0.8 for value in values):
+            return raw
+        return {**raw, "relative_error": [round(0.6 * min(values), 6), 0.5]}
 
     @model_validator(mode="after")
     def _has_errors_of_what_is_not_detected(self) -> "Observe":
@@ -221,7 +234,11 @@ class Infer(Section):
     format: Literal["auto", "phangs", "legus", "table"] = "auto"
     galaxy: str | None = None
     classes: list[int] | None = None
+    distances: Literal["phangs", "legus"] = "phangs"  # of the galaxies table; legus: where it took others
     distance_mpc: dict[str, float] = {}
+    distance_error_dex: dict[str, float] = {}
+    marginalise_distance: bool = False  # distances drawn from their errors, not neglected
+    classification: Literal["auto", "human", "machine"] = "auto"
     columns: Columns | None = None
     unit: str = "mJy"
     check_units: bool = True

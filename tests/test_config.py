@@ -161,3 +161,17 @@ def test_a_space_keeps_the_kinds_of_its_numbers(tiny: Callable[..., Path]) -> No
     assert [type(end) for end in (batch.low, batch.high, rate.low, rate.high)] == [int, int, float, int]
     assert batch.corners == [8, 64]
     assert load_config(tiny(search={"space": {"train.features": {"choices": ["absolute", "paper"]}}}))
+
+
+def test_errors_in_training_follow_the_systematic(tiny: Callable[..., Path]) -> None:
+    assert load_config(tiny(observe={"systematic": 0.1})).observe.relative_error == (0.06, 0.5)
+    assert load_config(tiny(observe={"systematic": 0.05})).observe.relative_error == (0.03, 0.5)
+    given = load_config(tiny(observe={"systematic": 0.1, "relative_error": [0.01, 0.4]}))
+    assert given.observe.relative_error == (0.01, 0.4)
+    bands = dict.fromkeys(("F275W", "F336W", "F438W", "F555W", "F814W"), 0.05)
+    each = load_config(tiny(observe={"systematic": bands | {"F275W": 0.1}}))
+    assert each.observe.relative_error == (0.03, 0.5)
+    with pytest.raises(InputError, match=r"observe\.systematic must be one number, or one for each of F275W"):
+        load_config(tiny(observe={"systematic": {"F275W": 0.1}}))
+    with pytest.raises(InputError, match="systematic"):
+        load_config(tiny(observe={"systematic": -1}))

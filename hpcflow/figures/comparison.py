@@ -8,11 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hpcflow.figures.agreement import published_table, uv_lost
 from hpcflow.figures.recovery import best_mode
-from hpcflow.figures.style import PALETTE, WIDE, fade, label, padded, signed, styled
+from hpcflow.figures.style import COLUMN, PALETTE, WIDE, fade, label, padded, signed, styled
 from hpcflow.figures.summary import units
 
-__all__ = ["LEVELS", "against_published", "against_truth", "inliers"]
+__all__ = [
+    "LEVELS",
+    "against_published",
+    "against_truth",
+    "chi2_of_both",
+    "deviation_and_width",
+    "inliers",
+    "inliers_by_galaxy",
+]
 
 Floats = NDArray[np.floating]
 
@@ -63,6 +72,103 @@ def against_truth(archive: xr.Dataset, truth: Floats) -> Figure:
         truth: (N, D) true parameters, NaN where unknown.
     """
     return _panels(archive, truth, "true", {})
+
+
+@styled
+def deviation_and_width(archive: xr.Dataset) -> Figure:
+    """Draw how far the MAP is from the published value against how wide the posterior is, UV errors above 40 % marked.
+
+    Args:
+        archive: map, std, published, flux, sigma.
+    """
+    names, unit = [str(name) for name in archive["parameter"].values], units(archive)
+    away = np.abs(archive["map"].values - archive["published"].values)
+    width, lost = archive["std"].values, uv_lost(archive)
+    shown = [d for d in range(len(names)) if np.isfinite(away[:, d]).any()]
+    figure = Figure(figsize=(WIDE, 2.6), layout="constrained")
+    axes = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
+    for axis, d in zip(axes, shown, strict=False):
+        good = np.isfinite(away[:, d]) & np.isfinite(width[:, d])
+        least = 1e-3  # what is nearer is drawn there
+        for rows, colour, name in ((good & ~lost, "blue", None), (good & lost, "vermillion", "UV error above 40 %")):
+            if rows.any():
+                y = np.maximum(away[rows, d], least)
+                alpha = fade(int(good.sum()))
+                axis.plot(
+                    width[rows, d],
+                    y,
+                    "o",
+                    color=PALETTE[colour],
+                    ms=1.8,
+                    mew=0,
+                    alpha=alpha,
+                    label=name,
+                    rasterized=True,
+                )
+        limits = np.array([least, max(2 * np.nanmax(away[good, d]), 1.0)])
+        axis.plot(limits, limits, color="0.55", lw=0.6)
+        axis.set(xscale="log", yscale="log", ylim=limits)
+        axis.set_xlabel(f"standard deviation of {label(names[d], unit.get(names[d], ''))}")
+        axis.set_ylabel("|MAP - published|")
+    if (lost & np.isfinite(away).any(axis=1)).any():
+        axes[0].legend(loc="lower right", markerscale=3)
+    return figure
+
+
+@styled
+def inliers_by_galaxy(archive: xr.Dataset) -> Figure:
+    """Draw for each galaxy how often published values lie in our central parts, and our MAPs in their 1 sigma.
+
+    Args:
+        archive: as `summarise` makes it.
+    """
+    table = published_table(archive)
+    table = table[table["of"] == "galaxy"]
+    names = list(dict.fromkeys(table["group"].tolist()))
+    parameters = list(dict.fromkeys(table["parameter"].tolist()))
+    figure = Figure(figsize=(WIDE, 1.2 + 0.16 * len(names)), layout="constrained")
+    axes = figure.subplots(1, max(len(parameters), 1), sharey=True, squeeze=False)[0]
+    for axis, parameter in zip(axes, parameters, strict=False):
+        rows = table[table["parameter"] == parameter]
+        place = [names.index(name) for name in rows["group"].tolist()]
+        for column, colour, text in (
+            ("inside_68", "blue", "published in our 68 %"),
+            ("inside_95", "sky", "in our 95 %"),
+            ("ours_inside", "vermillion", "our MAP in their 1 sigma"),
+        ):
+            axis.plot(100 * np.asarray(rows[column]), place, "o", color=PALETTE[colour], ms=3, label=text)
+        axis.set_title(parameter.replace("_", " "))
+        axis.set(xlim=(-3, 103), xlabel="% of clusters")
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
+@styled
+def chi2_of_both(archive: xr.Dataset) -> Figure:
+    """Draw the reduced chi^2 of the re-simulated MAP against that of the published fit.
+
+    Args:
+        archive: chi2_map, published_chi2.
+    """
+    ours, theirs = archive["chi2_map"].values, archive["published_chi2"].values
+    good = np.isfinite(ours) & np.isfinite(theirs) & (ours > 0) & (theirs > 0)
+    figure = Figure(figsize=(COLUMN, 3.2), layout="constrained")
+    axis = figure.subplots()
+    logs = np.log10(np.clip(np.concatenate([ours[good], theirs[good]]), 1e-3, 1e3))
+    limits = 10 ** np.array([np.floor(logs.min()), np.ceil(logs.max()) + 0.01])
+    axis.plot(limits, limits, color="0.55", lw=0.6)
+    alpha = fade(int(good.sum()))
+    axis.plot(theirs[good], ours[good], "o", color=PALETTE["blue"], ms=1.8, mew=0, alpha=alpha, rasterized=True)
+    axis.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal")
+    axis.set_xlabel(r"reduced $\chi^2$ of the published fit, as published")
+    axis.set_ylabel(r"reduced $\chi^2$ of the MAP")
+    lower = 100 * float((ours[good] < theirs[good]).mean())
+    axis.set_title(
+        f"medians {np.median(ours[good]):.2f} and {np.median(theirs[good]):.2f}, ours lower in {lower:.0f} %"
+    )
+    return figure
 
 
 def _panels(archive: xr.Dataset, other: Floats, word: str, shares: dict[str, tuple[float, ...]]) -> Figure:

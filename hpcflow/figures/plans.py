@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 
 from hpcflow.figures.calibration import coverage_plot, ecdf_differences, rank_histograms
 from hpcflow.figures.chi2 import chi2_histogram, spectral_energy
-from hpcflow.figures.comparison import against_published, against_truth
+from hpcflow.figures.comparison import (
+    against_published,
+    against_truth,
+    chi2_of_both,
+    deviation_and_width,
+    inliers_by_galaxy,
+)
 from hpcflow.figures.flags import flags_and_bands
 from hpcflow.figures.populations import population, population_by_galaxy
 from hpcflow.figures.posteriors import corner
 from hpcflow.figures.predictive import predictive_ranks, predictive_scatter
+from hpcflow.figures.recovered import recovery_by_group
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.summary import has_posterior
 from hpcflow.figures.training import training
@@ -86,8 +93,14 @@ def _comparisons(archive: xr.Dataset, truth: Truth) -> Plans:
     plans: Plans = {}
     if np.isfinite(archive["published"].values[has_posterior(archive)]).any():
         plans["published"] = lambda: against_published(archive)
+        plans["published-galaxies"] = lambda: inliers_by_galaxy(archive)
+        plans["published-widths"] = lambda: deviation_and_width(archive)
+        if (np.isfinite(archive["published_chi2"].values) & np.isfinite(archive["chi2_map"].values)).any():
+            plans["published-chi2"] = lambda: chi2_of_both(archive)
     if truth is not None:
         plans["truth"] = lambda: against_truth(archive, truth)
+        if "log_age" in archive["parameter"].values:
+            plans["truth-groups"] = lambda: recovery_by_group(archive, truth)
     return plans
 
 

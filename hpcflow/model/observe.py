@@ -65,8 +65,8 @@ def normal(flux: Array, sigma: Array, noise: Array) -> Array:
 NOISE = {"lognormal": lognormal, "normal": normal}
 
 
-def add_systematic(flux: Array, sigma: Array, systematic: float) -> Array:
-    """Return catalogue errors with a relative systematic in quadrature; Walter et al. 2026, eq. 10."""
+def add_systematic(flux: Array, sigma: Array, systematic: float | Array) -> Array:
+    """Return catalogue errors (N, B) with a relative systematic, one or (B,), in quadrature; Walter+ 2026, eq. 10."""
     xp = array_namespace(flux)
     return xp.sqrt(sigma**2 + (systematic * flux) ** 2)
 

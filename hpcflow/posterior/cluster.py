@@ -14,6 +14,7 @@ from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
+from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
 from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.importance import Importance, importance
 from hpcflow.posterior.modes import POINTS, Modes, mean_shift, of_cluster
@@ -87,22 +88,25 @@ class Engine:
         """Return the archive's variables for a partition's clusters.
 
         Args:
-            rows: galaxy, cluster_id, distance (N,), flux, sigma, observed, reason (N, B), as in the archive.
+            rows: galaxy, cluster_id, distance (N,), flux, sigma, observed, reason (N, B), as in the archive;
+                distance_error (N,) where samples are to be drawn for it.
 
         Returns:
             variables by name, (N, ...) each; NaN in clusters that have no posterior, whose flag says why.
         """
         photometry = Photometry(rows["flux"], rows["sigma"], rows["observed"], rows["distance"])
         flag = self._support.flags(photometry, rows["reason"])
+        errors = rows.get("distance_error", np.zeros(len(flag)))
         out = self._nothing(len(flag))
         usable = np.flatnonzero((flag & int(NO_POSTERIOR)) == 0)
         for begin in range(0, len(usable), BLOCK):
             block = usable[begin : begin + BLOCK]
             keys = [(rows["galaxy"][i], rows["cluster_id"][i]) for i in block]
-            for i, found in zip(block, self._block(Photometry(*(a[block] for a in photometry)), keys), strict=True):
-                for name, value in found.items():
+            found = self._block(Photometry(*(a[block] for a in photometry)), errors[block], keys)
+            for i, one in zip(block, found, strict=True):
+                for name, value in one.items():
                     out[name][i] = value
-                flag[i] |= int(self._judged(found) if found else Flag.FAILED)
+                flag[i] |= int(self._judged(one) if one else Flag.FAILED)
         return {**out, "flag": flag}
 
     def _judged(self, found: Mapping[str, Any]) -> Flag:
@@ -116,7 +120,7 @@ class Engine:
             flag |= Flag.LOW_EFFICIENCY
         return flag
 
-    def _block(self, photometry: Photometry, keys: Sequence[Key]) -> list[dict[str, Any]]:
+    def _block(self, photometry: Photometry, errors: Floats, keys: Sequence[Key]) -> list[dict[str, Any]]:
         """Return the variables of each of up to BLOCK clusters; none if anything came out that is not a number.
 
         Blocks are filled up to BLOCK where a cluster's numbers could depend on how many there are.
@@ -124,20 +128,34 @@ class Engine:
         settings, flow = self._settings, self._estimator.flow
         context = embedded(flow, conditions(self._estimator, photometry))
         noise = torch.stack([keyed_noise(settings.seed, key, settings.samples, flow.dim) for key in keys])
-        theta, log_q = sample(flow, context, noise)
+        singly = [Photometry(*(a[k : k + 1] for a in photometry)) for k in range(len(keys))]
+        given = zip(singly, errors.tolist(), keys, strict=True)
+        of = [at_distances(one, error, settings.seed, key) for one, error, key in given]
+        if any(len(ones) > 1 for ones in of):
+            drawn = [sample_at(self._estimator, ones, own) for ones, own in zip(of, noise, strict=True)]
+            theta, log_q = (torch.stack(part) for part in zip(*drawn, strict=True))
+        else:
+            theta, log_q = sample(flow, context, noise)
         modes = mean_shift(padded(theta[:, :POINTS], BLOCK), settings.modes)
         found = []
         for k, key in enumerate(keys):
-            one = Photometry(*(a[k : k + 1] for a in photometry))
-            found.append(self._cluster(one, key, context[k], theta[k].numpy(), log_q[k].numpy(), of_cluster(modes, k)))
+            samples = theta[k].numpy(), log_q[k].numpy(), of_cluster(modes, k)
+            found.append(self._cluster(singly[k], of[k], key, context[k], *samples))
         nowhere = np.full((settings.modes, flow.dim), np.nan)
-        places = torch.from_numpy(np.stack([of.get("mode", nowhere) for of in found])).float()
+        places = torch.from_numpy(np.stack([one.get("mode", nowhere) for one in found])).float()
         with torch.inference_mode():
             at_modes = flow.log_prob_given(padded(places, BLOCK), padded(context, BLOCK)).numpy()
-        return [of and of | {"mode_log_q": at} for of, at in zip(found, at_modes, strict=False)]
+        return [one and one | {"mode_log_q": at} for one, at in zip(found, at_modes, strict=False)]
 
     def _cluster(
-        self, one: Photometry, key: Key, context: Tensor, theta: Floats, log_q: Floats, modes: Modes
+        self,
+        one: Photometry,
+        ones: list[Photometry],
+        key: Key,
+        context: Tensor,
+        theta: Floats,
+        log_q: Floats,
+        modes: Modes,
     ) -> dict[str, Any]:
         """Return one cluster's variables but for mode_log_q, or none if anything came out that is not a number."""
         settings = self._settings
@@ -147,9 +165,12 @@ class Engine:
         weights: dict[str, Any] = {}
         exact: ExactPosterior | None = None
         if self._target:
-            log_p = self._target.log_prob(theta, one)
+            target = TargetAtDistances(self._target, ones, self._mass)
+            log_p = target.log_prob(theta, one)
+            weights, exact = self._weigh(target, one, key, ones, theta, importance(log_p, log_q))
+            if len(ones) > 1:  # modes are those at the best distance
+                log_p = self._target.log_prob(theta, one)
             densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
-            weights, exact = self._weigh(one, key, context, theta, importance(log_p, log_q))
         if exact and settings.polish == "exact":  # the flow's samples may be nowhere near
             modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
         elif settings.polish in densities:
@@ -166,7 +187,7 @@ class Engine:
             "mode_share": modes.share,
             "map": modes.location[0],
             **summarise(theta, log_q, QUANTILES),
-            **self._simulated(one, key, modes.location[0], theta[: settings.predictive]),
+            **self._simulated(one, ones, key, modes.location[0], theta[: settings.predictive]),
             **weights,
         }
 
@@ -181,10 +202,9 @@ class Engine:
         return log_q
 
     def _weigh(
-        self, one: Photometry, key: Key, context: Tensor, theta: Floats, found: Importance
+        self, target: Target, one: Photometry, key: Key, ones: list[Photometry], theta: Floats, found: Importance
     ) -> tuple[dict[str, Any], ExactPosterior | None]:
         """Return the archive's variables that come of weights, and the exact posterior where it was needed for them."""
-        assert self._target is not None
         settings = self._settings
         weights = {"log_weight": found.log_weight[: settings.keep]}
         if not settings.refine or found.effective >= LEAST_EFFECTIVE:
@@ -192,18 +212,21 @@ class Engine:
 
         def again(n: int) -> tuple[Floats, Floats]:
             noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
-            more, log_q = sample(self._estimator.flow, context[None], noise[None])
-            return more[0].numpy(), log_q[0].numpy()
+            more, log_q = sample_at(self._estimator, ones, noise)
+            return more.numpy(), log_q.numpy()
 
         rng = rng_for(settings.seed, "exact", *key)
-        better, exact = refined(self._target, one, theta, found, again, QUANTILES, rng)
+        better, exact = refined(target, one, theta, found, again, QUANTILES, rng)
         return weights | better, exact
 
-    def _simulated(self, one: Photometry, key: Key, best: Floats, theta: Floats) -> dict[str, Any]:
+    def _simulated(
+        self, one: Photometry, ones: list[Photometry], key: Key, best: Floats, theta: Floats
+    ) -> dict[str, Any]:
         """Return the archive's variables that come of simulating the MAP (D,) and samples (n, D) again."""
         flux, sigma, observed, distance = (a[0] for a in one)
         points = np.concatenate([best[None], theta.astype(np.float64)])
-        true = simulate(self._simulator, self._columns, self._mass, points, float(distance))
+        distances = np.append(distance, np.resize([here.distance[0] for here in ones], len(theta)))
+        true = simulate(self._simulator, self._columns, self._mass, points, distances)
         rng = rng_for(self._settings.seed, "predictive", *key)
         return {
             "map_flux": true[0],

@@ -14,7 +14,11 @@ Floats = NDArray[np.floating]
 
 
 def simulate(
-    simulator: Callable[[Floats], Floats], columns: Sequence[int], log_mass: int, theta: Floats, distance: float
+    simulator: Callable[[Floats], Floats],
+    columns: Sequence[int],
+    log_mass: int,
+    theta: Floats,
+    distance: float | Floats,
 ) -> Floats:
     """Return the noiseless fluxes (n, B) in mJy of clusters theta (n, D) at a distance [Mpc].
 
@@ -23,7 +27,7 @@ def simulate(
         columns: columns of theta that are the simulator's parameters.
         log_mass: the column of the mass.
         theta: parameters in declared units.
-        distance: of all of them.
+        distance: of all of them, or (n,) of each.
     """
     unit = simulator(theta[:, columns])
     return unit * scale(theta[:, log_mass], np.full(len(theta), distance))[:, None]

@@ -5,6 +5,10 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
 from hpcflow.config import Config
 from hpcflow.errors import InputError
 from hpcflow.flow.schedule import Schedule
@@ -23,10 +27,12 @@ __all__ = [
     "build_simulator",
     "build_survey_simulator",
     "config_of",
+    "model_fluxes",
     "simulator_of",
     "simulator_over",
 ]
 
+MODELS = 4000  # points of the prior that colours are compared with
 UNITS = {"log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
 
 
@@ -100,6 +106,16 @@ def build_schedule(config: Config, member: int = 0) -> Schedule:
     """Return how one flow of an ensemble is trained."""
     given = config.train.model_dump(include={f.name for f in fields(Schedule)})
     return Schedule(**given, member=member)
+
+
+def model_fluxes(config: Config) -> NDArray[np.floating] | None:
+    """Return unit-mass fluxes (M, B) of models all over the prior; None where a simulator is too slow for them."""
+    if config.model.simulator != "ssp":
+        return None
+    simulator = build_simulator(config)
+    prior = build_prior(config).select(simulator.parameters)
+    flux = np.asarray(simulator(prior.from_unit(qmc.Halton(len(simulator.parameters), scramble=False).random(MODELS))))
+    return flux[(np.isfinite(flux) & (flux > 0)).all(axis=1)]
 
 
 @cache

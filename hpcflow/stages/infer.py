@@ -1,33 +1,53 @@
 """`hpcflow infer`: a posterior for every cluster of the catalogues."""
 
 import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hpcflow.compute.where import Where
-from hpcflow.config import Config, difference
+from hpcflow.config import Config, difference, with_values
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
-from hpcflow.stages.build import build_likelihood, build_prior, config_of, simulator_of
+from hpcflow.stages.build import build_likelihood, build_prior, config_of, model_fluxes, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.catalog import Catalogue, read_catalogue
+from hpcflow.store.galaxies import normalise_galaxy
 from hpcflow.store.partitions import Partition
+from hpcflow.store.phangs_sed import is_sed, obs_of
+from hpcflow.store.reuse import Reuse
 
 __all__ = ["flow_of", "infer", "read_catalogues"]
 
+DISTANCES = {  # by infer.marginalise_distance
+    False: "their errors are neglected",
+    True: "samples are drawn for distances of their own law; modes and MAP are those at the best distance",
+}
 
-def infer(config: Config, run: Run, where: Where) -> None:
+
+def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, append: bool = False) -> None:
     """Infer the posteriors that the run's archive lacks.
+
+    Args:
+        config: what to compute.
+        run: where.
+        where: workers are.
+        galaxy: whose clusters alone are inferred, those that have been as well; its partitions may hold others'
+            clusters, which come out as they are.
+        append: whether the config's catalogues are to be added to those that the archive is of.
 
     Raises:
         InputError: if there is no trained flow or it is damaged, a catalogue cannot be used, or the archive is of
@@ -38,28 +58,45 @@ def infer(config: Config, run: Run, where: Where) -> None:
     description = checkpoint.read_description(flow)
     checkpoint.load(flow)  # damaged weights are said here, not by every worker
     _refuse_another_model(flow, Config.model_validate(description["config"]).plain(), config.plain())
+    config = _with_those_before(config, run) if append else config
     target, weighed_by = _target(config)
     says = {"log_weight": weighed_by, "polish": _polish(config.infer.polish, target)}
     catalogue = read_catalogues(config)
-    run.begin("infer", config)
+    chosen = None if galaxy is None else _rows_of(catalogue, normalise_galaxy(galaxy))
+    sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
+    says["source"] = description["source"]
+    may_differ = ("infer.catalogues:",) if append else ()
+    run.refuse(config, may_differ)
+    if append:
+        _set_aside(run, sources)
+    run.begin("infer", config, may_differ)
     with log_to(run.logs, "infer"):
+        for note in catalogue.notes:
+            log.info("infer: %s", note)
         for band, counts in catalogue.counts().items():
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
-        sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
-        says["source"] = description["source"]
         archive = _open_or_create(config, run, catalogue, sources, says, weighted=target is not None)
-        run_missing("infer", run, infer_partition, archive.partitions, archive.missing(), where)
+        everything = archive.partitions
+        if chosen is not None:
+            everything = [p for p in everything if chosen[p.start : p.stop].any()]
+            for partition in everything:
+                archive.forget(partition)
+        todo = {p.index for p in archive.missing()}
+        run_missing("infer", run, infer_partition, everything, [p for p in everything if p.index in todo], where)
+        if not archive.missing():
+            shutil.rmtree(run.before, ignore_errors=True)
 
 
 def read_catalogues(config: Config) -> Catalogue:
-    """Return the clusters of all catalogues that the config names.
+    """Return the clusters of all catalogues that the config names, those of a galaxy together.
 
     Raises:
         InputError: if there is none, or one cannot be used.
     """
     wanted = config.infer
     columns = wanted.columns.model_dump(exclude_none=True) if wanted.columns else None
-    return Catalogue.concatenate(
+    model = model_fluxes(config) if wanted.check_units and wanted.catalogues else None
+    whole = Catalogue.concatenate(
         [
             read_catalogue(
                 path,
@@ -72,22 +109,86 @@ def read_catalogues(config: Config) -> Catalogue:
                 unit=wanted.unit,
                 check_units=wanted.check_units,
                 negative=config.observe.noise == "normal",
+                source=wanted.distances,
+                errors=wanted.distance_error_dex,
+                classification=wanted.classification,
+                model=model,
             )
-            for path in wanted.catalogues
+            for path in _with_photometry(wanted.catalogues)
         ]
     )
+    return whole.by_galaxy()
+
+
+def _with_photometry(paths: Sequence[str]) -> list[str]:
+    """Return the catalogues without tables of fits whose `obs` table is named too: that is read with its own."""
+    named = {Path(path).resolve() for path in paths}
+    return [path for path in paths if not (is_sed(Path(path)) and obs_of(Path(path).resolve()) in named)]
+
+
+def _rows_of(catalogue: Catalogue, galaxy: str) -> NDArray[np.bool_]:
+    """Return which clusters (N,) are a galaxy's.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if (rows := catalogue.galaxy == galaxy).any():
+        return rows
+    there = ", ".join(np.unique(catalogue.galaxy).tolist())
+    raise InputError(f"the catalogues have no cluster of {galaxy}; --galaxy is one of {there}")
+
+
+def _with_those_before(config: Config, run: Run) -> Config:
+    """Return the config with the catalogues of the run's archive before its own."""
+    before = run.config().infer.catalogues if run.posteriors.exists() or run.before.exists() else []
+    added = [path for path in config.infer.catalogues if path not in before]
+    return with_values(config, {"infer.catalogues": [*before, *added]})
+
+
+def _set_aside(run: Run, sources: Mapping[str, str]) -> None:
+    """Move an archive of fewer clusters away, for the new one to take them over.
+
+    Raises:
+        InputError: if it is of another flow, or clusters that were added before are not finished.
+    """
+    if not run.posteriors.exists():
+        return
+    attrs = PosteriorArchive.open(run.posteriors).attrs
+    refuse_other_sources(run.posteriors, attrs, {"flow_sha256": sources["flow_sha256"]})
+    if attrs["catalogue_sha256"] == sources["catalogue_sha256"]:
+        return
+    if run.before.exists():
+        raise InputError(f"{run.posteriors} is not finished since clusters were added to it; run `hpcflow infer` first")
+    run.posteriors.rename(run.before)
 
 
 def infer_partition(run: str, partition: Partition) -> None:
     """Infer and write one partition's clusters; what a worker does."""
     archive = _archive(run)
-    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "reason")
-    archive.write(partition, _engine(run).infer({name: archive.read(name, partition) for name in names}))
+    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error", "reason")
+    rows = {name: archive.read(name, partition) for name in names}
+    found = np.full(len(partition), -1) if (reuse := _reuse(run)) is None else reuse.find(rows)
+    old, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
+    if not len(old):
+        archive.write(partition, _engine(run).infer(rows))
+        return
+    stored = {} if reuse is None else reuse.read(found[old])
+    if len(new):
+        made = archive.stored(_engine(run).infer({name: values[new] for name, values in rows.items()}), len(new))
+        order = np.argsort(np.concatenate([old, new]))
+        stored = {name: np.concatenate([stored[name], made[name]])[order] for name in made}
+    archive.write_stored(partition, stored)
 
 
 @cache
 def _archive(run: str) -> PosteriorArchive:
     return PosteriorArchive.open(Run(Path(run)).posteriors)
+
+
+@cache
+def _reuse(run: str) -> Reuse | None:
+    before = Run(Path(run)).before
+    return Reuse(PosteriorArchive.open(before)) if before.exists() else None
 
 
 @cache
@@ -152,31 +253,36 @@ def _open_or_create(
         refuse_other_sources(run.posteriors, archive.attrs, sources)
         return archive
     versions = provenance()
+    if not config.infer.marginalise_distance:
+        catalogue = replace(catalogue, distance_error=np.zeros(len(catalogue)))
+    systematic = config.observe.systematic
     attrs = {
         **sources,
         **says,
         "title": f"posteriors of star clusters: {config.name}",
         "seed": config.infer.seed,
         "samples_drawn": config.infer.samples,
-        "systematic": config.observe.systematic,
+        "systematic": systematic,
+        "distances": f"{config.infer.distances}; {DISTANCES[config.infer.marginalise_distance]}",
         "hpcflow": versions["versions"]["starcluster-hpcflow"],
         "git": versions["git"],
     }
     return PosteriorArchive.create(
         run.posteriors,
         catalogue=catalogue,
-        systematic=config.observe.systematic,
+        systematic=[systematic[b] for b in catalogue.bands] if isinstance(systematic, dict) else systematic,
         partition=config.infer.partition,
         samples=config.infer.keep,
         modes=config.infer.modes,
         parameters=build_prior(config).parameters,
         attrs=attrs,
         weighted=weighted,
+        band_sets=config.observe.band_sets,
     )
 
 
 def _digest(catalogue: Catalogue) -> str:
     found = hashlib.sha256("\0".join(catalogue.galaxy.tolist() + catalogue.cluster_id.tolist()).encode())
-    for array in (catalogue.flux, catalogue.sigma, catalogue.distance):
+    for array in (catalogue.flux, catalogue.sigma, catalogue.distance, catalogue.distance_error):
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()

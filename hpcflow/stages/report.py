@@ -23,6 +23,7 @@ from hpcflow.figures.recovery import find_truth, join_truth, recovery
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.style import save_pdf, to_png
 from hpcflow.figures.summary import has_posterior, summarise
+from hpcflow.stages.compare import write_tables
 
 __all__ = ["make_report"]
 
@@ -48,6 +49,8 @@ def make_report(run: Path) -> Path:
     truth = _truth(folder, archive)
     examples = {} if archive is None else example_clusters(archive)
     report = run / "report"
+    if archive is not None:
+        write_tables(archive, truth, report / "tables")
     pictures = _draw(plan_figures(folder, archive, truth, examples), report)
     page = _render(folder, archive, truth, examples, pictures)
     growing = report / ".index.html.new"

@@ -62,6 +62,11 @@ class Run:
         return self.path / "posteriors.zarr"
 
     @property
+    def before(self) -> Path:
+        """Posterior archive as it was before a catalogue was added, while that is not finished."""
+        return self.path / "posteriors.before.zarr"
+
+    @property
     def validation(self) -> Path:
         """Calibration on held-out simulations."""
         return self.path / "report" / "validation.zarr"
@@ -83,13 +88,18 @@ class Run:
             )
         return Config.model_validate(load_yaml(self.path / "run.yaml")["config"])
 
-    def begin(self, stage: str, config: Config) -> None:
+    def begin(self, stage: str, config: Config, may_differ: tuple[str, ...] = ()) -> None:
         """Freeze the sections of the config that a stage depends on.
+
+        Args:
+            stage: of `STAGES`.
+            config: given now.
+            may_differ: beginnings of lines of the difference that are no reason to refuse.
 
         Raises:
             InputError: if any was frozen before with another value; nothing is written.
         """
-        frozen, plain = self.refuse(config), config.plain()
+        frozen, plain = self.refuse(config, may_differ), config.plain()
         path = self.path / "run.yaml"
         needed = [key for key in plain if key in {*frozen, *STAGES[stage]}]
         text = dump_yaml({"config": plain, "frozen": needed, "provenance": provenance()})
@@ -98,7 +108,7 @@ class Run:
         growing.write_text(text)
         growing.replace(path)
 
-    def refuse(self, config: Config) -> list[str]:
+    def refuse(self, config: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
         """Return the sections that are frozen; raise if the config says otherwise.
 
         Raises:
@@ -111,7 +121,7 @@ class Run:
         before, plain = self.config().plain(), config.plain()  # keys that are new since then have their defaults
         frozen: list[str] = load_yaml(path)["frozen"]
         changed = [line for key in frozen for line in difference(before.get(key), plain.get(key), key)]
-        changed = [line for line in changed if not line.startswith(PLACES)]
+        changed = [line for line in changed if not line.startswith((*PLACES, *may_differ))]
         if changed:
             raise InputError(
                 f"{self.path} was made with another config ({'; '.join(changed[:5])}): "

@@ -10,7 +10,8 @@ from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.sampling import conditions, embedded, keyed_noise, sample
+from hpcflow.posterior.distances import at_distances, sample_at
+from hpcflow.posterior.sampling import keyed_noise
 from hpcflow.stages.infer import flow_of
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
@@ -21,7 +22,7 @@ from hpcflow.store.rows import refuse_unknown, write_rows
 
 __all__ = ["samples", "write_samples"]
 
-NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance")
+NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error")
 
 
 def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Table:
@@ -54,16 +55,16 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
     noise = keyed_noise(archive.attrs["seed"], key, archive.attrs["samples_drawn"], estimator.flow.dim)
     photometry = Photometry(one["flux"], one["sigma"], one["observed"], one["distance"])
     with as_worker():
-        context = embedded(estimator.flow, conditions(estimator, photometry))
-        theta, log_q = (a[0] for a in sample(estimator.flow, context, noise[None]))
+        ones = at_distances(photometry, float(one["distance_error"][0]), archive.attrs["seed"], key)
+        theta, log_q = (a.numpy() for a in sample_at(estimator, ones, noise))
     text = "log of the flow's density, per declared units"
     return Table(
         [
             *(
-                Column(theta[:, i].numpy(), p.name, unit=p.unit or None, description="posterior samples")
+                Column(theta[:, i], p.name, unit=p.unit or None, description="posterior samples")
                 for i, p in enumerate(estimator.prior.parameters)
             ),
-            Column(log_q.numpy(), "log_q", description=text),
+            Column(log_q, "log_q", description=text),
         ],
         meta={"OBJECT": " ".join(key)},
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
-from hpcflow.store.clusters import Catalogue
+from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking
@@ -47,26 +47,28 @@ class PosteriorArchive:
         path: Path,
         *,
         catalogue: Catalogue,
-        systematic: float,
+        systematic: float | Sequence[float],
         partition: int | None = None,
         samples: int,
         modes: int,
         parameters: Sequence[Parameter],
         attrs: Mapping[str, Any],
         weighted: bool = False,
+        band_sets: Sequence[Sequence[str]] = (),
     ) -> "PosteriorArchive":
         """Make an archive of a catalogue's clusters that holds their photometry and no posterior yet.
 
         Args:
             path: folder to make.
             catalogue: the clusters.
-            systematic: relative error that is added to theirs in quadrature.
+            systematic: relative error that is added to theirs in quadrature, one or one for each band.
             partition: clusters per partition; as many as suit the catalogue if None.
             samples: kept of each cluster.
             modes: kept of each cluster.
             parameters: with their bounds, in the order of theta's last axis.
             attrs: seed, hashes and versions: the source of every number.
             weighted: whether the likelihood is tractable, so that samples have importance weights.
+            band_sets: bands that instruments have together; one set of all bands if empty.
 
         Raises:
             InputError: if the folder exists.
@@ -74,9 +76,13 @@ class PosteriorArchive:
         partition = partition or partition_rows(len(catalogue), CHUNK)
         low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
         described = schema(parameters, SamplePacking(low, high), weighted)
+        sets = band_sets or [catalogue.bands]
+        described["band_set"][2].update(
+            flag_values=list(range(len(sets))), flag_meanings=" ".join("+".join(bands) for bands in sets)
+        )
         known = {
             name: values if described[name][1] == "str" else values.astype(described[name][1])
-            for name, values in _photometry(catalogue, systematic, parameters).items()
+            for name, values in _known(catalogue, systematic, parameters, sets).items()
         }
         sizes = {
             "cluster": len(catalogue),
@@ -139,9 +145,16 @@ class PosteriorArchive:
             partition: which.
             arrays: variables by name, rows first, in declared units; NaN is nothing, and so is what is not given.
         """
+        self.write_stored(partition, self.stored(arrays, len(partition)))
+
+    def stored(self, arrays: Mapping[str, NDArray[Any]], rows: int) -> dict[str, NDArray[Any]]:
+        """Return the variables that are written, as they are stored, of so many clusters; see `write`."""
         arrays = {**arrays, **self.packed(arrays)}
-        stored = {name: self._stored(name, arrays.get(name), len(partition)) for name in self.written}
-        self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
+        return {name: self._stored(name, arrays.get(name), rows) for name in self.written}
+
+    def write_stored(self, partition: Partition, stored: Mapping[str, NDArray[Any]]) -> None:
+        """Write a finished partition whose variables are as they are stored."""
+        self._regions.write(partition, stored, {"checksum": checksum(*(stored[name] for name in self.written))})
 
     def check(self, partition: Partition | None = None) -> None:
         """Read what was written of a finished partition, or else the photometry of all, again.
@@ -186,21 +199,46 @@ class PosteriorArchive:
             return values.astype(empty.dtype)
 
 
-def _photometry(catalogue: Catalogue, systematic: float, parameters: Sequence[Parameter]) -> dict[str, NDArray[Any]]:
+def _known(
+    catalogue: Catalogue,
+    systematic: float | Sequence[float],
+    parameters: Sequence[Parameter],
+    sets: Sequence[Sequence[str]],
+) -> dict[str, NDArray[Any]]:
     """Return the variables that are known before any posterior is."""
     nothing = np.full(len(catalogue), np.nan)
     with np.errstate(over="ignore"):  # an absurd error is infinite, and flagged
-        sigma = add_systematic(catalogue.flux, catalogue.sigma, systematic)
+        sigma = add_systematic(catalogue.flux, catalogue.sigma, np.asarray(systematic))
+    published, error = (
+        np.stack([values.get(p.name, nothing) for p in parameters], axis=1)
+        for values in (catalogue.published, catalogue.published_error)
+    )
     return {
         "galaxy": catalogue.galaxy,
         "cluster_id": catalogue.cluster_id,
         "ra": catalogue.ra,
         "dec": catalogue.dec,
         "distance": catalogue.distance,
+        "distance_error": catalogue.distance_error,
         "cluster_class": catalogue.cluster_class,
+        "classifier": catalogue.classifier,
+        "band_set": _band_set(catalogue, sets),
         "flux": catalogue.flux,
         "sigma": sigma,
         "observed": catalogue.observed,
         "reason": catalogue.reason,
-        "published": np.stack([catalogue.published.get(p.name, nothing) for p in parameters], axis=1),
+        "published": published,
+        "published_error": error,
+        "published_chi2": catalogue.published.get("chi2", nothing),
     }
+
+
+def _band_set(catalogue: Catalogue, sets: Sequence[Sequence[str]]) -> NDArray[np.int8]:
+    """Return (N,) the first set that has all bands a cluster was observed in, -1 where none has.
+
+    A band without coverage counts as one of the galaxy's.
+    """
+    have = np.array([[band in bands for band in catalogue.bands] for bands in sets])
+    own = catalogue.reason != Reason.NO_BAND
+    fits = (have[None] | ~own[:, None]).all(axis=2)
+    return np.where(fits.any(axis=1), fits.argmax(axis=1), -1).astype(np.int8)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hpcflow.errors import InputError
 from hpcflow.store import units
 from hpcflow.store.clusters import Catalogue, Reason
-from hpcflow.store.galaxies import distance_of, normalise_galaxy
+from hpcflow.store.galaxies import distance_error_of, distance_of, normalise_galaxy
 from hpcflow.store.legus import NAME as LEGUS_NAME
 from hpcflow.store.legus import read_legus
 from hpcflow.store.matching import Band, ReadOptions, parse_bands
@@ -36,6 +36,10 @@ def read_catalogue(
     unit: str = "mJy",
     check_units: bool = True,
     negative: bool = False,
+    source: str = "phangs",
+    errors: Mapping[str, float] | None = None,
+    classification: str = "auto",
+    model: NDArray[np.floating] | None = None,
 ) -> Catalogue:
     """Read a catalogue of observed clusters.
 
@@ -50,8 +54,12 @@ def read_catalogue(
         classes: cluster classes to keep, all where None.
         columns: names of a plain table's columns, see `read_table`.
         unit: unit of fluxes whose columns carry none: mJy, Jy, uJy, nJy, AB, Vega.
-        check_units: refuse fluxes that are no star clusters'.
+        check_units: refuse fluxes that are no star clusters', and colours that no model has.
         negative: use fluxes of zero and below, as the noise law `normal` can.
+        source: whose distances the galaxies table gives, see `distance_of`.
+        errors: of log10 of the distance [dex] by galaxy; before those of the galaxies table.
+        classification: whose classes, see `ReadOptions`.
+        model: (M, B) fluxes of models that cover the prior, in any unit; colours are not checked without.
 
     Returns:
         the clusters, in the file's order.
@@ -66,14 +74,20 @@ def read_catalogue(
     name = detect_format(path) if format == "auto" else format
     if name not in READERS:
         raise InputError(f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}")
-    options = ReadOptions(galaxy, columns or {}, unit)
+    options = ReadOptions(galaxy, columns or {}, unit, classification)
     catalogue = READERS[name](path, parse_bands(bands), options).masked(negative)
     catalogue = _of_classes(catalogue, classes, path)
-    catalogue = replace(catalogue, distance=_distances(catalogue, distances or {}, path))
+    catalogue = replace(
+        catalogue,
+        distance=_distances(catalogue, distances or {}, source, path),
+        distance_error=_distance_errors(catalogue, errors or {}, path),
+    )
     catalogue.refuse_duplicates(str(path))
     _refuse_unusable(catalogue, path)
     if check_units:
         units.check_units(catalogue.flux, catalogue.distance, str(path), unit)
+        if model is not None:
+            units.check_colours(catalogue.flux, model, catalogue.bands, str(path), unit)
     return catalogue
 
 
@@ -100,7 +114,7 @@ def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Pat
     return catalogue.select(kept)
 
 
-def _distances(catalogue: Catalogue, overrides: Mapping[str, float], path: Path) -> NDArray[np.float64]:
+def _distances(catalogue: Catalogue, overrides: Mapping[str, float], source: str, path: Path) -> NDArray[np.float64]:
     """Return (N,) Mpc; a row with no usable one of its own has its galaxy's: the table's, or the median."""
     given = {normalise_galaxy(name): float(value) for name, value in overrides.items()}
     for name, value in given.items():
@@ -113,12 +127,27 @@ def _distances(catalogue: Catalogue, overrides: Mapping[str, float], path: Path)
             distance[rows] = given[name]
         usable = rows & np.isfinite(distance) & (distance > 0)
         if not usable.any() or not usable[rows].all():
-            distance[rows & ~usable] = _distance(name, distance[usable], path)
+            distance[rows & ~usable] = _distance(name, distance[usable], source, path)
     return distance
 
 
-def _distance(galaxy: str, others: NDArray[np.float64], path: Path) -> float:
-    if (known := distance_of(galaxy)) is not None:
+def _distance_errors(catalogue: Catalogue, overrides: Mapping[str, float], path: Path) -> NDArray[np.float64]:
+    """Return (N,) standard deviations of log10 of the distance in dex, 0 where none is known."""
+    given = {normalise_galaxy(name): float(value) for name, value in overrides.items()}
+    for name, value in given.items():
+        if not 0 <= value < 1:
+            raise InputError(
+                f"{path}: {value} dex cannot be the error of the distance of {name}; it is that of log10 of the "
+                "distance: correct it in infer.distance_error_dex"
+            )
+    error = np.zeros(len(catalogue))
+    for name in np.unique(catalogue.galaxy).tolist():
+        error[catalogue.galaxy == name] = given.get(name, distance_error_of(name) or 0.0)
+    return error
+
+
+def _distance(galaxy: str, others: NDArray[np.float64], source: str, path: Path) -> float:
+    if (known := distance_of(galaxy, source)) is not None:
         return known
     if len(others):
         return float(np.median(others))

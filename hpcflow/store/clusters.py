@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpcflow.errors import InputError
 
-__all__ = ["PUBLISHED", "Catalogue", "Reason"]
+__all__ = ["PUBLISHED", "Catalogue", "Classifier", "Reason"]
 
 PUBLISHED = ("log_age", "log_mass", "ebv", "chi2")
 
@@ -25,6 +25,14 @@ class Reason(IntEnum):
     NEGATIVE = 4
     BAD_ERROR = 5
     NO_BAND = 6
+
+
+class Classifier(IntEnum):
+    """Who classified a cluster."""
+
+    UNKNOWN = 0
+    HUMAN = 1
+    MACHINE = 2
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,10 @@ class Catalogue:
         reason: (N, B) uint8, a `Reason` each.
         published: what the catalogue itself gives of log_age [dex(yr)], log_mass [dex(M_sun)], ebv [mag] and
             chi2 (reduced), (N,) each, NaN where none.
+        published_error: its standard deviations of the same, (N,) each, in the same units (dex or mag).
+        distance_error: (N,) standard deviation of log10 of the distance in dex, 0 where it is not known; 0 if left out.
+        classifier: (N,) a `Classifier` each: who says what class it is.
+        notes: what the reader has to say of the file, a sentence each.
     """
 
     galaxy: NDArray[np.str_]
@@ -57,6 +69,15 @@ class Catalogue:
     sigma: NDArray[np.float64]
     reason: NDArray[np.uint8]
     published: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    published_error: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    distance_error: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    classifier: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("distance_error", "classifier"):
+            if not len(given := getattr(self, name)):
+                object.__setattr__(self, name, np.zeros(len(self), dtype=given.dtype))
 
     def __len__(self) -> int:
         return len(self.galaxy)
@@ -85,8 +106,18 @@ class Catalogue:
 
     def select(self, rows: NDArray[Any]) -> Self:
         """Return the rows of a boolean mask (N,) or of indices (M,)."""
-        chosen = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("bands", "published")}
-        return replace(self, **chosen, published={key: value[rows] for key, value in self.published.items()})
+        chosen: dict[str, Any] = {name: getattr(self, name)[rows] for name in _BY_ROW}
+        for name in _TABLES:
+            chosen[name] = {key: value[rows] for key, value in getattr(self, name).items()}
+        return replace(self, **chosen)
+
+    def by_galaxy(self) -> Self:
+        """Return the rows of each galaxy together, galaxies in the order in which they come first."""
+        names, first, inverse = np.unique(self.galaxy, return_index=True, return_inverse=True)
+        place = np.empty(len(names), dtype=np.intp)
+        place[np.argsort(first)] = np.arange(len(names))
+        order = np.argsort(place[inverse], kind="stable")
+        return self if (np.diff(order) == 1).all() else self.select(order)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return for each band how many clusters have each reason, those with none left out."""
@@ -114,8 +145,11 @@ class Catalogue:
     def concatenate(catalogues: Sequence["Catalogue"]) -> "Catalogue":
         """Return the rows of several catalogues as one.
 
+        A cluster that a human's and a machine's catalogue have with the same photometry is kept once, as the first has
+        it; a note says how many were.
+
         Raises:
-            InputError: if there are none, their bands differ, or a cluster comes more than once.
+            InputError: if there are none, their bands differ, or a cluster comes more than once with other photometry.
         """
         if not catalogues:
             raise InputError("there is no catalogue to read; name at least one in infer.catalogues")
@@ -123,15 +157,36 @@ class Catalogue:
             raise InputError("catalogues to be joined have different bands; read them all with the bands of one config")
         if len(catalogues) == 1:
             return catalogues[0]
-        joined = {
-            f.name: np.concatenate([getattr(c, f.name) for c in catalogues])
-            for f in fields(Catalogue)
-            if f.name not in ("bands", "published")
-        }
-        keys = [key for key in PUBLISHED if any(key in c.published for c in catalogues)]
-        published = {
-            key: np.concatenate([c.published.get(key, np.full(len(c), np.nan)) for c in catalogues]) for key in keys
-        }
-        whole = Catalogue(**joined, bands=catalogues[0].bands, published=published)
+        joined: dict[str, Any] = {name: np.concatenate([getattr(c, name) for c in catalogues]) for name in _BY_ROW}
+        for name in _TABLES:
+            joined[name] = {
+                key: np.concatenate([getattr(c, name).get(key, np.full(len(c), np.nan)) for c in catalogues])
+                for key in PUBLISHED
+                if any(key in getattr(c, name) for c in catalogues)
+            }
+        notes = tuple(note for c in catalogues for note in c.notes)
+        whole = Catalogue(**joined, bands=catalogues[0].bands, notes=notes)._once()
         whole.refuse_duplicates("the catalogues together")
         return whole
+
+    def _once(self) -> "Catalogue":
+        """Return the catalogue without rows that repeat an earlier one's cluster for another classifier."""
+        first: dict[tuple[str, str], int] = {}
+        keep = np.ones(len(self), dtype=bool)
+        for row, key in enumerate(zip(self.galaxy.tolist(), self.cluster_id.tolist(), strict=True)):
+            before = first.setdefault(key, row)
+            keep[row] = before == row or not self._same(before, row)
+        if keep.all():
+            return self
+        note = f"{np.count_nonzero(~keep)} clusters were classified by humans and by machines: each is kept once"
+        return replace(self.select(keep), notes=(*self.notes, note))
+
+    def _same(self, one: int, other: int) -> bool:
+        """Whether two rows are one cluster's, with the same photometry, which two classified."""
+        return bool(self.classifier[one] != self.classifier[other]) and all(
+            np.array_equal(a[one], a[other], equal_nan=True) for a in (self.flux, self.sigma)
+        )
+
+
+_TABLES = ("published", "published_error")
+_BY_ROW = tuple(f.name for f in fields(Catalogue) if f.name not in ("bands", "notes", *_TABLES))

@@ -3,11 +3,12 @@
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from astropy.table import Table
 
-__all__ = ["bands_of", "distance_of", "galaxies", "instrument_of", "normalise_galaxy"]
+__all__ = ["bands_of", "distance_error_of", "distance_of", "galaxies", "instrument_of", "normalise_galaxy"]
 
 FILE = Path(__file__).parent.parent / "data" / "galaxies.ecsv"
 
@@ -36,12 +37,29 @@ def galaxies() -> Table:
     return _read(FILE).copy()
 
 
-def distance_of(galaxy: str) -> float | None:
+def distance_of(galaxy: str, source: str = "phangs") -> float | None:
     """Return a galaxy's distance in Mpc, None where the table lacks it.
 
     A galaxy observed in several pointings is known by its own name too: NGC0628 is NGC0628C and NGC0628E.
+
+    Args:
+        galaxy: its name.
+        source: "phangs" (Anand et al. 2021), or "legus" for the distance that LEGUS took, where it took one.
+
+    >>> distance_of("NGC1566"), distance_of("NGC1566", "legus"), distance_of("NGC1365", "legus")
+    (17.69, 18.0, 19.57)
     """
-    found = {distance for distance, _ in _entries(galaxy)}
+    found = {e.legus if source == "legus" and np.isfinite(e.legus) else e.distance for e in _entries(galaxy)}
+    return found.pop() if len(found) == 1 else None
+
+
+def distance_error_of(galaxy: str) -> float | None:
+    """Return the standard deviation of log10 of a galaxy's distance in dex, None where the table lacks it.
+
+    >>> distance_error_of("NGC 1566"), distance_error_of("M31")
+    (0.047, None)
+    """
+    found = {e.error for e in _entries(galaxy)}
     return found.pop() if len(found) == 1 else None
 
 
@@ -50,7 +68,7 @@ def bands_of(galaxy: str) -> tuple[str, ...] | None:
     entries = _entries(galaxy)
     if not entries:
         return None
-    return tuple(band for band in entries[0][1] if all(band in bands for _, bands in entries))
+    return tuple(band for band in entries[0].bands if all(band in e.bands for e in entries))
 
 
 def instrument_of(galaxy: str, filter_name: str) -> str | None:
@@ -65,22 +83,34 @@ def instrument_of(galaxy: str, filter_name: str) -> str | None:
     return None
 
 
+class _Entry(NamedTuple):
+    """One galaxy: distances in Mpc, error in dex, names of its curves."""
+
+    distance: float
+    error: float
+    legus: float
+    bands: tuple[str, ...]
+
+
 @cache
 def _read(path: Path) -> Table:
     return Table.read(path, format="ascii.ecsv")
 
 
 @cache
-def _index(path: Path) -> dict[str, tuple[float, tuple[str, ...]]]:
-    table = _read(path)
-    distances = np.asarray(table["distance"], dtype=np.float64)
+def _index(path: Path) -> dict[str, _Entry]:
     return {
-        normalise_galaxy(str(name)): (float(distance), tuple(str(bands).split()))
-        for name, distance, bands in zip(table["galaxy"], distances, table["bands"], strict=True)
+        normalise_galaxy(str(row["galaxy"])): _Entry(
+            float(row["distance"]),
+            float(row["distance_error_dex"]),
+            float(row["legus_distance"]),
+            tuple(str(row["bands"]).split()),
+        )
+        for row in _read(path)
     }
 
 
-def _entries(galaxy: str) -> list[tuple[float, tuple[str, ...]]]:
+def _entries(galaxy: str) -> list[_Entry]:
     index, name = _index(FILE), normalise_galaxy(galaxy)
     if name in index:
         return [index[name]]

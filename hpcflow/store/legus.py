@@ -22,7 +22,7 @@ UVIS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 ACS = ("F435W", "F555W", "F814W")
 
 # Columns from zero: 0 id, 3-4 RA and Dec, 5-14 magnitude and error in five bands, 16, 19 and 22 best age
-# [yr], mass [M_sun] and E(B-V), 30 reduced chi^2, 33 class (0: not inspected).
+# [yr], mass [M_sun] and E(B-V), each before its highest and lowest, 30 reduced chi^2, 33 class (0: not inspected).
 FIRST_BAND, CLASS = 5, 33
 AGE, MASS, EBV, CHI2 = 16, 19, 22, 30
 
@@ -73,6 +73,7 @@ def read_legus(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
         sigma=sigma,
         reason=reason,
         published=_published(rows),
+        published_error=_published_error(rows),
     )
 
 
@@ -92,7 +93,9 @@ def _load(path: Path) -> NDArray[np.float64]:
             raise InputError(f"{path} has no rows; give a catalogue with at least one cluster")
         rows = np.genfromtxt(path, dtype=np.float64)
     except (ValueError, OSError) as e:
-        raise InputError(f"{path} cannot be read as a LEGUS table, it may be truncated: fetch it again ({e})") from e
+        raise InputError(
+            f"{path} cannot be read as a LEGUS table, it may be truncated: fetch it again ({' '.join(str(e).split())})"
+        ) from e
     rows = np.atleast_2d(rows)
     if rows.shape[1] <= CLASS:
         raise InputError(f"{path} has {rows.shape[1]} columns where LEGUS has at least {CLASS + 1}; fetch it again")
@@ -130,3 +133,15 @@ def _published(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         values = {"log_age": np.log10(rows[:, AGE]), "log_mass": np.log10(rows[:, MASS])}
     values |= {"ebv": rows[:, EBV], "chi2": rows[:, CHI2]}
     return {key: np.where(fitted, value, np.nan) for key, value in values.items()}
+
+
+def _published_error(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return half the range from the lowest to the highest of the published fits."""
+    fitted = (rows[:, AGE] > 0) & (rows[:, MASS] > 0)
+    found = {}
+    for name, column in (("log_age", AGE), ("log_mass", MASS), ("ebv", EBV)):
+        high, low = rows[:, column + 1], rows[:, column + 2]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            half = (high - low) / 2 if name == "ebv" else np.log10(high / low) / 2
+        found[name] = np.where(fitted & np.isfinite(half) & (half >= 0), half, np.nan)
+    return found

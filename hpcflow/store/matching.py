@@ -29,11 +29,16 @@ class Band:
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What a reader may be told: galaxy of all rows, map of columns, unit of fluxes without one."""
+    """What a reader may be told.
+
+    Galaxy of all rows, map of columns, unit of fluxes without one, and whose classes are wanted where humans and
+    machines classified: auto is what the file is of, a human's first.
+    """
 
     galaxy: str | None = None
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     unit: str = "mJy"
+    classification: str = "auto"
 
 
 def parse_bands(bands: Mapping[str, str]) -> tuple[Band, ...]:

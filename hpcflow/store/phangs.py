@@ -10,9 +10,10 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.errors import InputError
-from hpcflow.store.clusters import Catalogue, Reason
+from hpcflow.store.clusters import Catalogue, Classifier, Reason
 from hpcflow.store.galaxies import bands_of, instrument_of, normalise_galaxy
 from hpcflow.store.matching import Band, ReadOptions, refuse_missing, rows_of
+from hpcflow.store.phangs_sed import IDENTIFIERS, PUBLISHED, is_sed, obs_of, published_fits
 from hpcflow.store.rows import write_rows
 from hpcflow.store.table import find_column, load_table, numbers, strings
 from hpcflow.store.units import to_mjy, unit_of
@@ -22,20 +23,10 @@ __all__ = ["NO_COVERAGE", "read_phangs", "write_phangs"]
 Floats = NDArray[np.float64]
 
 NO_COVERAGE = -9999.0
-IDENTIFIERS = ("ID_PHANGS_CLUSTER", "ID_PHANGS_CLUSTERS", "ID_PHANGS_CLUSTERS_v1p2", "ID_PHANGS_CANDIDATE")
 MACHINE = ("PHANGS_CLUSTER_CLASS_ML_VGG", "PHANGS_CLUSTER_CLASS_ML_VGG_CORR")
 HUMAN = ("PHANGS_CLUSTER_CLASS_HUMAN",)
 NON_DETECTION = ("PHANGS_NON_DETECTION_FLAG",)
-PUBLISHED = {  # DR5 names its minimum chi^2 fits anew
-    "log_age": ("PHANGS_AGE_MINCHISQ", "PHANGS_DR5_THILKER25_AGE"),
-    "log_mass": ("PHANGS_MASS_MINCHISQ", "PHANGS_DR5_THILKER25_MASS"),
-    "ebv": ("PHANGS_EBV_MINCHISQ", "PHANGS_DR5_THILKER25_EBV"),
-    "chi2": (
-        "PHANGS_REDUCEDCHISQ_MINCHISQ",
-        "PHANGS_REDUCED_MINCHISQ",
-        "PHANGS_DR5_THILKER25_REDUCED_MINCHISQ",
-    ),
-}
+MAGNITUDE = ("_VEGA", "_VEGA_TOT")
 
 _GALAXY = re.compile(r"(?:^|_)((?:ngc|ic)\d+[a-z]?)(?:_|\.)", re.IGNORECASE)
 
@@ -43,10 +34,11 @@ _GALAXY = re.compile(r"(?:^|_)((?:ngc|ic)\d+[a-z]?)(?:_|\.)", re.IGNORECASE)
 def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
     """Read a PHANGS-HST catalogue; distances are NaN.
 
-    Fluxes are `PHANGS_{FILTER}_mJy` with `_ERR`, or `_mJy_TOT` with `_mJy_TOT_ERR` in older files; -9999 is
-    no coverage. In a row with `PHANGS_NON_DETECTION_FLAG` set a flux without an error is an upper limit and
-    counts as not detected. The class is the human one where there is one, else the machine's; a file with
-    `machine` in its name has the machine's.
+    Fluxes are `PHANGS_{FILTER}_mJy` with `_ERR`, or `_mJy_TOT` with `_mJy_TOT_ERR` in older files, or else the
+    magnitudes `PHANGS_{FILTER}_VEGA`; -9999 is no coverage. In a row with `PHANGS_NON_DETECTION_FLAG` set a flux
+    without an error is an upper limit and counts as not detected. The class is the human one where there is one, else
+    the machine's; a file with `machine` in its name has the machine's; `options.classification` asks for one of them.
+    Published fits are the table's own or those of the `sed` table beside it.
 
     Args:
         path: the FITS file; its name tells the galaxy where there is no column PHANGS_GALAXY.
@@ -56,24 +48,33 @@ def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Cata
     Raises:
         InputError: if the file or its galaxy cannot be read, or a band is missing.
     """
+    if is_sed(path):
+        raise InputError(
+            f"{path} holds fits and no photometry; give {obs_of(path).name} instead, and leave this one beside it"
+        )
     table = load_table(path)
     galaxy = _galaxies(path, table, options.galaxy)
     flux, sigma, reason = _photometry(path, table, bands, galaxy, options)
     identifiers = find_column(table, IDENTIFIERS)
     if identifiers is None:
         raise InputError(f"{path} has no column {IDENTIFIERS[0]}; name it so, or set infer.format to table")
+    cluster_class, classifier = _classes(path, table, options.classification)
+    (published, published_error), notes = published_fits(path, table)
     return Catalogue(
         galaxy=galaxy,
         cluster_id=strings(identifiers),
         ra=_column(table, ("PHANGS_RA",)),
         dec=_column(table, ("PHANGS_DEC",)),
         distance=np.full(len(table), np.nan),
-        cluster_class=_classes(path, table),
+        cluster_class=cluster_class,
         bands=tuple(band.label for band in bands),
         flux=flux,
         sigma=sigma,
         reason=reason,
-        published=_published(table),
+        published=published,
+        published_error=published_error,
+        classifier=classifier,
+        notes=notes,
     )
 
 
@@ -164,17 +165,21 @@ def _photometry(
         found.add(band.label)
         rows = rows_of(band, bands, galaxy)
         raw, raw_error = numbers(value), numbers(error)
-        unit = unit_of(value, options.unit)
-        flux[:, i], sigma[:, i] = to_mjy(raw, raw_error, unit, error_unit=unit_of(error, unit), curve=band.curve)
+        if value.name.upper().endswith(MAGNITUDE):
+            unit = error_unit = "Vega"
+        else:
+            unit = unit_of(value, options.unit)
+            error_unit = unit_of(error, unit)
+        flux[:, i], sigma[:, i] = to_mjy(raw, raw_error, unit, error_unit=error_unit, curve=band.curve)
         limit = (flagged > 0) & (raw > 0) & ~(raw_error > 0)
         known = np.select([raw == NO_COVERAGE, limit], [Reason.NO_COVERAGE, Reason.NOT_DETECTED], Reason.OK)
         reason[rows, i] = known[rows]
-    refuse_missing(path, bands, found, galaxy, [name for name in table.colnames if "mJy" in name])
+    refuse_missing(path, bands, found, galaxy, [name for name in table.colnames if name.startswith("PHANGS_F")])
     return flux, sigma, reason
 
 
 def _pair(table: Table, filter_name: str) -> tuple[Column | None, Column | None]:
-    for form in ("PHANGS_{}_mJy", "PHANGS_{}_mJy_TOT"):
+    for form in ("PHANGS_{}_mJy", "PHANGS_{}_mJy_TOT", "PHANGS_{}_VEGA", "PHANGS_{}_VEGA_TOT"):
         name = form.format(filter_name)
         if (value := find_column(table, [name])) is not None:
             return value, find_column(table, [f"{name}_ERR"])
@@ -186,18 +191,21 @@ def _column(table: Table, names: Sequence[str]) -> Floats:
     return np.full(len(table), np.nan) if column is None else numbers(column)
 
 
-def _classes(path: Path, table: Table) -> NDArray[np.int64]:
+def _classes(path: Path, table: Table, wanted: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Return the class of each row, -1 without one, and who says so.
+
+    Raises:
+        InputError: if the classes of one are asked for and the table has none.
+    """
     human, machine = _column(table, HUMAN), _column(table, MACHINE)
-    first, second = (machine, human) if "machine" in path.name.lower() else (human, machine)
-    chosen = np.where(first > 0, first, second)
-    return np.where(chosen > 0, chosen, -1).astype(np.int64)
-
-
-def _published(table: Table) -> dict[str, Floats]:
-    raw = {key: _column(table, names) for key, names in PUBLISHED.items()}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        fitted = (raw["log_age"] > 0) & (raw["log_mass"] > 0)
-        values = {"log_age": np.log10(raw["log_age"]) + 6, "log_mass": np.log10(raw["log_mass"])}
-        values |= {key: np.where(raw[key] >= 0, raw[key], np.nan) for key in ("ebv", "chi2")}
-    there = [key for key, names in PUBLISHED.items() if find_column(table, names) is not None]
-    return {key: np.where(fitted, values[key], np.nan) for key in there}
+    first, second = Classifier.HUMAN, Classifier.MACHINE
+    said = {first: human, second: machine}
+    if wanted != "auto":
+        first = second = Classifier[wanted.upper()]
+        if not (said[first] > 0).any():
+            raise InputError(f"{path} has no class that a {wanted} gave; set infer.classification to auto")
+    elif "machine" in path.name.lower():
+        first, second = second, first
+    classifier = np.select([said[first] > 0, said[second] > 0], [first, second], Classifier.UNKNOWN)
+    chosen = np.select([classifier == first, classifier == second], [said[first], said[second]], -1)
+    return np.where(classifier == Classifier.UNKNOWN, -1, chosen).astype(np.int64), classifier.astype(np.uint8)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from hpcflow.model.prior import Parameter
+from hpcflow.store.clusters import Classifier
 from hpcflow.store.flags import flag_attributes, reason_attributes
 from hpcflow.store.packing import LogPacking, SamplePacking
 
 __all__ = ["KNOWN", "QUANTILES", "REFINED", "SCHEMA", "schema"]
 
-SCHEMA = "hpcflow-posteriors/2"
+SCHEMA = "hpcflow-posteriors/3"
 QUANTILES = (0.16, 0.5, 0.84)
 REFINED = ("none", "more_samples", "exact_grid")  # what weighted numbers come from, by value of `refined`
 KNOWN = (  # before any posterior is
@@ -18,12 +19,17 @@ KNOWN = (  # before any posterior is
     "ra",
     "dec",
     "distance",
+    "distance_error",
     "cluster_class",
+    "classifier",
+    "band_set",
     "flux",
     "sigma",
     "observed",
     "reason",
     "published",
+    "published_error",
+    "published_chi2",
 )
 
 Description = tuple[tuple[str, ...], str, dict[str, Any]]
@@ -57,7 +63,22 @@ def _posterior(parameters: Sequence[Parameter], packing: SamplePacking) -> dict[
         "ra": (row, "float64", _says("right ascension, J2000", "degree")),
         "dec": (row, "float64", _says("declination, J2000", "degree")),
         "distance": (row, "float64", _says("distance assumed", "Mpc")),
+        "distance_error": (
+            row,
+            "float64",
+            _says("standard deviation of log10 of the distance that samples are drawn for; 0 where neglected", "dex"),
+        ),
         "cluster_class": (row, "int32", _says("class in the catalogue; -1 where it has none")),
+        "classifier": (
+            row,
+            "uint8",
+            {
+                "long_name": "who gave that class",
+                "flag_values": [int(c) for c in Classifier],
+                "flag_meanings": " ".join(c.name.lower() for c in Classifier),
+            },
+        ),
+        "band_set": (row, "int8", {"long_name": "set of bands that the cluster was observed in; -1 for none of them"}),
         "flux": (by_band, "float64", _says("flux density as catalogued", "mJy")),
         "sigma": (by_band, "float64", _says("its error, the systematic included", "mJy")),
         "observed": (by_band, "bool", {"long_name": "whether the band was used"}),
@@ -116,6 +137,8 @@ def _posterior(parameters: Sequence[Parameter], packing: SamplePacking) -> dict[
         "map_flux": (by_band, "float32", _says("noiseless flux density of the re-simulated MAP", "mJy")),
         "chi2_map": (row, "float32", _says("reduced chi^2 of the re-simulated MAP, over max(bands - parameters, 1)")),
         "published": (by_parameter, "float32", _says("the catalogue's own estimate, where it has one", units)),
+        "published_error": (by_parameter, "float32", _says("standard deviation of that estimate", units)),
+        "published_chi2": (row, "float32", _says("reduced chi^2 of that estimate, as published")),
         "flag": (row, "int32", {"long_name": "what can be said against this posterior", **flag_attributes()}),
     }
 

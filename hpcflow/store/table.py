@@ -98,7 +98,8 @@ def load_table(path: Path) -> Table:
             table = Table.read(path, format=kind, **({"memmap": False} if kind == "fits" else {}))
     except Exception as e:  # whatever a broken file does to a parser, its user has to mend the file
         raise InputError(
-            f"{path} cannot be read as a {kind} table, it may be truncated: fetch or write it again ({e})"
+            f"{path} cannot be read as a {kind} table, it may be truncated: fetch or write it again "
+            f"({' '.join(str(e).split())})"
         ) from e
     if len(table) == 0:
         raise InputError(f"{path} has no rows; give a catalogue with at least one cluster")

@@ -1,5 +1,7 @@
 """Fluxes of catalogues in mJy, whatever they were written in, and a check that they can be."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from astropy import units as u
 from astropy.table import Column
@@ -7,12 +9,14 @@ from numpy.typing import NDArray
 
 from hpcflow.errors import InputError
 
-__all__ = ["ABSOLUTE_MAG", "AB_ZERO_MJY", "VEGA_TO_AB", "check_units", "to_mjy", "unit_of"]
+__all__ = ["ABSOLUTE_MAG", "AB_ZERO_MJY", "VEGA_TO_AB", "check_colours", "check_units", "to_mjy", "unit_of"]
 
 Floats = NDArray[np.float64]
 
 AB_ZERO_MJY = 3631e3  # Oke & Gunn 1983, ApJ 266, 713
 ABSOLUTE_MAG = (-13.5, -2.5)  # where the median of a catalogue of star clusters can lie, AB
+COLOUR_MAG = 0.2  # by which median colours may be off every model's: LEGUS is by 0.05, or 0.25 with Vega for AB
+LEAST_ROWS = 50  # whose medians say something
 
 # m_AB = m_Vega + offset: differences of the Vega and AB zero points that STScI publishes for each instrument,
 # for the detectors and epochs of LEGUS (Calzetti et al. 2015, AJ 149, 51; Adamo et al. 2017, ApJ 841, 131).
@@ -107,6 +111,48 @@ def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -
         f"star clusters lies from {low} to {high}; fluxes must be in mJy, or set infer.unit to theirs, or "
         "infer.check_units: false to go on regardless"
     )
+
+
+def check_colours(flux: Floats, model: NDArray[np.floating], bands: Sequence[str], where: str, unit: str) -> None:
+    """Refuse fluxes whose median colours no model has: Vega for AB, or one band in another unit than the next.
+
+    Clusters that have all bands of an instrument are looked at together; those that lack some are left out, as which
+    they lack depends on their colours.
+
+    Args:
+        flux: (N, B) mJy, NaN where unusable.
+        model: (M, B) fluxes of models that cover the prior.
+        bands: their labels.
+        where: what is being read, for the message.
+        unit: the unit they were taken to be in.
+
+    Raises:
+        InputError: if the nearest model is off by more than `COLOUR_MAG` in some band.
+    """
+    patterns, which = np.unique(np.nan_to_num(flux) > 0, axis=0, return_inverse=True)
+    for number, have in enumerate(patterns):
+        rows, contained = which.ravel() == number, (patterns | ~have).all(axis=1)
+        # Two bands have one colour, which dust alone makes nearly any.
+        if contained.sum() > 1 or rows.sum() < LEAST_ROWS or have.sum() < 3:
+            continue
+        median, models = np.median(_colours(flux[rows][:, have]), axis=0), _colours(model[:, have])
+        away = np.abs(models - median)
+        nearest = away[np.argmin(away.max(axis=1))]
+        if nearest.max() <= COLOUR_MAG:
+            continue
+        names = np.array(bands)[have].tolist()
+        raise InputError(
+            f"{where}: no model has the median colours of its {rows.sum()} clusters with {', '.join(names)}: the "
+            f"nearest is off by {nearest.max():.1f} mag in {names[int(nearest.argmax())]}; check infer.unit ({unit}; "
+            "Vega for AB, or the other way round?) and infer.columns, or set infer.check_units: false to go on "
+            "regardless"
+        )
+
+
+def _colours(flux: NDArray[np.floating]) -> Floats:
+    """Return magnitudes (N, B) less their mean over the bands."""
+    magnitude = -2.5 * np.log10(flux)
+    return np.asarray(magnitude - magnitude.mean(axis=1, keepdims=True))
 
 
 def _factor(unit: str) -> float:

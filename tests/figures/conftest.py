@@ -96,7 +96,8 @@ def _posteriors(path: Path, truth: np.ndarray, rng: np.random.Generator, partiti
     catalogue = Catalogue(
         galaxy=_galaxies(), cluster_id=_identifiers(), ra=nowhere, dec=nowhere, distance=nowhere + 10,
         cluster_class=np.ones(n, dtype=np.int64), bands=tuple(BANDS), flux=flux, sigma=0.1 * flux, reason=reason,
-        published={"log_age": truth[:, 0] + 0.1, "log_mass": truth[:, 1], "ebv": truth[:, 2]},
+        published={"log_age": truth[:, 0] + 0.1, "log_mass": truth[:, 1], "ebv": truth[:, 2], "chi2": np.full(n, 1.5)},
+        published_error={"log_age": np.full(n, 0.2), "log_mass": np.full(n, 0.1)},
     ).masked()  # fmt: skip
     archive = PosteriorArchive.create(
         path / "posteriors.zarr", catalogue=catalogue, systematic=0.05, partition=16, samples=SAMPLES, modes=MODES,

@@ -1,6 +1,13 @@
 import numpy as np
 
-from hpcflow.figures.comparison import against_published, against_truth, inliers
+from hpcflow.figures.comparison import (
+    against_published,
+    against_truth,
+    chi2_of_both,
+    deviation_and_width,
+    inliers,
+    inliers_by_galaxy,
+)
 
 
 def test_two_rows_of_labelled_panels(archive, truth, labels):
@@ -25,3 +32,25 @@ def test_inliers_rise_with_the_level(archive):
     middle = archive.assign(published_rank=archive["published_rank"] * 0 + 0.5)
     assert inliers(middle)["ebv"] == (1.0, 1.0, 1.0)
     assert np.isnan(archive["published_rank"].values[7]).all()
+
+
+def test_inliers_of_every_galaxy(archive):
+    figure = inliers_by_galaxy(archive)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["NGC0628C", "NGC1566"]
+    assert len(figure.axes) == 3
+    ours = figure.axes[0].lines[2].get_xdata()
+    np.testing.assert_allclose(ours, 100)  # the MAP is 0.1 dex away from the published age, whose error is 0.2
+    assert np.isnan(figure.axes[2].lines[2].get_xdata()).all()  # the reddening has no error
+
+
+def test_uncertain_ultraviolet_is_marked(archive):
+    assert len(deviation_and_width(archive).axes[0].lines) == 2
+    worse = archive.copy()
+    worse["sigma"] = archive["sigma"] * 5
+    assert "UV error above 40 %" in [line.get_label() for line in deviation_and_width(worse).axes[0].lines]
+
+
+def test_both_chi2_are_drawn(archive):
+    figure = chi2_of_both(archive)
+    x, _ = figure.axes[0].lines[1].get_data()
+    assert len(x) == 39 and (x == 1.5).all()

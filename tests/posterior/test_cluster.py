@@ -23,6 +23,7 @@ from hpcflow.posterior.target import Target
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
 from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.flags import Flag
+from hpcflow.store.schema import KNOWN
 
 torch.set_num_threads(1)
 
@@ -188,7 +189,7 @@ def test_names_and_shapes_are_those_of_the_archive(kind: tuple[str, str], tmp_pa
     (partition,) = archive.partitions
     names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "reason")
     found = engine(*kind).infer({name: archive.read(name, partition) for name in names})
-    known = {*names, "ra", "dec", "cluster_class", "published"}
+    known = set(KNOWN)
     dataset = archive.dataset()
     assert set(found) == {str(v) for v in dataset.variables if "cluster" in dataset[v].dims} - known
     for name, value in found.items():
@@ -278,3 +279,33 @@ def test_a_flow_that_knows_nothing_is_refined_to_the_exact_posterior() -> None:
         assert found["log_evidence"][i] == pytest.approx(posterior.log_evidence)
         np.testing.assert_allclose(found["weighted_mean"][i], samples.mean(axis=0), atol=0.15)
         assert (np.abs(found["mean"][i] - samples.mean(axis=0)) > 0.15).any()  # the flow's own are far off
+
+
+@pytest.mark.parametrize("kind", [("autoregressive", "none"), ("autoregressive", "exact")])
+def test_a_cluster_with_an_error_of_its_distance_is_seen_at_others_and_its_neighbours_stay_what_they_are(
+    kind: tuple[str, str],
+) -> None:
+    given, of = rows(), engine(*kind)
+    neglected = of.infer(given)
+    error = np.zeros(6)
+    assert_same(of.infer({**given, "distance_error": error}), neglected)
+    error[2] = 0.3
+    found = of.infer({**given, "distance_error": error})
+    others = [0, 1, 3, 4, 5]
+    assert_same({k: v[others] for k, v in found.items()}, {k: v[others] for k, v in neglected.items()})
+    assert np.isfinite(found["theta"][2]).all()
+    assert (found["predictive_mean"][2] != neglected["predictive_mean"][2]).all()
+    if "log_weight" in found:
+        assert (found["log_weight"][2] != neglected["log_weight"][2]).any()
+
+
+def test_refined_clusters_have_the_error_of_their_distance_too() -> None:
+    given = rows(2)
+    narrow = engine("autoregressive", "exact", refine=True).infer(given)
+    wide = engine("autoregressive", "exact", refine=True).infer({**given, "distance_error": np.full(2, 0.1)})
+    both = (narrow["refined"] == 2) & (wide["refined"] == 2)
+    assert both.any()  # an untrained flow needs the grid
+    expected = np.hypot(narrow["weighted_std"][both, 1], 0.2)
+    inside = (narrow["weighted_mean"][both, 1] > 3) & (narrow["weighted_mean"][both, 1] < 7)
+    np.testing.assert_allclose(wide["weighted_std"][both, 1][inside], expected[inside], rtol=0.35)
+    np.testing.assert_allclose(wide["mode"][both, 0], narrow["mode"][both, 0], atol=0.3)

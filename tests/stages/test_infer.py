@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.table import Table
 
 from hpcflow.compute.where import Here
-from hpcflow.config import load_config
+from hpcflow.config import Config, load_config
 from hpcflow.errors import InputError
 from hpcflow.stages import infer, simulate
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.run import Run
 from hpcflow.stages.train import train_flow
+from hpcflow.store.galaxies import normalise_galaxy
+from hpcflow.store.partitions import Partition
+from hpcflow.store.table import strings
 
 WEIGHTED = ("log_weight", "log_evidence", "efficiency", "weighted_quantile", "weighted_mean", "mode_log_p", "refined")
 
@@ -58,3 +63,148 @@ def test_errors_without_a_range_have_no_density_so_no_weights_are_invented(
 def test_what_needs_the_exact_density_is_refused_without_weights(tiny: Callable[..., Path], key: str) -> None:
     with pytest.raises(InputError, match="needs weights: true"):
         load_config(tiny(), [f"infer.{key}", "infer.weights=false"])
+
+
+class Shared:
+    """A trained run's flow and a mock of which two catalogues are made: some galaxies in each."""
+
+    def __init__(self, inferred: Run, folder: Path) -> None:
+        self.folder, self.flow = folder, inferred.path
+        self.config = inferred.path.parent / "tiny.yaml"
+        table = Table.read(inferred.path.parent / "mock.fits")
+        names = np.unique(table["PHANGS_GALAXY"])
+        first = np.isin(table["PHANGS_GALAXY"], names[::2])
+        self.paths = [folder / "a.fits", folder / "b.fits"]
+        for path, rows in zip(self.paths, (first, ~first), strict=True):
+            table[rows].write(path)
+
+    def load(self, *paths: Path) -> Config:
+        named = ", ".join(map(str, paths))
+        return load_config(self.config, [f"infer.catalogues=[{named}]", f"infer.flow={self.flow}"])
+
+    def infer(self, name: str, *paths: Path, **options: Any) -> Run:
+        for cached in (infer._archive, infer._reuse, infer._engine):
+            cached.cache_clear()
+        run = Run(self.folder / name)
+        infer.infer(self.load(*paths), run, Here(1), **options)
+        return run
+
+
+@pytest.fixture
+def shared(inferred: Run, tmp_path: Path, here: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Shared:
+    monkeypatch.setattr(infer, "run_missing", here)
+    return Shared(inferred, tmp_path)
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Give the clusters that were computed, as they are."""
+    seen: list[tuple[str, str]] = []
+    once = infer.Engine.infer
+
+    def counted(self: Any, rows: Any) -> Any:
+        seen.extend(zip(rows["galaxy"].tolist(), rows["cluster_id"].tolist(), strict=True))
+        return once(self, rows)
+
+    monkeypatch.setattr(infer.Engine, "infer", counted)
+    return seen
+
+
+def assert_same_archive(one: Run, two: Run) -> None:
+    a, b = (xr.open_zarr(run.posteriors, chunks=None, decode_cf=False).load() for run in (one, two))
+    assert a.sizes == b.sizes
+    for name in a.variables:
+        np.testing.assert_array_equal(a[name].values, b[name].values, err_msg=str(name))
+    assert a.attrs["catalogue_sha256"] == b.attrs["catalogue_sha256"]
+
+
+def test_clusters_that_are_added_make_the_archive_of_all_and_no_other_is_touched(
+    shared: Shared, computed: list[tuple[str, str]]
+) -> None:
+    grown, whole = shared.infer("grown", shared.paths[0]), shared.infer("whole", *shared.paths)
+    computed.clear()
+    shared.infer("grown", shared.paths[1], append=True)
+    assert len(computed) == len(Table.read(shared.paths[1]))
+    assert not {galaxy for galaxy, _ in computed} & set(grown_galaxies(shared.paths[0]))
+    assert_same_archive(grown, whole)
+    assert not grown.before.exists()
+    assert grown.config().infer.catalogues == list(map(str, shared.paths))
+    computed.clear()
+    shared.infer("grown", shared.paths[1], append=True)  # again: there is nothing to do
+    assert not computed
+
+
+def grown_galaxies(path: Path) -> list[str]:
+    return [normalise_galaxy(name) for name in np.unique(strings(Table.read(path)["PHANGS_GALAXY"])).tolist()]
+
+
+def test_an_addition_that_was_interrupted_is_gone_on_with(
+    shared: Shared, computed: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown, whole = shared.infer("grown", shared.paths[0]), shared.infer("whole", *shared.paths)
+    once = infer.infer_partition
+
+    def killed(run: str, partition: Partition) -> None:
+        if partition.index == 1:
+            raise KeyboardInterrupt
+        once(run, partition)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(infer, "infer_partition", killed)
+        with pytest.raises(KeyboardInterrupt):
+            shared.infer("grown", shared.paths[1], append=True)
+    assert grown.before.exists()
+    computed.clear()
+    shared.infer("grown", shared.paths[1], append=True)
+    assert not {galaxy for galaxy, _ in computed} & set(grown_galaxies(shared.paths[0]))
+    assert_same_archive(grown, whole)
+    assert not grown.before.exists()
+
+
+def test_a_cluster_that_has_changed_is_computed_again(shared: Shared, computed: list[tuple[str, str]]) -> None:
+    grown = shared.infer("grown", shared.paths[0])
+    table = Table.read(shared.paths[0])
+    table["PHANGS_F275W_mJy"][3] *= 1.5
+    table.write(shared.paths[0], overwrite=True)
+    computed.clear()
+    shared.infer("grown", shared.paths[1], append=True)
+    assert len(computed) == len(Table.read(shared.paths[1])) + 1
+    assert_same_archive(grown, shared.infer("whole", *shared.paths))
+
+
+def test_another_flow_adds_nothing(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    grown = shared.infer("grown", shared.paths[0])
+    monkeypatch.setattr(infer, "digest_file", lambda path: "another")
+    with pytest.raises(InputError, match="flow_sha256"):
+        shared.infer("grown", shared.paths[1], append=True)
+    assert grown.posteriors.exists()
+    assert not grown.before.exists()
+    assert grown.config().infer.catalogues == [str(shared.paths[0])]
+
+
+def test_one_galaxy_is_done_alone_and_the_rest_afterwards(shared: Shared, computed: list[tuple[str, str]]) -> None:
+    whole = shared.infer("whole", *shared.paths)
+    some = grown_galaxies(shared.paths[1])[0]
+    computed.clear()
+    run = shared.infer("one", *shared.paths, galaxy=some.lower())
+    archive = infer.PosteriorArchive.open(run.posteriors)
+    galaxies = archive.read("galaxy")
+    assert {g for g, _ in computed} >= {some}
+    assert len(computed) < len(galaxies)
+    done = {p.index for p in archive.partitions} - {p.index for p in archive.missing()}
+    assert done == {p.index for p in archive.partitions if (galaxies[p.start : p.stop] == some).any()}
+    shared.infer("one", *shared.paths)
+    assert_same_archive(run, whole)
+    computed.clear()
+    shared.infer("one", *shared.paths, galaxy=some)  # again, and nothing changes
+    assert some in {g for g, _ in computed}
+    assert_same_archive(run, whole)
+    with pytest.raises(InputError, match=r"no cluster of M31; --galaxy is one of IC1954"):
+        shared.infer("one", *shared.paths, galaxy="M31")
+
+
+def test_galaxies_are_together_in_the_order_they_come(shared: Shared) -> None:
+    catalogue = infer.read_catalogues(shared.load(shared.paths[1], shared.paths[0]))
+    _, first = np.unique(catalogue.galaxy, return_index=True)
+    assert np.count_nonzero(catalogue.galaxy[1:] != catalogue.galaxy[:-1]) == len(first) - 1
+    assert catalogue.galaxy[0] in grown_galaxies(shared.paths[1])

@@ -1,5 +1,6 @@
 """The archive: photometry from the start, samples packed inside the prior, everything described."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +191,37 @@ def test_reading_one_cluster_reads_little(archive: PosteriorArchive) -> None:
     """Samples are chunked along clusters: one cluster does not pull in a whole galaxy."""
     assert archive.dataset()["theta"].chunks is not None
     assert max(archive.dataset()["theta"].chunks[0]) <= 64
+
+
+def test_each_cluster_says_its_band_set_and_a_systematic_may_be_of_each_band(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    reason = np.full((7, 3), Reason.OK, dtype=np.uint8)
+    reason[0, 2], reason[1, 1], reason[2, 0], reason[3, 1:] = Reason.NO_BAND, Reason.NO_BAND, Reason.NO_COVERAGE, 6
+    flux = np.full((7, 3), 1e-4)
+    three = replace(catalogue, bands=("U", "V", "I"), flux=flux, sigma=flux / 10, reason=reason)
+    archive = PosteriorArchive.create(
+        tmp_path / "p.zarr",
+        catalogue=three,
+        systematic=[0.1, 0.2, 0.0],
+        samples=40,
+        modes=2,
+        parameters=PARAMETERS,
+        attrs={},
+        band_sets=[["U", "V"], ["U", "I"]],
+    )
+    assert archive.read("band_set").tolist() == [0, 1, -1, 0, -1, -1, -1]
+    np.testing.assert_allclose(archive.read("sigma")[0], 1e-4 * np.hypot(0.1, [0.1, 0.2, 0.0]))
+    attrs = archive.dataset()["band_set"].attrs
+    assert attrs["flag_values"] == [0, 1]
+    assert attrs["flag_meanings"] == "U+V U+I"
+
+
+def test_what_is_published_comes_with_errors_and_chi2(tmp_path: Path, catalogue: Catalogue) -> None:
+    error = {"log_age": np.full(7, 0.1)}
+    published = {"log_age": np.full(7, 8.0), "chi2": np.arange(7.0)}
+    archive = create(tmp_path / "p.zarr", replace(catalogue, published=published, published_error=error))
+    np.testing.assert_allclose(archive.read("published_error")[0], [0.1, np.nan, np.nan], rtol=1e-6)
+    assert archive.read("published_chi2").tolist() == list(range(7))
+    assert archive.read("band_set").tolist() == [0] * 7
+    assert archive.read("distance_error").tolist() == [0.0] * 7

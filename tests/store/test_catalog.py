@@ -5,12 +5,24 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from hpcflow.config import load_config
 from hpcflow.errors import InputError
 from hpcflow.model.filters import shipped_curves
+from hpcflow.stages.build import model_fluxes
+from hpcflow.stages.init import shipped_configs
 from hpcflow.store import galaxies as galaxies_module
 from hpcflow.store.catalog import READERS, Catalogue, Reason, detect_format, read_catalogue
-from hpcflow.store.galaxies import bands_of, distance_of, galaxies, instrument_of, normalise_galaxy
+from hpcflow.store.galaxies import (
+    bands_of,
+    distance_error_of,
+    distance_of,
+    galaxies,
+    instrument_of,
+    normalise_galaxy,
+)
+from hpcflow.store.units import VEGA_TO_AB, check_colours
 
+SHARED = Path(__file__).parents[3] / "shared"
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
 BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}
 FLUX_MJY = 1.5e-3  # M_AB of -7.9 at 17.69 Mpc
@@ -310,3 +322,68 @@ def test_the_callers_copy_of_the_galaxies_table_is_his_own() -> None:
     table["distance"][:] = 0
     assert np.all(galaxies()["distance"] > 0)
     assert galaxies_module.FILE.is_file()
+
+
+def test_distances_of_the_table_have_errors_and_legus_is_an_alternative(tmp_path: Path) -> None:
+    path = written(tmp_path, plain())
+    catalogue = read_catalogue(path, UVIS)
+    assert catalogue.distance_error.tolist() == [0.047] * 4
+    assert read_catalogue(path, UVIS, source="legus").distance.tolist() == [18.0] * 4
+    assert read_catalogue(path, UVIS, errors={"ngc1566": 0.1}).distance_error.tolist() == [0.1] * 4
+    other = written(tmp_path, plain(galaxy=["M 31"] * 4, distance=np.full(4, 15.0)), "other.fits")
+    assert read_catalogue(other, UVIS).distance_error.tolist() == [0.0] * 4
+    assert "infer.distance_error_dex" in message(path, errors={"NGC1566": -0.1})
+
+
+def test_every_galaxy_of_the_survey_has_a_distance_with_an_error() -> None:
+    names = galaxies()["galaxy"].tolist()
+    assert len({name.rstrip("CE") if name.startswith("NGC0628") else name for name in names}) == 38
+    assert all((distance_error_of(name) or 0) > 0 for name in names)
+    assert distance_of("NGC1433", "legus") == 8.3
+
+
+def models() -> np.ndarray:
+    """Fluxes in five bands of ages and reddenings: a strip of colours."""
+    age, ebv = np.meshgrid(np.linspace(0, 1, 40), np.linspace(0, 1, 40), indexing="ij")
+    blue = np.arange(5)[None] * (0.5 * age.ravel()[:, None] + 0.8 * ebv.ravel()[:, None])
+    return np.asarray(10 ** (-0.4 * (20 - blue)))
+
+
+def coloured(n: int, shift: list[float]) -> Table:
+    """Clusters whose magnitudes are those of the model in the middle, moved by so much in each band."""
+    magnitude = -2.5 * np.log10(models()[820]) + shift
+    fluxes = FLUX_MJY * 10 ** (-0.4 * (magnitude - magnitude.mean()))
+    return plain(n, **{f"{name}_flux": np.full(n, value) for name, value in zip(UVIS, fluxes, strict=True)})
+
+
+def test_colours_that_no_model_has_are_refused(tmp_path: Path) -> None:
+    good, wrong = coloured(60, [0.0] * 5), coloured(60, [1.5, 1.2, -0.2, 0.0, 0.4])
+    assert len(read_catalogue(written(tmp_path, good), UVIS, model=models())) == 60
+    path = written(tmp_path, wrong, "vega.fits")
+    assert "no model has the median colours of its 60 clusters" in message(path, model=models())
+    assert len(read_catalogue(path, UVIS, model=models(), check_units=False)) == 60
+    assert len(read_catalogue(path, UVIS)) == 60
+    few = written(tmp_path, wrong[:20], "few.fits")
+    assert len(read_catalogue(few, UVIS, model=models())) == 20
+
+
+def test_colours_of_clusters_that_lack_a_band_are_not_held_against_the_rest(tmp_path: Path) -> None:
+    table = coloured(160, [0.0] * 5)
+    table["F275W_flux"][:60] = -9999
+    table["F336W_flux"][:60] *= 3
+    assert len(read_catalogue(written(tmp_path, table), UVIS, model=models())) == 160
+
+
+@pytest.mark.parametrize("name", ["ngc1566", "ngc628-c"])
+@pytest.mark.parametrize("wrong", [1.0, -1.0])
+def test_real_catalogues_have_colours_of_models_and_with_vega_for_ab_they_have_not(name: str, wrong: float) -> None:
+    found = sorted((SHARED / "data" / "legus").glob(f"*_{name}_*.tab"))
+    if not found:
+        pytest.skip(f"the LEGUS catalogue of {name} is not at {SHARED}")
+    config = load_config(shipped_configs()["phangs"])
+    bands, model = config.model.bands, model_fluxes(config)
+    assert model is not None
+    catalogue = read_catalogue(found[0], bands, classes=[1, 2], model=model)
+    offset = np.array([VEGA_TO_AB[curve] for curve in bands.values()])
+    with pytest.raises(InputError, match="no model has the median colours"):
+        check_colours(catalogue.flux * 10 ** (0.4 * wrong * offset), model, catalogue.bands, "here", "AB")

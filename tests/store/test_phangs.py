@@ -8,6 +8,7 @@ from astropy.table import Table
 
 from hpcflow.errors import InputError
 from hpcflow.store.catalog import Catalogue, Reason, read_catalogue
+from hpcflow.store.clusters import Classifier
 from hpcflow.store.phangs import write_phangs
 
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
@@ -171,3 +172,76 @@ def test_fits_that_failed_publish_nothing(tmp_path: Path) -> None:
     assert published["log_age"][1] == 7
     edited(path, PHANGS_REDUCEDCHISQ_MINCHISQ=None)
     assert set(read(path).published) == {"log_age", "log_mass", "ebv"}
+
+
+def pair(folder: Path, sed: str = "sed-human", **changes: object) -> Path:
+    """Write an obs table without fits and its sed table, in another order; return the former."""
+    name = "hlsp_phangs-cat_hst_uvis_ngc1566_multi_v1_{}-cluster-class12.fits"
+    obs, fits_of = (write(folder / name.format(kind), ["NGC1566"] * 3) for kind in ("obs-human", sed))
+    errors = {"PHANGS_AGE_MINCHISQ_ERR": [1.0, 2.0, 3.0], "PHANGS_EBV_MINCHISQ_ERR": [0.1, 0.2, -999.0]}
+    fit = {"PHANGS_AGE_MINCHISQ": [10.0, 20.0, 30.0], **errors, "ID_PHANGS_CLUSTER": [3, 2, 1], **changes}
+    edited(fits_of, **fit, **{f"PHANGS_{f}_mJy{e}": None for f in FILTERS for e in ("", "_ERR")})
+    published = ("PHANGS_AGE_MINCHISQ", "PHANGS_MASS_MINCHISQ", "PHANGS_EBV_MINCHISQ", "PHANGS_REDUCEDCHISQ_MINCHISQ")
+    return edited(obs, **dict.fromkeys(published))
+
+
+@pytest.mark.parametrize("sed", ["sed-human", "sed-ground-halpha-human"])
+def test_fits_are_those_of_the_sed_table_beside_the_obs_one(tmp_path: Path, sed: str) -> None:
+    catalogue = read(pair(tmp_path, sed), UVIS)
+    np.testing.assert_allclose(10 ** (catalogue.published["log_age"] - 6), [30, 20, 10])
+    np.testing.assert_allclose(catalogue.published_error["log_age"], [0.1 / np.log(10)] * 3)
+    np.testing.assert_allclose(catalogue.published_error["ebv"], [np.nan, 0.2, 0.1])
+    assert sed in catalogue.notes[0]
+
+
+def test_clusters_that_the_sed_table_lacks_publish_nothing_and_are_counted(tmp_path: Path) -> None:
+    catalogue = read(pair(tmp_path, ID_PHANGS_CLUSTER=[3, 2, 9]), UVIS)
+    assert np.isnan(catalogue.published["log_age"]).tolist() == [True, False, False]
+    assert "1 clusters of 3 are not in it" in catalogue.notes[0]
+
+
+def test_a_sed_table_alone_is_refused_with_the_name_of_its_obs_table(tmp_path: Path) -> None:
+    obs = pair(tmp_path)
+    with pytest.raises(InputError, match=f"no photometry; give {obs.name}"):
+        read(obs.with_name(obs.name.replace("obs-", "sed-")), UVIS)
+
+
+def test_a_sed_table_with_a_cluster_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"sed-human.* more than once"):
+        read(pair(tmp_path, ID_PHANGS_CLUSTER=[3, 2, 2]), UVIS)
+
+
+def test_without_fluxes_the_magnitudes_are_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    table = Table.read(path)
+    for name in UVIS:
+        table.remove_columns([f"PHANGS_{name}_mJy", f"PHANGS_{name}_mJy_ERR"])
+        table[f"PHANGS_{name}_VEGA"], table[f"PHANGS_{name}_VEGA_ERR"] = [22.0, -9999.0], [0.1, -9999.0]
+    table.write(path, overwrite=True)
+    catalogue = read(path, UVIS)
+    assert catalogue.flux[0, 0] == pytest.approx(3631e3 * 10 ** (-0.4 * (22.0 + 1.495)))
+    assert catalogue.sigma[0, 0] == pytest.approx(catalogue.flux[0, 0] * 0.1 * np.log(10) / 2.5)
+    assert (catalogue.reason[1] == Reason.NO_COVERAGE).all()
+
+
+def test_one_classification_can_be_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 3)
+    edited(path, PHANGS_CLUSTER_CLASS_HUMAN=[1, -999, 0], PHANGS_CLUSTER_CLASS_ML_VGG=[3, 2, -999])
+    assert read(path).classifier.tolist() == [Classifier.HUMAN, Classifier.MACHINE, Classifier.UNKNOWN]
+    assert read(path, classification="machine").cluster_class.tolist() == [3, 2, -1]
+    assert read(path, classification="human").cluster_class.tolist() == [1, -1, -1]
+    edited(path, PHANGS_CLUSTER_CLASS_HUMAN=None)
+    with pytest.raises(InputError, match=r"no class that a human gave; set infer\.classification"):
+        read(path, classification="human")
+
+
+def test_a_cluster_that_humans_and_machines_classified_is_kept_once(tmp_path: Path) -> None:
+    paths = [write(tmp_path / f"{name}.fits", ["NGC1566"] * 3) for name in ("human", "machine")]
+    edited(paths[1], PHANGS_CLUSTER_CLASS_ML_VGG=[2, 2, 2], ID_PHANGS_CLUSTER=[2, 3, 4])
+    both = Catalogue.concatenate([read(path) for path in paths])
+    assert both.cluster_id.tolist() == ["1", "2", "3", "4"]
+    assert both.classifier.tolist() == [Classifier.HUMAN] * 3 + [Classifier.MACHINE]
+    assert both.notes == ("2 clusters were classified by humans and by machines: each is kept once",)
+    edited(paths[1], PHANGS_F275W_mJy=[1e-3, 2e-3, 1e-3])
+    with pytest.raises(InputError, match="cluster 3 of NGC1566 comes more than once"):
+        Catalogue.concatenate([read(path) for path in paths])

@@ -1,0 +1,56 @@
+"""Where the truth is found and where not: by galaxy, by band set, with and without missing bands."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from hpcflow.figures.agreement import truth_table
+from hpcflow.figures.style import PALETTE, WIDE, styled
+
+__all__ = ["recovery_by_group"]
+
+
+@styled
+def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figure:
+    """Draw for each group of clusters coverage, bias of the age, and catastrophic ages.
+
+    Args:
+        archive: as `summarise` makes it.
+        truth: (N, D) true parameters, NaN where unknown.
+    """
+    table = truth_table(archive, truth)
+    names = [str(name).replace("_", " ") for name in table["group"]]
+    place = np.arange(len(table))
+    weighted = "log_age_weighted_68" in table.colnames
+    kind = "weighted_68" if weighted else "covers_68"
+    panels = (
+        (
+            "truths in the central 68 %",
+            68.0,
+            [(f"log_age_{kind}", "blue", "age"), (f"log_mass_{kind}", "green", "mass")],
+        ),
+        (
+            "ages wrong by ten times",
+            None,
+            [("catastrophic", "vermillion", "MAP"), ("catastrophic_best", "blue", "mode")],
+        ),
+    )
+    figure = Figure(figsize=(WIDE, 1.2 + 0.16 * len(names)), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    for axis, (title, expected, columns) in zip(axes, panels, strict=False):
+        if expected is not None:
+            axis.axvline(expected, color="0.55", lw=0.6)
+        for column, colour, text in columns:
+            axis.plot(100 * np.asarray(table[column]), place, "o", color=PALETTE[colour], ms=3, label=text)
+        axis.set_title(title)
+        axis.set_xlabel("% of clusters")
+        axis.legend()
+    bias, spread = np.asarray(table["log_age_bias"]), np.asarray(table["log_age_spread"])
+    axes[2].axvline(0, color="0.55", lw=0.6)
+    axes[2].errorbar(bias, place, xerr=spread, fmt="o", color=PALETTE["blue"], ms=3, lw=0.8)
+    axes[2].set_title("MAP less true age, 68 %")
+    axes[2].set_xlabel("dex")
+    axes[0].set_yticks(place, [f"{name} ({n})" for name, n in zip(names, table["clusters"], strict=True)])
+    axes[0].set_ylim(len(names) - 0.5, -0.5)
+    return figure

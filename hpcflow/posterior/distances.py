@@ -1,0 +1,106 @@
+"""The error of a cluster's distance: samples are drawn for distances of its own law, and not for the best one alone.
+
+The posterior is then the mean over d of p(theta | photometry, d) with ln d ~ N: what is learned of a distance from one
+cluster's photometry is nothing, as mass makes up for it. Samples are dealt to `GROUPS` distances in turn, one from
+each of as many slices of equal probability. Their weights are each distance's own, likelihood at d times prior over
+q(theta | photometry, d): in the space of theta and d together the law of d is in both, and cancels.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import norm
+from torch import Tensor
+
+from hpcflow.flow.estimator import Estimator
+from hpcflow.model.observe import Photometry
+from hpcflow.posterior.exact import ExactPosterior
+from hpcflow.posterior.sampling import conditions, embedded, padded, sample
+from hpcflow.posterior.target import Target
+from hpcflow.store.partitions import rng_for
+
+__all__ = ["GROUPS", "TargetAtDistances", "at_distances", "sample_at"]
+
+Floats = NDArray[np.floating]
+
+GROUPS = 20  # distances of a cluster; slices of a normal law so narrow have its moments to a thousandth
+
+
+def at_distances(one: Photometry, error_dex: float, seed: int, key: tuple[str, str]) -> list[Photometry]:
+    """Return one cluster's photometry, (1, B) and (1,), at distances drawn from their error; as it is where that is 0.
+
+    Args:
+        one: at its best distance.
+        error_dex: standard deviation of log10 of the distance.
+        seed: of all random numbers.
+        key: galaxy and identifier of the cluster, whose numbers they are.
+    """
+    if not error_dex > 0:
+        return [one]
+    rng = rng_for(seed, "distance", *key)
+    offsets = error_dex * norm.ppf((np.arange(GROUPS) + rng.random(GROUPS)) / GROUPS)
+    return [one._replace(distance=one.distance * 10**offset) for offset in rng.permutation(offsets)]
+
+
+@torch.inference_mode()
+def sample_at(estimator: Estimator, ones: list[Photometry], noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return samples (n, D) and log q (n,), number i of the distance i modulo their number, of noise (n, D)."""
+    photometry = Photometry(*(np.concatenate(part) for part in zip(*ones, strict=True)))
+    context = embedded(estimator.flow, conditions(estimator, photometry))
+    n, filled = len(noise), padded(noise, len(ones))
+    dealt = filled.unflatten(0, (-1, len(ones))).transpose(0, 1).contiguous()
+    theta, log_q = sample(estimator.flow, context, dealt)
+    return theta.transpose(0, 1).flatten(0, 1)[:n], log_q.T.flatten()[:n]
+
+
+class TargetAtDistances(Target):
+    """Likelihood times prior of samples that belong to distances in turn, as `sample_at` deals them.
+
+    Args:
+        target: of the cluster at any distance.
+        ones: its photometry at each.
+        log_mass: column of theta that makes up for the distance.
+    """
+
+    def __init__(self, target: Target, ones: list[Photometry], log_mass: int) -> None:
+        self._target, self._ones, self._log_mass = target, ones, log_mass
+
+    def log_prob(self, theta: Floats, one: Photometry) -> Floats:
+        """Return log p(photometry | theta, d) p(theta) (n,) of points theta (n, D), each at its own distance."""
+        found = np.empty(len(theta))
+        for i, here in enumerate(self._ones):
+            mine = slice(i, None, len(self._ones))
+            found[mine] = self._target.log_prob(theta[mine], here)
+        return found
+
+    def exact(self, one: Photometry) -> ExactPosterior | None:
+        """Return the posterior on the exact grid, its samples at all distances; see `Target.exact`."""
+        exact = self._target.exact(one)
+        if exact is None or len(self._ones) == 1:
+            return exact
+        offsets = 2 * np.log10([float(here.distance[0] / one.distance[0]) for here in self._ones])
+        return _Moved(exact, self._log_mass, offsets)
+
+
+class _Moved(ExactPosterior):
+    """An exact posterior whose samples' masses make up for other distances; its density is that of the best one.
+
+    Only at the edges of the prior's masses is this not the posterior at those distances: there they end.
+    """
+
+    def __init__(self, exact: ExactPosterior, log_mass: int, offsets: Floats) -> None:
+        self.__dict__.update(exact.__dict__)
+        prior = exact._model.likelihood.prior
+        self._best, self._log_mass, self._offsets = exact, log_mass, offsets
+        self._low, self._high = (side[log_mass] for side in (prior.low, prior.high))
+
+    def sample(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return `n` independent samples (n, D)."""
+        theta = super().sample(n, rng)
+        moved = theta[:, self._log_mass] + np.resize(self._offsets, n)
+        theta[:, self._log_mass] = np.clip(moved, self._low, self._high)
+        return theta
+
+    def modes(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return up to `n` modes (m, D) at the best distance: from there density and samples agree."""
+        return self._best.modes(n, rng)

@@ -1,0 +1,112 @@
+"""`hpcflow catalogue check`: what is in a catalogue, before anything is computed of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpcflow.config import Config, with_values
+from hpcflow.figures.colours import colour_colour
+from hpcflow.figures.style import to_png
+from hpcflow.model.observe import add_systematic
+from hpcflow.stages.build import build_observer, simulator_over
+from hpcflow.stages.infer import read_catalogues
+from hpcflow.store.catalog import Catalogue, detect_format
+from hpcflow.store.clusters import Classifier, Reason
+
+__all__ = ["check"]
+
+REDDENINGS = (0.0, 0.5, 1.0)  # mag, of the tracks
+AGES = 200
+
+
+def check(config: Config, path: Path, picture: Path | None) -> Iterator[str]:
+    """Say line by line what was recognised in a catalogue, and draw its colours over the models'.
+
+    Args:
+        config: whose bands, errors and options of `infer` it is read with, whatever the classes.
+        path: the catalogue.
+        picture: PNG to write; none if None.
+
+    Raises:
+        InputError: if inference would refuse the catalogue.
+    """
+    whole = with_values(config, {"infer.catalogues": [str(path)], "infer.classes": None})
+    catalogue = read_catalogues(whole)
+    name = detect_format(path) if config.infer.format == "auto" else config.infer.format
+    yield f"{path.name}: {name}, {len(catalogue):,} rows of {len(np.unique(catalogue.galaxy))} galaxies"
+    yield from catalogue.notes
+    yield from _galaxies(catalogue)
+    yield from _bands(config, catalogue)
+    yield from _sum(config, catalogue)
+    if picture is not None:
+        sets = config.observe.band_sets or [list(catalogue.bands)]
+        figure = colour_colour(catalogue.flux, catalogue.bands, [s for s in sets if len(s) > 2], _tracks(config))
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(to_png(figure))
+        yield f"colours over the models: {picture}"
+
+
+def _galaxies(catalogue: Catalogue) -> Iterator[str]:
+    for galaxy in np.unique(catalogue.galaxy).tolist():
+        of = catalogue.select(catalogue.galaxy == galaxy)
+        classes, counts = np.unique(of.cluster_class, return_counts=True)
+        kinds = ", ".join(
+            f"{n:,} of class {c}" if c >= 0 else f"{n:,} without a class"
+            for c, n in zip(classes.tolist(), counts.tolist(), strict=True)
+        )
+        bands = "+".join(b for b, has in zip(of.bands, (of.reason != Reason.NO_BAND).any(axis=0), strict=True) if has)
+        error = f" +- {of.distance_error[0]:.3f} dex" if of.distance_error[0] else ""
+        yield f"  {galaxy}: {len(of):,} rows ({kinds}) at {np.median(of.distance):.2f} Mpc{error}, in {bands}"
+
+
+def _bands(config: Config, catalogue: Catalogue) -> Iterator[str]:
+    """Say of each band what is missing and why, and where its errors lie against those of training."""
+    law = build_observer(config).errors
+    given = config.observe.systematic
+    systematic = np.array([given[b] if isinstance(given, dict) else given for b in catalogue.bands])
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        error = add_systematic(catalogue.flux, catalogue.sigma, systematic) / np.abs(catalogue.flux)
+    yield f"errors in training: {law.low:g} to {law.high:g} of the flux; here, with the systematic:"
+    for i, (band, counts) in enumerate(catalogue.counts().items()):
+        values = error[np.isfinite(error[:, i]), i]
+        lost = ", ".join(f"{n:,} {reason.lower()}" for reason, n in counts.items() if reason != "OK")
+        text = f"  {band}: {counts.get('OK', 0):,} usable" + (f", {lost}" if lost else "")
+        if len(values):
+            low, middle, high = np.quantile(values, (0.16, 0.5, 0.84))
+            outside = _percent((values < law.low) | (values > law.high))
+            text += f"; errors {low:.3f}, {middle:.3f}, {high:.3f} (16, 50, 84 %), {outside} outside training's"
+        yield text
+
+
+def _sum(config: Config, catalogue: Catalogue) -> Iterator[str]:
+    usable = catalogue.observed.sum(axis=1) >= 2
+    who = {c.name.lower(): int(np.count_nonzero(catalogue.classifier == c)) for c in Classifier}
+    who.pop("unknown")
+    if any(who.values()):
+        yield "classes are given by " + ", ".join(f"{k}s for {n:,}" for k, n in who.items() if n)
+    for name, values in catalogue.published.items():
+        yield f"published {name}: {np.count_nonzero(np.isfinite(values)):,} clusters"
+    near, far = config.observe.distance_mpc
+    if beyond := int(np.count_nonzero((catalogue.distance < near) | (catalogue.distance > far))):
+        yield f"{beyond:,} clusters are at distances outside training's, {near:g} to {far:g} Mpc"
+    yield f"{np.count_nonzero(usable):,} clusters have two usable bands or more, {np.count_nonzero(~usable):,} have not"
+    if config.infer.classes is not None:
+        chosen = np.isin(catalogue.cluster_class, config.infer.classes)
+        classes = ", ".join(map(str, config.infer.classes))
+        yield f"{np.count_nonzero(chosen):,} are of class {classes}, as infer.classes asks"
+
+
+def _tracks(config: Config) -> dict[str, NDArray[np.floating]]:
+    """Return fluxes (M, B) from the youngest to the oldest cluster by how red they are; none of a slow simulator."""
+    if config.model.simulator != "ssp" or set(config.model.parameters) != {"log_age", "log_mass", "ebv"}:
+        return {}
+    bounds = config.model.parameters["log_age"]
+    simulator = simulator_over(config, ("log_age", "ebv"))
+    ages = np.linspace(bounds.low, bounds.high, AGES)
+    return {f"E(B-V) {e:g}": np.asarray(simulator(np.column_stack([ages, np.full(AGES, e)]))) for e in REDDENINGS}
+
+
+def _percent(rows: NDArray[np.bool_]) -> str:
+    return f"{100 * rows.mean():.1f} %"

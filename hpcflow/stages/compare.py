@@ -1,0 +1,62 @@
+"""`hpcflow compare`: tables of how posteriors agree with published fits, and with the truth where it is known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from hpcflow.errors import InputError
+from hpcflow.figures.agreement import clusters_against_published, published_table, truth_table
+from hpcflow.figures.recovery import find_truth, join_truth
+from hpcflow.figures.summary import has_posterior, summarise
+from hpcflow.stages.run import Run
+from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.rows import write_rows
+
+__all__ = ["compare", "write_tables"]
+
+
+def compare(run: Run, truth: Sequence[Path] = ()) -> list[Path]:
+    """Write what can be compared into the run's folder `report/tables`, and return the files.
+
+    Args:
+        run: with an archive.
+        truth: tables with galaxy, cluster_id and columns named as the parameters; where none are given those that lie
+            beside the catalogues.
+
+    Raises:
+        InputError: if there is no archive, or neither a published fit nor a truth in it.
+    """
+    PosteriorArchive.open(run.posteriors)
+    archive = summarise(xr.open_zarr(run.posteriors, chunks=None))
+    files = list(truth) or find_truth(run.config().infer.catalogues, run.path)
+    known = join_truth(archive, files) if files else None
+    written = write_tables(archive, known, run.path / "report" / "tables")
+    if not written:
+        raise InputError(
+            f"{run.posteriors} has no cluster with a posterior and a published fit or a known truth; give --truth FILE"
+        )
+    return written
+
+
+def write_tables(archive: xr.Dataset, truth: NDArray[np.floating] | None, folder: Path) -> list[Path]:
+    """Write the tables for which there is something to compare.
+
+    Args:
+        archive: as `summarise` makes it.
+        truth: (N, D) true parameters, NaN where unknown; None where there is none.
+        folder: where to.
+    """
+    have = has_posterior(archive)
+    tables: dict[str, Table] = {}
+    if np.isfinite(archive["published"].values[have]).any():
+        tables["published.ecsv"] = published_table(archive)
+        tables["published-clusters.fits"] = clusters_against_published(archive)
+    if truth is not None and np.isfinite(truth[have]).any():
+        tables["recovery.ecsv"] = truth_table(archive, truth)
+    for name, table in tables.items():
+        write_rows(table, folder / name)
+    return [folder / name for name in tables]

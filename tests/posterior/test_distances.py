@@ -1,0 +1,117 @@
+"""Samples drawn for distances of their own law: what they should be is known, as mass alone makes up for distance."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from hpcflow.flow.estimator import Estimator, as_tensors
+from hpcflow.model.filters import load_curve
+from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.prior import Parameter, Prior
+from hpcflow.model.ssp import SspSimulator
+from hpcflow.model.tables import load_ssp, shipped_tables
+from hpcflow.posterior.distances import GROUPS, TargetAtDistances, at_distances, sample_at
+from hpcflow.posterior.importance import importance
+from hpcflow.posterior.likelihood import Likelihood
+from hpcflow.posterior.sampling import keyed_noise
+from hpcflow.posterior.target import Target
+
+torch.set_num_threads(1)
+
+KEY = ("NGC1566", "1")
+ERROR = 0.047
+PRIOR = Prior((Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
+BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
+
+
+@cache
+def simulator() -> SspSimulator:
+    return SspSimulator(load_ssp(shipped_tables()[0], 0.02), {b: load_curve(f"WFC3_UVIS.{b}") for b in BANDS})
+
+
+@cache
+def target() -> Target:
+    return Target(Likelihood(simulator(), PRIOR, Observer()))
+
+
+@cache
+def estimator() -> Estimator:
+    torch.manual_seed(0)
+    made = Estimator(PRIOR, BANDS, "absolute", {"family": "autoregressive", "hidden": 8, "embedding_hidden": 8})
+    made.features.fit(as_tensors(observed(200)))
+    return made.eval().requires_grad_(False)
+
+
+def observed(n: int, seed: int = 2) -> Photometry:
+    rng = np.random.default_rng(seed)
+    theta = PRIOR.sample(n, rng)
+    return Observer(relative_error=(0.02, 0.3))(simulator()(theta[:, [0, 2]]), theta[:, 1], rng)
+
+
+def test_without_an_error_there_is_one_distance() -> None:
+    one = observed(1)
+    assert at_distances(one, 0.0, 1, KEY) == [one]
+    assert at_distances(one, np.nan, 1, KEY) == [one]
+
+
+def test_distances_have_their_law_and_belong_to_seed_and_cluster() -> None:
+    one = observed(1)
+    drawn = [np.log10([d.distance[0] for d in at_distances(one, ERROR, seed, KEY)]) for seed in (1, 1, 2)]
+    offset = drawn[0] - np.log10(one.distance[0])
+    assert len(offset) == GROUPS
+    assert abs(offset.mean()) < 0.1 * ERROR
+    assert offset.std() == pytest.approx(ERROR, rel=0.1)
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).all()
+    assert not np.allclose(offset, np.log10([d.distance[0] for d in at_distances(one, ERROR, 1, ("a", "b"))]))
+
+
+def test_samples_of_a_distance_are_those_of_that_distance_alone() -> None:
+    one = observed(1)
+    ones = at_distances(one, ERROR, 1, KEY)
+    noise = keyed_noise(1, KEY, 100, 3)
+    theta, log_q = sample_at(estimator(), ones, noise)
+    alone, log_alone = sample_at(estimator(), [ones[7]], noise[7::GROUPS])
+    np.testing.assert_allclose(theta[7::GROUPS], alone, rtol=1e-5)
+    np.testing.assert_allclose(log_q[7::GROUPS], log_alone, atol=1e-4)
+
+
+def test_the_target_of_a_sample_is_that_of_its_own_distance() -> None:
+    one = observed(1)
+    ones = at_distances(one, ERROR, 1, KEY)
+    theta = PRIOR.sample(2 * GROUPS, np.random.default_rng(1))
+    found = TargetAtDistances(target(), ones, 1).log_prob(theta, one)
+    np.testing.assert_array_equal(found[3::GROUPS], target().log_prob(theta[3::GROUPS], ones[3]))
+
+
+def test_the_exact_posterior_at_all_distances_is_as_wide_in_mass_as_it_should_be_and_no_wider_elsewhere() -> None:
+    one = observed(1, seed=4)
+    ones = at_distances(one, 0.1, 1, KEY)
+    best, moved = target().exact(one), TargetAtDistances(target(), ones, 1).exact(one)
+    assert best is not None
+    assert moved is not None
+    narrow, wide = (p.sample(20_000, np.random.default_rng(1)) for p in (best, moved))
+    np.testing.assert_array_equal(narrow[:, [0, 2]], wide[:, [0, 2]])
+    assert wide[:, 1].std() == pytest.approx(np.hypot(narrow[:, 1].std(), 0.2), rel=0.05)
+    assert wide[:, 1].mean() == pytest.approx(narrow[:, 1].mean(), abs=0.01)
+
+
+def test_weighted_samples_at_all_distances_are_the_exact_posterior_at_all_distances() -> None:
+    """From the prior as the flow, which reaches everywhere: mean and spread of the mass agree with the exact grid's."""
+    one = observed(1, seed=4)
+    ones = at_distances(one, 0.1, 1, KEY)
+    at = TargetAtDistances(target(), ones, 1)
+    exact = at.exact(one)
+    assert exact is not None
+    grid = exact.sample(40_000, np.random.default_rng(2))[:, 1]
+    low, high = grid.min(), grid.max()
+    theta = PRIOR.sample(400_000, np.random.default_rng(1))
+    theta[:, 1] = low + (high - low) * np.random.default_rng(3).random(len(theta))
+    found = importance(at.log_prob(theta, one), np.zeros(len(theta)))
+    assert found.effective > 300
+    mean = found.share @ theta[:, 1]
+    std = np.sqrt(found.share @ (theta[:, 1] - mean) ** 2)
+    assert mean == pytest.approx(grid.mean(), abs=4 * grid.std() / np.sqrt(found.effective))
+    assert std == pytest.approx(grid.std(), rel=4 / np.sqrt(2 * found.effective))
