@@ -430,10 +430,12 @@ def mock(
     from hpcflow.config import load_config
     from hpcflow.stages.build import build_survey_simulator
     from hpcflow.stages.mock import make_mock
+    from hpcflow.stages.survey import make_survey
 
     settings = load_config(config, sets or [])
     simulator = build_survey_simulator(settings)
-    for path in make_mock(simulator, settings.model.bands, settings.mock.n, settings.mock.seed, out):
+    what = (simulator, settings.model.bands, settings.mock.n, settings.mock.seed, out)
+    for path in make_mock(*what) if settings.mock.form == "plain" else make_survey(*what, settings.mock.form):
         print(path)
 
 

@@ -278,7 +278,8 @@ class Validate(Section):
 
 
 class Mock(Section):
-    """A catalogue with known truth, for `hpcflow mock`."""
+    """A catalogue with known truth, for `hpcflow mock`; of a form other than plain, the survey's own files."""
 
     n: Annotated[int, Field(gt=0)] = 2000
+    form: Literal["plain", "dr5", "v1", "candidates"] = "plain"
     seed: int = 1

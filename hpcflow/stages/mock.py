@@ -1,6 +1,6 @@
 """A catalogue whose truth is known: a physical population as the survey would have catalogued it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from hpcflow.errors import InputError
 from hpcflow.model.observe import normal, scale
 from hpcflow.model.population import Population
 from hpcflow.model.simulator import Simulator
-from hpcflow.store.galaxies import galaxies
+from hpcflow.store.galaxies import bands_of, galaxies
 from hpcflow.store.matching import parse_bands
 from hpcflow.store.phangs import write_phangs
 from hpcflow.store.rows import write_rows
 from hpcflow.store.units import AB_ZERO_MJY
 
-__all__ = ["DEPTH_AB", "make_mock"]
+__all__ = ["DEPTH_AB", "Drawn", "draw_mock", "make_mock", "write_truth"]
 
 Floats = NDArray[np.float64]
 
@@ -71,6 +71,56 @@ class _Clusters:
         return _Clusters(self.field[rows], self.truth[rows], self.flux[rows], self.sigma[rows])
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A mock's clusters, sorted by galaxy.
+
+    Args:
+        galaxy, number: (N,) names and identifiers.
+        ra, dec, distance: (N,) deg, deg, Mpc.
+        truth: (N, 3) log_age, log_mass, ebv.
+        flux, sigma: (N,) mJy by HST filter, NaN where not covered.
+        rng: what is left of the mock's random numbers.
+    """
+
+    galaxy: NDArray[np.str_]
+    number: NDArray[np.integer]
+    ra: Floats
+    dec: Floats
+    distance: Floats
+    truth: Floats
+    flux: dict[str, Floats]
+    sigma: dict[str, Floats]
+    rng: np.random.Generator
+
+    def select(self, rows: NDArray[Any]) -> "Drawn":
+        """Return some of the clusters."""
+        names = ("galaxy", "number", "ra", "dec", "distance", "truth")
+        chosen: dict[str, Any] = {name: getattr(self, name)[rows] for name in names}
+        for name in ("flux", "sigma"):
+            chosen[name] = {key: values[rows] for key, values in getattr(self, name).items()}
+        return Drawn(**chosen, rng=self.rng)
+
+    def by_curves(self) -> Iterator[tuple[tuple[str, ...], NDArray[np.bool_]]]:
+        """Give each set of curves that galaxies were observed in, and which clusters (N,) are theirs."""
+        names, inverse = np.unique(self.galaxy, return_inverse=True)
+        sets = [_curves(name) for name in names.tolist()]
+        for curves in sorted(set(sets)):
+            yield curves, np.array([curves == own for own in sets])[inverse]
+
+    def has_acs(self, galaxy: str) -> bool:
+        """Return whether a galaxy has bands from ACS."""
+        return any(curve.startswith("ACS") for curve in _curves(galaxy))
+
+
+def _curves(galaxy: str) -> tuple[str, ...]:
+    """Return a galaxy's curves, in each filter the first instrument's, which is the catalogue's."""
+    first: dict[str, str] = {}
+    for curve in bands_of(galaxy) or ():
+        first.setdefault(curve.partition(".")[2], curve)
+    return tuple(first.values())
+
+
 def make_mock(
     simulator: Simulator, bands: Mapping[str, str], n: int, seed: int, out_dir: str | Path
 ) -> tuple[Path, Path]:
@@ -96,6 +146,26 @@ def make_mock(
         InputError: if n or the seed is out of range, the simulator takes other parameters, no galaxy has the
             bands, or no cluster is bright enough.
     """
+    drawn = draw_mock(simulator, bands, n, seed)
+    folder = Path(out_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    catalogue, truth = folder / "mock.fits", folder / "mock_truth.fits"
+    write_truth(truth, drawn)
+    write_phangs(
+        catalogue,
+        galaxy=drawn.galaxy,
+        cluster_id=drawn.number,
+        ra=drawn.ra,
+        dec=drawn.dec,
+        flux=drawn.flux,
+        sigma=drawn.sigma,
+        cluster_class=drawn.rng.integers(1, 3, size=n),
+    )
+    return catalogue, truth
+
+
+def draw_mock(simulator: Simulator, bands: Mapping[str, str], n: int, seed: int) -> Drawn:
+    """Return the clusters of a mock; see `make_mock`."""
     if n < 1 or not 0 <= seed < 2**64:
         raise InputError(f"a mock needs n of at least 1 and a seed from 0 to 2^64 - 1, not n {n} and seed {seed}")
     if set(simulator.parameters) != {"log_age", "ebv"}:
@@ -107,16 +177,14 @@ def make_mock(
     filters = tuple(sorted({name for field in fields for name in field.filters}))
     rng = np.random.Generator(np.random.Philox(key=np.array([seed, KEY], dtype=np.uint64)))
     clusters = _draw(simulator, fields, filters, n, rng)
-    return _write(clusters, fields, filters, rng, Path(out_dir))
+    return _placed(clusters, fields, filters, rng)
 
 
 def _fields(simulated: tuple[str, ...], bands: Mapping[str, str]) -> list[_Field]:
     wanted = {(band.filter_name, band.instrument) for band in parse_bands(bands)}
     fields = []
     for row in galaxies():
-        curves: dict[str, str] = {}
-        for curve in str(row["bands"]).split():  # in each filter the first instrument is the catalogue's
-            curves.setdefault(curve.partition(".")[2], curve)
+        curves = {curve.partition(".")[2]: curve for curve in _curves(str(row["galaxy"]))}
         known = sum(bool({(name, None), (name, c.partition(".")[0])} & wanted) for name, c in curves.items())
         if known < 2 or not set(curves.values()) <= set(simulated):
             continue
@@ -189,37 +257,31 @@ def _lost(has: NDArray[np.bool_], v: NDArray[np.intp], rng: np.random.Generator)
     return np.asarray(loses[:, None] & (np.arange(has.shape[1]) == band[:, None]))
 
 
-def _write(
-    clusters: _Clusters,
-    fields: list[_Field],
-    filters: tuple[str, ...],
-    rng: np.random.Generator,
-    folder: Path,
-) -> tuple[Path, Path]:
+def _placed(clusters: _Clusters, fields: list[_Field], filters: tuple[str, ...], rng: np.random.Generator) -> Drawn:
     n = len(clusters.field)
-    names = np.array([field.name for field in fields])[clusters.field]
     first = np.searchsorted(clusters.field, clusters.field)  # rows are sorted by galaxy
-    number = np.arange(n) - first + 1
     centre = np.array([(field.ra, field.dec) for field in fields])[clusters.field]
     offset = FIELD_DEG * rng.standard_normal((n, 2))
-    folder.mkdir(parents=True, exist_ok=True)
-    catalogue, truth = folder / "mock.fits", folder / "mock_truth.fits"
-    columns = [
-        Column(names, "galaxy"),
-        Column(number.astype(np.str_), "cluster_id"),
-        Column(clusters.truth[:, 0], "log_age"),
-        Column(clusters.truth[:, 1], "log_mass"),
-        Column(clusters.truth[:, 2], "ebv", unit=u.mag),
-    ]
-    write_rows(Table(columns), truth)
-    write_phangs(
-        catalogue,
-        galaxy=names,
-        cluster_id=number,
+    return Drawn(
+        galaxy=np.array([field.name for field in fields])[clusters.field],
+        number=np.arange(n) - first + 1,
         ra=centre[:, 0] + offset[:, 0] / np.cos(np.radians(centre[:, 1])),
         dec=centre[:, 1] + offset[:, 1],
+        distance=np.array([field.distance for field in fields])[clusters.field],
+        truth=clusters.truth,
         flux=dict(zip(filters, clusters.flux.T, strict=True)),
         sigma=dict(zip(filters, clusters.sigma.T, strict=True)),
-        cluster_class=rng.integers(1, 3, size=n),
+        rng=rng,
     )
-    return catalogue, truth
+
+
+def write_truth(path: Path, drawn: Drawn) -> None:
+    """Write the parameters of a mock's clusters."""
+    columns = [
+        Column(drawn.galaxy, "galaxy"),
+        Column(drawn.number.astype(np.str_), "cluster_id"),
+        Column(drawn.truth[:, 0], "log_age"),
+        Column(drawn.truth[:, 1], "log_mass"),
+        Column(drawn.truth[:, 2], "ebv", unit=u.mag),
+    ]
+    write_rows(Table(columns), path)

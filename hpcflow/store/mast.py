@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from hpcflow.store.galaxies import galaxies
 
-__all__ = ["LEGUS_PAGE", "PHANGS_PAGE", "Address", "addresses"]
+__all__ = ["LEGUS_PAGE", "PHANGS_PAGE", "SAMPLE", "Address", "addresses"]
 
 PHANGS_PAGE = "https://archive.stsci.edu/hlsp/phangs/phangs-cat"  # doi:10.17909/jray-9798
 LEGUS_PAGE = "https://archive.stsci.edu/prepds/legus/"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from astropy import units as u
@@ -16,9 +17,9 @@ from hpcflow.store.matching import Band, ReadOptions, refuse_missing, rows_of
 from hpcflow.store.phangs_sed import IDENTIFIERS, PUBLISHED, is_sed, obs_of, published_fits
 from hpcflow.store.rows import write_rows
 from hpcflow.store.table import find_column, load_table, numbers, strings
-from hpcflow.store.units import to_mjy, unit_of
+from hpcflow.store.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy, unit_of
 
-__all__ = ["NO_COVERAGE", "read_phangs", "write_phangs"]
+__all__ = ["NO_COVERAGE", "Classes", "read_phangs", "write_phangs", "write_sed"]
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +28,15 @@ MACHINE = ("PHANGS_CLUSTER_CLASS_ML_VGG", "PHANGS_CLUSTER_CLASS_ML_VGG_CORR")
 HUMAN = ("PHANGS_CLUSTER_CLASS_HUMAN",)
 NON_DETECTION = ("PHANGS_NON_DETECTION_FLAG",)
 MAGNITUDE = ("_VEGA", "_VEGA_TOT")
+
+
+class Classes(NamedTuple):
+    """Classes of N clusters by humans and by the machine, and how sure the machine is, 0 to 1."""
+
+    human: NDArray[np.integer]
+    machine: NDArray[np.integer]
+    quality: Floats
+
 
 _GALAXY = re.compile(r"(?:^|_)((?:ngc|ic)\d+[a-z]?)(?:_|\.)", re.IGNORECASE)
 
@@ -89,6 +99,9 @@ def write_phangs(
     sigma: Mapping[str, Floats],
     cluster_class: NDArray[np.integer],
     published: Mapping[str, Floats] | None = None,
+    machine: Classes | None = None,
+    fits: Mapping[str, Floats] | None = None,
+    vega: bool = False,
 ) -> None:
     """Write a catalogue in the schema of PHANGS-HST, whole or not at all.
 
@@ -105,6 +118,9 @@ def write_phangs(
         sigma: (N,) mJy for each HST filter.
         cluster_class: (N,) human class.
         published: log_age [dex(yr)], log_mass [dex(M_sun)], ebv [mag], chi2; (N,) each.
+        machine: the machine's classes, where there are some.
+        fits: published fits with their errors, as `write_sed` takes them.
+        vega: whether magnitudes are written as well.
     """
     columns: list[Column] = [
         Column(np.char.lower(np.asarray(galaxy, dtype=np.str_)), "PHANGS_GALAXY"),
@@ -120,17 +136,61 @@ def write_phangs(
         uncovered += ~covered & _observed(galaxy, name)
         columns.append(Column(np.where(covered, values, NO_COVERAGE), f"PHANGS_{name}_mJy", unit=u.mJy))
         columns.append(Column(np.where(covered, sigma[name], NO_COVERAGE), f"PHANGS_{name}_mJy_ERR", unit=u.mJy))
+        if vega:
+            columns += _magnitudes(galaxy, name, values, sigma[name])
     columns += [
         Column(undetected, NON_DETECTION[0]),
         Column(uncovered, "PHANGS_NO_COVERAGE_FLAG"),
         Column(np.asarray(cluster_class, dtype=np.int64), HUMAN[0]),
     ]
+    if machine is not None:
+        columns.append(Column(np.asarray(machine.machine, dtype=np.int64), MACHINE[0]))
+        columns.append(Column(machine.quality, f"{MACHINE[0]}_QUAL"))
+    columns += _fits(fits) if fits else []
     units = {"log_age": u.Myr, "log_mass": u.solMass, "ebv": u.mag, "chi2": None}
     for key, values in (published or {}).items():
         zero = {"log_age": 6.0, "log_mass": 0.0}.get(key)
         linear = values if zero is None else 10 ** (values - zero)
         columns.append(Column(linear, PUBLISHED[key][0], unit=units[key]))
     write_rows(Table(columns), path)
+
+
+def write_sed(
+    path: Path, galaxy: NDArray[np.str_], cluster_id: NDArray[np.integer], fits: Mapping[str, Floats]
+) -> None:
+    """Write published fits as a table of their own.
+
+    Args:
+        path: where to.
+        galaxy: (N,) names.
+        cluster_id: (N,) numbers, unique in each galaxy.
+        fits: age [Myr], mass [M_sun] and ebv [mag] with age_error, mass_error and ebv_error, and chi2; (N,) each.
+    """
+    names = Column(np.char.lower(np.asarray(galaxy, dtype=np.str_)), "PHANGS_GALAXY")
+    columns = [names, Column(np.asarray(cluster_id, dtype=np.int64), IDENTIFIERS[0]), *_fits(fits)]
+    write_rows(Table(columns), path)
+
+
+def _fits(fits: Mapping[str, Floats]) -> list[Column]:
+    columns = []
+    for name, key, unit in (("age", "log_age", u.Myr), ("mass", "log_mass", u.solMass), ("ebv", "ebv", u.mag)):
+        columns.append(Column(fits[name], PUBLISHED[key][0], unit=unit))
+        columns.append(Column(fits[f"{name}_error"], f"{PUBLISHED[key][0]}_ERR", unit=unit))
+    return [*columns, Column(fits["chi2"], PUBLISHED["chi2"][0])]
+
+
+def _magnitudes(galaxy: NDArray[np.str_], name: str, flux: Floats, sigma: Floats) -> list[Column]:
+    """Return Vega magnitudes and errors through the galaxies' own instruments; -9999 where there are none."""
+    names, inverse = np.unique(galaxy, return_inverse=True)
+    offset = np.array([VEGA_TO_AB.get(f"{instrument_of(g, name)}.{name}", np.nan) for g in names.tolist()])[inverse]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        magnitude = -2.5 * np.log10(np.where(flux > 0, flux, np.nan) / AB_ZERO_MJY) - offset
+        error = 2.5 / np.log(10) * sigma / flux
+    there = np.isfinite(magnitude)
+    return [
+        Column(np.where(there, values, NO_COVERAGE), f"PHANGS_{name}_VEGA{ending}", unit=u.mag)
+        for values, ending in ((magnitude, ""), (error, "_ERR"))
+    ]
 
 
 def _observed(galaxy: NDArray[np.str_], filter_name: str) -> NDArray[np.bool_]:
