@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from hpcflow.compute.where import Here
+from hpcflow.config import load_config
 from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
+from hpcflow.stages import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.samples import samples, write_samples
 from hpcflow.store.archive import PosteriorArchive
@@ -67,3 +70,26 @@ def test_a_cluster_that_is_not_inferred_yet_has_none(inferred: Run, copied: Call
     ds = archive.dataset()
     with pytest.raises(InputError, match="has no posterior yet; run `hpcflow infer` again"):
         samples(run.path, str(ds.cluster_id.values[0]), str(ds.galaxy.values[0]))
+
+
+def test_samples_at_all_distances_come_again_too(
+    inferred: Run, tmp_path: Path, here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(infer, "run_missing", here)
+    sets = [f"infer.flow={inferred.path}", f"infer.catalogues=[{inferred.path.parent / 'mock.fits'}]"]
+    config = load_config(inferred.path.parent / "tiny.yaml", [*sets, "infer.marginalise_distance=true"])
+    run = Run(tmp_path / "run")
+    infer.infer(config, run, Here(1))
+    archive = PosteriorArchive.open(run.posteriors)
+    ds = archive.dataset()
+    assert (ds["distance_error"].values > 0).all()
+    assert "distances of their own law" in ds.attrs["distances"]
+    again = samples(run.path, str(ds.cluster_id.values[17]), str(ds.galaxy.values[17]))
+    theta = np.stack([again[name] for name in ds["parameter"].values.tolist()], axis=1)
+    theta = theta.astype(np.float64)  # as inference packs them
+    packed = archive.packed({"theta": theta[None, :50], "log_q": again["log_q"][None, :50]})
+    for name, values in packed.items():
+        np.testing.assert_array_equal(values[0], archive.read(name, archive.partitions[1])[1], err_msg=name)
+    neglected = PosteriorArchive.open(inferred.posteriors).dataset()
+    assert (neglected["distance_error"].values == 0).all()
+    assert "neglected" in neglected.attrs["distances"]

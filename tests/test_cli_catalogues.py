@@ -1,0 +1,64 @@
+"""The commands for catalogues and comparisons, as the console script runs them."""
+
+import io
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from hpcflow.cli import main
+from hpcflow.stages.run import Run
+
+
+@pytest.fixture
+def hpcflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, str]]:
+    def run(*arguments: object, code: int = 0) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["hpcflow", *map(str, arguments)])
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+        assert (ended.value.code or 0) == code, err.getvalue()
+        return out.getvalue(), err.getvalue()
+
+    return run
+
+
+def test_addresses_are_printed_one_a_line(hpcflow: Callable[..., tuple[str, str]]) -> None:
+    out, _ = hpcflow("catalogue", "urls")
+    lines = out.splitlines()
+    assert sum(line.startswith("https://archive.stsci.edu/") for line in lines) == 43
+    assert "hpcflow infer" in lines[-1]
+
+
+def test_a_catalogue_is_made_checked_and_refused(
+    hpcflow: Callable[..., tuple[str, str]], tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = tiny(mock={"n": 60, "form": "dr5"})
+    out, _ = hpcflow("mock", config, "--out", tmp_path / "mock")
+    human, _, machine, _ = map(Path, out.splitlines())
+    said, _ = hpcflow("catalogue", "check", machine, "--config", config)
+    assert said.startswith(f"{machine.name}: phangs, 60 rows")
+    assert "classes are given by machines for 60" in said
+    assert Path(f"{machine.name.split('.')[0]}-colours.png").is_file()
+    machine.write_bytes(human.read_bytes()[:4000])
+    _, error = hpcflow("catalogue", "check", machine, "--config", config, code=2)
+    assert "cannot be read as a fits table" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_comparisons_are_printed_and_written(
+    hpcflow: Callable[..., tuple[str, str]], inferred: Run, copied: Callable[[Run], Run]
+) -> None:
+    out, _ = hpcflow("compare", copied(inferred).path)
+    assert "catastrophic_best" in out
+    assert out.splitlines()[-1].endswith("recovery.ecsv")
+
+
+@pytest.mark.parametrize("option", [["--galaxy", "NGC1566"], ["--append"]])
+def test_what_runs_here_alone_is_not_submitted(
+    hpcflow: Callable[..., tuple[str, str]], tiny: Callable[..., Path], option: list[str]
+) -> None:
+    _, error = hpcflow("infer", tiny(), "--site", "generic", "--submit", *option, code=2)
+    assert "cannot be submitted" in error
