@@ -20,18 +20,18 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
         truth: (N, D) true parameters, NaN where unknown.
     """
     table = truth_table(archive, truth)
-    names = [str(name).replace("_", " ") for name in table["group"]]
+    names = _short(table["of"].tolist(), table["group"].tolist())
     place = np.arange(len(table))
     weighted = "log_age_weighted_68" in table.colnames
     kind = "weighted_68" if weighted else "covers_68"
     panels = (
         (
-            "truths in the central 68 %",
+            "truths in 68 %",
             68.0,
             [(f"log_age_{kind}", "blue", "age"), (f"log_mass_{kind}", "green", "mass")],
         ),
         (
-            "ages wrong by ten times",
+            "ages off 10 times",
             None,
             [("catastrophic", "vermillion", "MAP"), ("catastrophic_best", "blue", "mode")],
         ),
@@ -44,13 +44,25 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
         for column, colour, text in columns:
             axis.plot(100 * np.asarray(table[column]), place, "o", color=PALETTE[colour], ms=3, label=text)
         axis.set_title(title)
-        axis.set_xlabel("% of clusters")
+        axis.set(xlabel="% of clusters", xlim=(-3, 103) if expected is not None else None)
         axis.legend()
     bias, spread = np.asarray(table["log_age_bias"]), np.asarray(table["log_age_spread"])
     axes[2].axvline(0, color="0.55", lw=0.6)
     axes[2].errorbar(bias, place, xerr=spread, fmt="o", color=PALETTE["blue"], ms=3, lw=0.8)
-    axes[2].set_title("MAP less true age, 68 %")
+    axes[2].set_title("age, MAP - truth")
     axes[2].set_xlabel("dex")
     axes[0].set_yticks(place, [f"{name} ({n})" for name, n in zip(names, table["clusters"], strict=True)])
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     return figure
+
+
+def _short(of: list[str], names: list[str]) -> list[str]:
+    """Return the names of groups, of band sets without the bands that all of them have.
+
+    >>> _short(["all", "band set", "band set"], ["all", "U+V+I", "U+ACS_V+I"])
+    ['all', 'V', 'ACS V']
+    """
+    sets = [name.split("+") for kind, name in zip(of, names, strict=True) if kind == "band set"]
+    common = set.intersection(*map(set, sets)) if len(sets) > 1 else set()
+    kept = ["+".join(band for band in name.split("+") if band not in common) for name in names]
+    return [name.replace("_", " ") for name in kept]
