@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpcflow import __version__
-from hpcflow.errors import HpcflowError, InputError
+from hpcflow.errors import HpcflowError, InputError, MiscalibratedError
 from hpcflow.options import (
     ConfigPath,
     DryRun,
@@ -247,7 +247,11 @@ def run_all(
     simulate_stage(settings, folder, where)
     _train(config, settings, folder, sets, worker_count(None if at else workers), ranks or 1)
     infer_stage(settings, folder, where)
-    validate_stage(settings, folder, where)
+    try:
+        validate_stage(settings, folder, where)
+    except MiscalibratedError:
+        print(make_report(folder.path))  # it shows what is wrong
+        raise
     print(make_report(folder.path))
 
 
