@@ -348,6 +348,18 @@ def samples(
 
 
 @app.command()
+def show(
+    run: RunArgument,
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Its cluster_id.")],
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Where several have a cluster of that name.")] = None,
+) -> None:
+    """Write one page of one cluster: posterior, modes, photometry, exact posterior, flags."""
+    from hpcflow.stages.show import show as draw
+
+    print(draw(run, cluster, galaxy))
+
+
+@app.command()
 def flux(
     config: ConfigPath,
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="Columns named as the parameters.")],

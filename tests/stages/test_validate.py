@@ -11,7 +11,7 @@ import xarray as xr
 from torch import Tensor
 
 from hpcflow.compute.where import Here
-from hpcflow.config import Config, load_config, with_values
+from hpcflow.config import Config, dump_yaml, load_config, with_values
 from hpcflow.errors import InputError, MiscalibratedError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
@@ -111,20 +111,14 @@ class Spoiled(Flow):
         return z.mean(dim=1, keepdim=True), z.std(dim=1, keepdim=True), x
 
 
-SPOILT: list[tuple[dict[str, float], str]] = [
-    ({"width": 1.2}, "coverage|regions"),
-    ({"width": 0.8}, "coverage|regions"),
-    ({"shift": 0.1}, "ecdf"),
-    ({"shift": -0.1}, "ecdf"),
-    ({"swap": True}, "ecdf"),
-]
+SPOILT: list[dict[str, float]] = [{"width": 1.2}, {"shift": 0.1}, {"swap": True}]
 
 
 @pytest.fixture(scope="module")
 def ideal(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path]) -> tuple[Config, Run, Estimator]:
     """Give a trained flow, and the default requirements; exact posteriors are left out."""
     folder = tmp_path_factory.mktemp("ideal")
-    settings = {"n": 6000, "samples": 100, "partition": 1000, "exact": 0}
+    settings = {"n": 5000, "samples": 50, "partition": 1000, "exact": 0}
     sets = {"validate": settings, "simulate": {"n": 21_000, "partition": 7000, "seed": 3}}
     config = load_config(write_config(folder, **sets), ["train.steps=150"])
     simulate(config, Run(folder / "run"), Here(1))
@@ -156,19 +150,17 @@ def judged(
 def test_a_flow_that_is_right_passes_the_default_requirements(
     ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged(ideal, here, monkeypatch, ideal[2].flow)
-    judged(ideal, here, monkeypatch, Spoiled(ideal[2]))  # spoiled by nothing
+    judged(ideal, here, monkeypatch, Spoiled(ideal[2]))  # by nothing
 
 
-@pytest.mark.parametrize(("spoil", "seen"), SPOILT)
+@pytest.mark.parametrize("spoil", SPOILT)
 def test_spoiled_flows_fail_the_default_requirements(
     ideal: tuple[Config, Run, Estimator],
     here: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     spoil: dict[str, float],
-    seen: str,
 ) -> None:
-    with pytest.raises(MiscalibratedError, match=seen):
+    with pytest.raises(MiscalibratedError, match=r"more than validate\.require"):
         judged(ideal, here, monkeypatch, Spoiled(ideal[2], **spoil))
 
 
@@ -206,12 +198,11 @@ def test_the_exact_posterior_passes_the_default_requirements_and_more(
     ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config, run, estimator = ideal
-    wanted = {"n": 400, "exact": 200, "partition": 200, "require": {"gap": 0.05, "c2st": 0.52}}
+    wanted = {"n": 150, "exact": 100, "partition": 75, "require": {"gap": 0.05, "c2st": 0.52}}
     config = with_values(config, {f"validate.{key}": value for key, value in wanted.items()})
     copy = Run(tmp_path / "run")
     shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("report"))
-    (copy.path / "run.yaml").unlink()
-    copy.begin("train", config)
+    (copy.path / "run.yaml").write_text(dump_yaml({"config": config.plain(), "frozen": []}))
     flow = Exact(ExactModel(build_likelihood(config)))
     other = SimpleNamespace(prior=estimator.prior, condition=flow.condition, flow=flow)
     monkeypatch.setattr(stage, "_estimator", lambda _: other)
