@@ -161,3 +161,12 @@ def test_a_space_keeps_the_kinds_of_its_numbers(tiny: Callable[..., Path]) -> No
     assert [type(end) for end in (batch.low, batch.high, rate.low, rate.high)] == [int, int, float, int]
     assert batch.corners == [8, 64]
     assert load_config(tiny(search={"space": {"train.features": {"choices": ["absolute", "paper"]}}}))
+
+
+def test_requirements_of_calibration_are_the_defaults_unless_given(tiny):
+    assert load_config(tiny(validate={"require": {"gap": None}})).validation.require.gap is None
+    config = load_config(tiny(validate={"require": {"ecdf": 0.1}}))
+    assert config.validation.require.ecdf == 0.1 and config.validation.require.coverage == 0.05
+    assert load_config(tiny(validate={}), ["validate.require=null"]).validation.require is None
+    with pytest.raises(InputError, match=r"validate\.require\.ecfd is not a known key; known here: .*ecdf"):
+        load_config(tiny(validate={"require": {"ecfd": 0.1}}))

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
-from hpcflow.config import Config
+from hpcflow.config import parse_config
 from hpcflow.errors import InputError
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel
@@ -51,11 +50,9 @@ def exact_posteriors(
     if not wanted:
         return {}, "there is no cluster to show"
     try:
-        model = ExactModel(build_likelihood(Config.model_validate(config)))
+        model = ExactModel(build_likelihood(parse_config(config)))
     except InputError as e:
         return {}, str(e)
-    except ValidationError:
-        return {}, "the run's config is not one of this version"
     found = {}
     for row in wanted:
         one = archive.isel(cluster=[row])
@@ -71,8 +68,8 @@ def exact_posteriors(
 def trained_errors(config: Mapping[str, Any]) -> Floats | None:
     """Return relative errors (n,) as training draws them, sigma over observed flux; None if the config is unknown."""
     try:
-        observer = build_observer(Config.model_validate(config))
-    except ValidationError:
+        observer = build_observer(parse_config(config))
+    except InputError:
         return None
     bands = len(config["model"]["bands"])
     flux, sigma, observed, _ = observer(np.ones((OBSERVED, bands)), np.zeros(OBSERVED), rng_for(0, "errors"))
