@@ -108,6 +108,8 @@ async def _visit(address: str, page: Path, screenshot: Path | None, width: int) 
         shot = await tab.ask("Page.captureScreenshot", captureBeyondViewport=True, clip=clip)
         screenshot.write_bytes(base64.b64decode(shot["data"]))
     tab.socket.close()
+    while await tab.socket.read_message() is not None:  # until the other side has closed, too
+        pass
     return found
 
 

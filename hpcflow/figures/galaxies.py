@@ -16,7 +16,7 @@ CLOSE_DEX = 0.3
 
 
 @styled
-def published_by_galaxy(archive: xr.Dataset, most: int = 12) -> Figure:
+def published_by_galaxy(archive: xr.Dataset, most: int = 40) -> Figure:
     """Draw the age of MAP and of the mode nearest in age against the published age, for the richest galaxies.
 
     Args:

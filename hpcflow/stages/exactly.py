@@ -60,8 +60,9 @@ def exact_posteriors(
         if not np.isfinite(posterior.log_evidence):
             continue  # errors that the model does not know
         rng = rng_for(0, "figure", one["galaxy"].item(), one["cluster_id"].item())
+        samples = posterior.sample(SAMPLES, rng)
         tops = posterior.modes(modes, rng) if modes else np.empty((0, archive.sizes["parameter"]))
-        found[row] = Exact(posterior.sample(SAMPLES, rng), tops, posterior.log_evidence)
+        found[row] = Exact(samples, tops, posterior.log_evidence)
     return found, "" if found else "no error of the range trained on explains the photometry"
 
 
