@@ -28,7 +28,8 @@ def c2st(samples: Floats, exact: Floats) -> float:
     """Return how often a classifier tells two sets of samples apart: 0.5 if it cannot, 1 if always.
 
     The classifier is the majority of the nearest neighbours, sqrt(n) of all others, in the exact samples' own
-    covariance; each sample is left out of what it is judged by, which is cross-validation to the last one.
+    covariance. Each sample is left out of what it is judged by: cross-validation to the last one. So is one sample
+    of the other set, which would be in the majority otherwise.
     Source: Lopez-Paz & Oquab 2017 (arXiv:1610.06545), sect. 3, C2ST-KNN; local, since both are of one cluster.
 
     Args:
@@ -41,10 +42,9 @@ def c2st(samples: Floats, exact: Floats) -> float:
     points = np.linalg.solve(root, (np.concatenate([samples, exact]) - exact.mean(axis=0)).T).T
     ours = np.arange(len(points)) < len(samples)
     odd = int(np.sqrt(len(points))) // 2 * 2 + 1  # so that there is always a majority
-    _, nearest = KDTree(points).query(points, odd + 1)
-    # The nearest is the point itself, but for twins, of which either may come first.
-    place = np.arange(len(points))[:, None]
-    itself = nearest == place
-    itself[~itself.any(axis=1), -1] = True
-    votes = ours[nearest[~itself].reshape(len(points), odd)].mean(axis=1) > 0.5
+    _, nearest = KDTree(points).query(points, odd + 2)
+    place = np.arange(len(points))
+    left = (nearest != place[:, None]) & (nearest != np.roll(place, len(exact))[:, None])
+    first = np.argsort(~left, axis=1, kind="stable")[:, :odd]
+    votes = np.take_along_axis(ours[nearest], first, axis=1).mean(axis=1) > 0.5
     return float((votes == ours).mean())
