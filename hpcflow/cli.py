@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpcflow import __version__
-from hpcflow.errors import HpcflowError, InputError
+from hpcflow.errors import HpcflowError, InputError, MiscalibratedError
 from hpcflow.options import (
     ConfigPath,
     DryRun,
@@ -253,7 +253,11 @@ def run_all(
     simulate_stage(settings, folder, where)
     _train(config, settings, folder, sets, worker_count(None if at else workers), ranks or 1)
     infer_stage(settings, folder, where)
-    validate_stage(settings, folder, where)
+    try:
+        validate_stage(settings, folder, where)
+    except MiscalibratedError:
+        print(make_report(folder.path))  # it shows what is wrong
+        raise
     print(make_report(folder.path))
 
 
@@ -401,6 +405,18 @@ def samples(
     from hpcflow.stages.samples import write_samples
 
     print(write_samples(run, cluster, galaxy, out))
+
+
+@app.command()
+def show(
+    run: RunArgument,
+    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Its cluster_id.")],
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Where several have a cluster of that name.")] = None,
+) -> None:
+    """Write one page of one cluster: posterior, modes, photometry, exact posterior, flags."""
+    from hpcflow.stages.show import show as draw
+
+    print(draw(run, cluster, galaxy))
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -26,7 +26,7 @@ from hpcflow.sections import (
     Validate,
 )
 
-__all__ = ["Axis", "Config", "difference", "dump_yaml", "load_config", "load_yaml", "with_values"]
+__all__ = ["Axis", "Config", "difference", "dump_yaml", "load_config", "load_yaml", "parse_config", "with_values"]
 
 
 class Config(Section):
@@ -142,8 +142,17 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
     Raises:
         InputError: naming the first key that is wrong, and what it may be.
     """
+    return parse_config(_placed(config.plain(), values))
+
+
+def parse_config(raw: Any) -> Config:
+    """Return the config that plain values are.
+
+    Raises:
+        InputError: naming the first key that is wrong, and what it may be.
+    """
     try:
-        return Config.model_validate(_placed(config.plain(), values))
+        return Config.model_validate(raw)
     except ValidationError as e:
         raise InputError(_sentence(e)) from e
 
@@ -221,6 +230,7 @@ def _keys(location: Sequence[Any]) -> list[str]:
             continue
         families: dict[Any, Any] = {"cinn": Cinn, "autoregressive": Autoregressive}
         section = families.get(part) or fields.get(part, section)
+        section = next((kind for kind in get_args(section) if hasattr(kind, "model_fields")), section)  # of "or null"
         if not hasattr(section, "model_fields"):
             section = Axis if part == "space" else Bounds
     return [f.alias or name for name, f in section.model_fields.items()]

@@ -8,6 +8,7 @@ __all__ = [
     "InputError",
     "Interrupted",
     "LostRankError",
+    "MiscalibratedError",
     "SchedulerError",
 ]
 
@@ -48,6 +49,12 @@ class LostRankError(HpcflowError):
 
 class DiskFullError(HpcflowError):
     """There is no room for results; what is finished is kept."""
+
+    exit_code = 1
+
+
+class MiscalibratedError(HpcflowError):
+    """A flow is not as right as `validate.require` wants it; the record of what was found is kept."""
 
     exit_code = 1
 

@@ -267,6 +267,21 @@ class Infer(Section):
         return self
 
 
+class Require(Section):
+    """What calibration must show, or `validate` ends with exit code 1; null is not judged.
+
+    Differences of cumulative distributions count where they exceed what chance gives as well: a posterior shifted by
+    0.1 standard deviations is off by 0.04 in its ranks, one that is a fifth too wide by 0.09 in its intervals.
+    """
+
+    ecdf: Annotated[float, Field(ge=0)] | None = 0.03  # of ranks: the six statistics of Walter et al. 2026
+    coverage: Annotated[float, Field(ge=0)] | None = 0.05  # of central intervals, of each parameter
+    regions: Annotated[float, Field(ge=0)] | None = 0.08  # of highest density, all parameters together
+    tarp: Annotated[float, Field(ge=0)] | None = 0.05
+    gap: Annotated[float, Field(ge=0)] | None = 3.0  # nats: a posterior that learned next to nothing
+    c2st: Annotated[float, Field(ge=0.5, le=1)] | None = None  # accuracy, flow against exact posterior
+
+
 class Validate(Section):
     """How the flow is checked on held-out simulations."""
 
@@ -274,6 +289,7 @@ class Validate(Section):
     samples: Annotated[int, Field(ge=20)] = 200
     exact: Annotated[int, Field(ge=0)] = 1000  # of the n, compared with the exact posterior
     partition: Annotated[int, Field(gt=0)] = 1000
+    require: Require | None = Require()  # null: nothing is judged
     seed: int = 1
 
 

@@ -175,3 +175,12 @@ def test_errors_in_training_follow_the_systematic(tiny: Callable[..., Path]) -> 
         load_config(tiny(observe={"systematic": {"F275W": 0.1}}))
     with pytest.raises(InputError, match="systematic"):
         load_config(tiny(observe={"systematic": -1}))
+
+
+def test_requirements_of_calibration_are_the_defaults_unless_given(tiny):
+    assert load_config(tiny(validate={"require": {"gap": None}})).validation.require.gap is None
+    config = load_config(tiny(validate={"require": {"ecdf": 0.1}}))
+    assert config.validation.require.ecdf == 0.1 and config.validation.require.coverage == 0.05
+    assert load_config(tiny(validate={}), ["validate.require=null"]).validation.require is None
+    with pytest.raises(InputError, match=r"validate\.require\.ecfd is not a known key; known here: .*ecdf"):
+        load_config(tiny(validate={"require": {"ecfd": 0.1}}))

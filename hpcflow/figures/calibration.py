@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, short_label, styled
-from hpcflow.store.findings import statistics
-from hpcflow.store.ranks import Binned, binned, coverage, ecdf_difference
+from hpcflow.store.findings import joint, statistics
+from hpcflow.store.ranks import Binned, binned, coverage, ecdf_difference, simultaneous
 
-__all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "rank_histograms"]
+__all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "joint_coverage", "rank_histograms"]
 
 BINS = 20
 LEVELS = np.linspace(0.02, 0.98, 49)
@@ -38,7 +38,9 @@ def rank_histograms(validation: xr.Dataset) -> Figure:
 
 @styled
 def ecdf_differences(validation: xr.Dataset) -> Figure:
-    """Draw ECDF minus uniform CDF of the ranks of each statistic, with the 1-99 % band of uniform ranks.
+    """Draw ECDF minus uniform CDF of the ranks of each statistic, with the bands of uniform ranks.
+
+    The dark band is 1-99 % at each place, the light one holds 98 % of all whole curves.
 
     Args:
         validation: as for `rank_histograms`.
@@ -47,7 +49,8 @@ def ecdf_differences(validation: xr.Dataset) -> Figure:
     figure, axes = grid(len(ranks), 3, WIDE, 1.75, sharex=True, sharey=True)
     curves = [ecdf_difference(rank, _samples(validation)) for rank in ranks.values()]
     for axis, name, (z, difference, low, high) in zip(axes, ranks, curves, strict=True):
-        axis.fill_between(z, low, high, color="0.88", lw=0)
+        _whole_band(axis, ranks[name], _samples(validation))
+        axis.fill_between(z, low, high, color="0.82", lw=0)
         axis.axhline(0, color="0.55", lw=0.6)
         axis.plot(z, difference, color=PALETTE["blue"])
         axis.set_title(short_label(name))
@@ -87,6 +90,38 @@ def coverage_plot(validation: xr.Dataset) -> Figure:
     rest.set_xlabel("level of the central interval / %")
     figure.align_ylabels()
     return figure
+
+
+@styled
+def joint_coverage(validation: xr.Dataset) -> Figure:
+    """Draw how far the coverage of all parameters together is from its level, by highest density and by TARP.
+
+    Args:
+        validation: `denser` and `nearer` (simulation,), attribute `samples`.
+    """
+    figure = Figure(figsize=(COLUMN * 1.25, 2.6), layout="constrained")
+    axis = figure.subplots()
+    samples = _samples(validation)
+    reach = 0.0
+    for i, ((name, rank), colour) in enumerate(zip(joint(validation).items(), ("blue", "vermillion"), strict=True)):
+        z, difference, _, _ = ecdf_difference(rank, samples)
+        if i == 0:  # both are of as many simulations
+            _whole_band(axis, rank, samples, 100)
+        axis.plot(100 * z, 100 * difference, color=PALETTE[colour], ls=("-", "--")[i], label=name)
+        reach = max(reach, 130 * float(np.abs(difference).max()))
+    axis.axhline(0, color="0.55", lw=0.6)
+    axis.set_xlim(0, 100)
+    axis.set_ylim(-max(reach, 1.0), max(reach, 1.0))
+    axis.set_xlabel("level of the region / %")
+    axis.set_ylabel("truths inside $-$ level / %")
+    axis.legend(loc="best")
+    return figure
+
+
+def _whole_band(axis: Axes, rank: NDArray[np.floating], samples: int, unit: float = 1) -> None:
+    """Shade what holds 98 % of the whole curves of uniform ranks, in parts of `unit`."""
+    z, _, low, high = unit * simultaneous(rank, samples)
+    axis.fill_between(z, low, high, color="0.92", lw=0)
 
 
 def draw_ranks(axis: Axes, histogram: Binned, colour: str = "blue") -> None:

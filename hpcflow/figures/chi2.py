@@ -70,7 +70,7 @@ def spectral_energy(archive: xr.Dataset, examples: Mapping[str, int], pivot_nm: 
         _points(axis, x, one)
         chi2 = float(one["chi2_map"])
         who = f"{plain(one['galaxy'].item())}  {plain(one['cluster_id'].item())}"
-        axis.set_title(rf"{who} ({name}), $\chi^2_\nu$ = {chi2:.2g}")
+        axis.set_title(rf"{who} ({name}), $\chi^2_\nu$ = {chi2:.3g}")
         if not known:
             axis.set_xticks(x, [plain(band) for band in bands], rotation=30, ha="right")
             axis.set_xlabel("band")

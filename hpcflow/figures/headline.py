@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from hpcflow.figures.recovery import Recovery
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.summary import has_posterior
-from hpcflow.store.findings import gap
+from hpcflow.store.findings import coverage, distances, excursions, gap, joint
+from hpcflow.store.ranks import off
 
 __all__ = ["GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
 
@@ -144,18 +145,31 @@ def _validation(run: RunFolder) -> list[Number]:
         log_q = checked["log_q"].values[np.isfinite(checked["log_q"].values)]
         error = log_q.std() / np.sqrt(max(len(log_q), 1))
         lines.append(Number(group, "mean log-density of the truth", _nat(log_q.mean(), error)))
-    low, high = checked["quantile"].isel(quantile=0), checked["quantile"].isel(quantile=2)
-    inside = ((checked["truth"] >= low) & (checked["truth"] <= high)).mean("simulation")
-    for name in checked["parameter"].values:
-        value = float(inside.sel(parameter=name))
-        text = share(value, np.sqrt(value * (1 - value) / max(n, 1)))
+    for name, (value, error) in coverage(checked).items():
+        text = share(value, error)
         lines.append(Number(group, f"truth in the 68 % interval, {NAMES.get(name, name)}", text, "expected 68 %"))
-    return lines + _gap(checked)
+    for name, (largest, outside) in excursions(checked).items():
+        note = f"{100 * outside:.0f} % outside the 1\u201399 % band"
+        words = " \u00d7 ".join(NAMES.get(part, part) for part in name.split("*"))
+        lines.append(Number(group, f"ranks of {words}, largest ECDF difference", f"{largest:.4f}", note))
+    for name, rank in joint(checked).items():
+        largest = off(rank, int(checked.attrs["samples"]))
+        lines.append(Number(group, f"{name}, largest difference of coverage", f"{largest:.4f}"))
+    return lines + _gap(checked) + _distances(checked)
+
+
+def _distances(checked: xr.Dataset) -> list[Number]:
+    """Return how far samples are from exact ones."""
+    group = "Distance to the exact posterior"
+    return [
+        Number(group, name.rstrip(":"), f"{value.mean:.3f} \u00b1 {value.error:.3f}", f"{_count(value.n)} of them")
+        for name, value in distances(checked).items()
+    ]
 
 
 def _gap(checked: xr.Dataset) -> list[Number]:
     """Return the gap to the exact posterior: of all, and where it sits."""
-    found = gap(checked)
+    found = {name: value for name, value in gap(checked).items() if name == "all" or "|" in name or name in PARAMETERS}
     return [
         Number(
             "Gap to the exact posterior",
@@ -179,6 +193,15 @@ def _clusters(archive: xr.Dataset | None) -> list[Number]:
     if len(chi2):
         poor = f"{100 * (chi2 > 10).mean():.1f} % above 10"
         lines.append(Number("Clusters", "median reduced \u03c7\u00b2 of the MAP", f"{np.median(chi2):.2f}", poor))
+    if "efficiency" in archive and np.isfinite(archive["efficiency"].values).any():
+        efficiency = archive["efficiency"].values[np.isfinite(archive["efficiency"].values)]
+        low, middle, high = 100 * np.quantile(efficiency, (0.16, 0.5, 0.84))
+        spread = f"16, 84 %: {low:.0f}, {high:.0f} %"
+        lines.append(Number("Clusters", "median efficiency of the samples", f"{middle:.0f} %", spread))
+        evidence = archive["log_evidence"].values[np.isfinite(archive["log_evidence"].values)]
+        lines.append(Number("Clusters", "median log evidence", _nat(float(np.median(evidence)))))
+        again, grid = (int((archive["refined"].values == kind).sum()) for kind in (1, 2))
+        lines.append(Number("Clusters", "sampled again; on the exact grid", f"{_count(again)}; {_count(grid)}"))
     return lines
 
 

@@ -1,13 +1,14 @@
 """Which figures a run can have: a function that draws each, by the name of its file."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hpcflow.figures.calibration import coverage_plot, ecdf_differences, rank_histograms
+from hpcflow.figures.calibration import coverage_plot, ecdf_differences, joint_coverage, rank_histograms
 from hpcflow.figures.chi2 import chi2_histogram, spectral_energy
 from hpcflow.figures.comparison import (
     against_published,
@@ -16,37 +17,66 @@ from hpcflow.figures.comparison import (
     deviation_and_width,
     inliers_by_galaxy,
 )
+from hpcflow.figures.errors import relative_errors
 from hpcflow.figures.flags import flags_and_bands
+from hpcflow.figures.galaxies import published_by_galaxy
 from hpcflow.figures.populations import population, population_by_galaxy
 from hpcflow.figures.posteriors import corner
 from hpcflow.figures.predictive import predictive_ranks, predictive_scatter
 from hpcflow.figures.recovered import recovery_by_group
 from hpcflow.figures.run import RunFolder
+from hpcflow.figures.sky import flag_map, has_places
+from hpcflow.figures.strata import distance_histograms, strata_plot
 from hpcflow.figures.summary import has_posterior
 from hpcflow.figures.training import training
+from hpcflow.figures.weights import efficiencies
 
-__all__ = ["Plans", "plan_figures"]
+__all__ = ["Beside", "Plans", "plan_figures"]
 
 Plans = dict[str, Callable[[], Figure]]
 Truth = NDArray[np.floating] | None
 
 
-def plan_figures(run: RunFolder, archive: xr.Dataset | None, truth: Truth, examples: Mapping[str, int]) -> Plans:
+@dataclass(frozen=True)
+class Beside:
+    """What figures hold the archive against.
+
+    Args:
+        truth: (N, D) true parameters of the archive's clusters, NaN where unknown.
+        exact: (n, D) samples of the exact posterior by row of the archive.
+        errors: (n,) relative errors as training drew them.
+    """
+
+    truth: Truth = None
+    exact: Mapping[int, NDArray[np.floating]] = field(default_factory=dict)
+    errors: NDArray[np.floating] | None = None
+
+
+def plan_figures(run: RunFolder, archive: xr.Dataset | None, beside: Beside, examples: Mapping[str, int]) -> Plans:
     """Return how to draw every figure for which the run has what it needs; nothing is drawn yet.
 
     Args:
         run: the run's parts.
         archive: its posteriors as `summarise` makes them.
-        truth: (N, D) true parameters of the archive's clusters, NaN where unknown.
+        beside: what they are held against.
         examples: rows of the archive by what they are an example of.
     """
     plans = _stages(run)
     if archive is not None:
-        plans["flags"] = lambda: flags_and_bands(archive)
+        plans |= _catalogue(archive, beside.errors)
         if has_posterior(archive).any():
-            plans |= _photometry(run, archive, examples) | _populations(archive) | _comparisons(archive, truth)
+            plans |= _photometry(run, archive, examples) | _populations(archive) | _comparisons(archive, beside.truth)
     if run.posteriors is not None:
-        plans |= _corners(run.posteriors, truth, examples)
+        plans |= _corners(run.posteriors, beside, examples)
+    return plans
+
+
+def _catalogue(archive: xr.Dataset, errors: NDArray[np.floating] | None) -> Plans:
+    plans: Plans = {"flags": lambda: flags_and_bands(archive)}
+    if has_places(archive) and has_posterior(archive).any():
+        plans["flag-map"] = lambda: flag_map(archive)
+    if errors is not None:
+        plans["errors"] = lambda: relative_errors(archive, errors)
     return plans
 
 
@@ -59,6 +89,10 @@ def _stages(run: RunFolder) -> Plans:
         plans["calibration-ranks"] = lambda: rank_histograms(checked)
         plans["calibration-ecdf"] = lambda: ecdf_differences(checked)
         plans["calibration-coverage"] = lambda: coverage_plot(checked)
+        plans["calibration-joint"] = lambda: joint_coverage(checked)
+        plans["calibration-strata"] = lambda: strata_plot(checked)
+        if np.isfinite(checked["kl"].values).any():
+            plans["calibration-distances"] = lambda: distance_histograms(checked)
     return plans
 
 
@@ -68,6 +102,8 @@ def _photometry(run: RunFolder, archive: xr.Dataset, examples: Mapping[str, int]
         "predictive-ranks": lambda: predictive_ranks(archive),
         "chi2": lambda: chi2_histogram(archive),
     }
+    if "efficiency" in archive and np.isfinite(archive["efficiency"].values).any():
+        plans["weights"] = lambda: efficiencies(archive)
     if examples:
         pivots = run.pivots([str(band) for band in archive["band"].values])
         plans["seds"] = lambda: spectral_energy(archive, examples, pivots)
@@ -93,10 +129,12 @@ def _comparisons(archive: xr.Dataset, truth: Truth) -> Plans:
     plans: Plans = {}
     if np.isfinite(archive["published"].values[has_posterior(archive)]).any():
         plans["published"] = lambda: against_published(archive)
-        plans["published-galaxies"] = lambda: inliers_by_galaxy(archive)
+        plans["published-inliers"] = lambda: inliers_by_galaxy(archive)
         plans["published-widths"] = lambda: deviation_and_width(archive)
         if (np.isfinite(archive["published_chi2"].values) & np.isfinite(archive["chi2_map"].values)).any():
             plans["published-chi2"] = lambda: chi2_of_both(archive)
+        if np.isfinite(archive["published"].sel(parameter="log_age").values[has_posterior(archive)]).any():
+            plans["published-galaxies"] = lambda: published_by_galaxy(archive)
     if truth is not None:
         plans["truth"] = lambda: against_truth(archive, truth)
         if "log_age" in archive["parameter"].values:
@@ -104,9 +142,10 @@ def _comparisons(archive: xr.Dataset, truth: Truth) -> Plans:
     return plans
 
 
-def _corners(posteriors: xr.Dataset, truth: Truth, examples: Mapping[str, int]) -> Plans:
+def _corners(posteriors: xr.Dataset, beside: Beside, examples: Mapping[str, int]) -> Plans:
     def of(row: int) -> Callable[[], Figure]:
-        known = None if truth is None else truth[row]
-        return lambda: corner(posteriors.isel(cluster=row).load(), known)  # all samples of this cluster alone
+        known = None if beside.truth is None else beside.truth[row]
+        # all samples of this cluster alone
+        return lambda: corner(posteriors.isel(cluster=row).load(), known, beside.exact.get(row))
 
     return {f"corner-{name.replace(' ', '-')}": of(row) for name, row in examples.items()}

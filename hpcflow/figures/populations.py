@@ -40,7 +40,7 @@ def population(archive: xr.Dataset, x: str, y: str) -> Figure:
 
 
 @styled
-def population_by_galaxy(archive: xr.Dataset, x: str, y: str, most: int = 12) -> Figure:
+def population_by_galaxy(archive: xr.Dataset, x: str, y: str, most: int = 40) -> Figure:
     """Draw the same for each of the galaxies that have the most clusters.
 
     Args:

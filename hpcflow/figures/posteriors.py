@@ -15,7 +15,7 @@ from hpcflow.figures.density import density, levels
 from hpcflow.figures.style import COLUMN, DENSITY, PALETTE, label, padded, plain, styled
 from hpcflow.figures.summary import has_posterior, units
 
-__all__ = ["corner", "example_clusters"]
+__all__ = ["corner", "example_clusters", "outlier_clusters"]
 
 Floats = NDArray[np.floating]
 
@@ -23,6 +23,9 @@ AGES = {"young": 6.6, "intermediate": 8.0, "old": 9.8}  # log10 yr aimed at
 BINS = 40
 SMOOTH = 1.2  # bins
 SHARES = (0.95, 0.68)
+
+EXACT_STYLE: dict[str, Any] = {"colors": "black", "linewidths": 0.9, "linestyles": "--"}
+EXACT_LINE: dict[str, Any] = {"color": "black", "lw": 0.9, "ls": "--"}
 
 MARKS: dict[str, dict[str, Any]] = {
     "MAP": {"marker": "^", "color": PALETTE["vermillion"], "ms": 6, "mec": "white", "mew": 0.6},
@@ -55,21 +58,44 @@ def example_clusters(archive: xr.Dataset) -> dict[str, int]:
     return {name: chosen[name] for name in (*AGES, "most multimodal") if name in chosen}
 
 
+def outlier_clusters(archive: xr.Dataset) -> dict[str, int]:
+    """Return the rows of the cluster that is fitted worst, and of that whose MAP is farthest from its published age.
+
+    Args:
+        archive: map, chi2_map and published.
+    """
+    found = {}
+    chi2 = np.where(has_posterior(archive), archive["chi2_map"].values, np.nan)
+    if np.isfinite(chi2).any():
+        found["worst fit"] = int(np.nanargmax(np.where(np.isfinite(chi2), chi2, np.nan)))
+    if "log_age" in archive["parameter"].values and "published" in archive:
+        away = np.abs((archive["map"] - archive["published"]).sel(parameter="log_age").values)
+        away[list(found.values())] = np.nan
+        if np.isfinite(away).any():
+            found["farthest from published"] = int(np.nanargmax(away))
+    return found
+
+
 @styled
-def corner(cluster: xr.Dataset, truth: Floats | None = None) -> Figure:
+def corner(
+    cluster: xr.Dataset, truth: Floats | None = None, exact: Floats | None = None, width: float = COLUMN * 1.25
+) -> Figure:
     """Draw one cluster's samples in every pair of parameters, and each marginal.
 
     Args:
         cluster: one row of the archive with `theta` (sample, parameter), map, mode, published.
         truth: (D,) true parameters, where they are known.
+        exact: (n, D) samples of the exact posterior, where there is one.
+        width: of the figure in inches.
     """
     names, unit = [str(name) for name in cluster["parameter"].values], units(cluster)
     theta, marks = cluster["theta"].values, _marks(cluster, truth)
+    both = theta if exact is None else np.concatenate([theta, exact])
     edges: list[Floats] = [
-        np.linspace(*_limits(theta[:, d], [points[:, d] for points in marks.values()]), BINS + 1)
+        np.linspace(*_limits(both[:, d], [points[:, d] for points in marks.values()]), BINS + 1)
         for d in range(len(names))
     ]
-    figure = Figure(figsize=(COLUMN * 1.25, COLUMN * 1.25), layout="constrained")
+    figure = Figure(figsize=(width, width), layout="constrained")
     axes = figure.subplots(len(names), len(names), squeeze=False)
     for row in range(len(names)):
         for column in range(len(names)):
@@ -79,10 +105,15 @@ def corner(cluster: xr.Dataset, truth: Floats | None = None) -> Figure:
                 continue
             if column == row:
                 _marginal(axis, theta[:, row], edges[row], {key: m[:, row] for key, m in marks.items()})
+                if exact is not None:
+                    share = np.full(len(exact), len(theta) / len(exact))
+                    axis.stairs(np.histogram(exact[:, row], edges[row], weights=share)[0], edges[row], **EXACT_LINE)
             else:
                 _pair(axis, theta, marks, edges, (column, row))
+                if exact is not None:
+                    _contours(axis, exact, edges, (column, row), EXACT_STYLE)
             _dress(axis, row, column, names, unit)
-    _legend(figure, cluster, list(marks))
+    _legend(figure, cluster, list(marks), exact is not None)
     figure.align_labels()
     return figure
 
@@ -127,16 +158,23 @@ def _marginal(axis: Axes, samples: Floats, edges: Floats, marks: dict[str, Float
 
 def _pair(axis: Axes, theta: Floats, marks: dict[str, Floats], edges: list[Floats], pair: tuple[int, int]) -> None:
     x, y = pair
-    counts = density(theta[:, x], theta[:, y], (edges[x], edges[y]), SMOOTH)
-    centres = [(edges[d][1:] + edges[d][:-1]) / 2 for d in pair]
+    counts = _contours(axis, theta, edges, pair, {"colors": PALETTE["blue"], "linewidths": 0.7})
     axis.pcolormesh(edges[x], edges[y], counts.T, cmap=DENSITY, vmin=0, rasterized=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a posterior within one bin has no contour
-        axis.contour(*centres, counts.T, levels(counts, SHARES), colors=PALETTE["blue"], linewidths=0.7)
     for name, values in marks.items():
         axis.plot(values[:, x], values[:, y], ls="", zorder=4, **MARKS[name])
     axis.set_xlim(edges[x][0], edges[x][-1])
     axis.set_ylim(edges[y][0], edges[y][-1])
+
+
+def _contours(axis: Axes, theta: Floats, edges: list[Floats], pair: tuple[int, int], style: dict[str, Any]) -> Floats:
+    """Draw the contours that hold 68 and 95 % of the samples, and return the density they are of."""
+    x, y = pair
+    counts = density(theta[:, x], theta[:, y], (edges[x], edges[y]), SMOOTH)
+    centres = [(edges[d][1:] + edges[d][:-1]) / 2 for d in pair]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a posterior within one bin has no contour
+        axis.contour(*centres, counts.T, levels(counts, SHARES), **style)
+    return counts
 
 
 def _dress(axis: Axes, row: int, column: int, names: list[str], unit: dict[str, str]) -> None:
@@ -152,10 +190,12 @@ def _dress(axis: Axes, row: int, column: int, names: list[str], unit: dict[str, 
             axis.set_ylabel(label(names[row], unit.get(names[row], "")))
 
 
-def _legend(figure: Figure, cluster: xr.Dataset, shown: list[str]) -> None:
+def _legend(figure: Figure, cluster: xr.Dataset, shown: list[str], exact: bool) -> None:
     chi2 = float(cluster["chi2_map"])
-    fit = rf"reduced $\chi^2$ of the MAP: {chi2:.2g}" if np.isfinite(chi2) else ""
+    fit = rf"reduced $\chi^2$ of the MAP: {chi2:.3g}" if np.isfinite(chi2) else ""
     title = f"{plain(cluster['galaxy'].item())}  {plain(cluster['cluster_id'].item())}\n{fit}".strip()
     handles = [Line2D([], [], ls="", label=name, **MARKS[name]) for name in shown]
+    if exact:
+        handles.append(Line2D([], [], label="exact posterior", **EXACT_LINE))
     place: Any = {"loc": "upper right", "bbox_to_anchor": (0.99, 0.99), "alignment": "left"}
     figure.legend(handles=handles, title=title, **place)

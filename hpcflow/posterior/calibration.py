@@ -1,4 +1,7 @@
-"""Simulation-based calibration: where the truth falls among posterior samples (Talts et al. 2018)."""
+"""Is a posterior right? Where the truth falls among its samples: in each parameter, in density, and in distance.
+
+Each number is a share of the samples, uniform on [0, 1] over many simulations if the posteriors are right.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -9,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["calibrate", "product_names"]
+__all__ = ["calibrate", "denser", "nearer", "product_names"]
 
 
 def product_names(names: Sequence[str]) -> list[str]:
@@ -22,7 +25,7 @@ def product_names(names: Sequence[str]) -> list[str]:
 
 
 def calibrate(truth: Tensor, samples: Tensor, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
-    """Rank the truth among samples of its posterior; ranks are uniform if the posterior is right.
+    """Rank the truth among samples of its posterior (Talts et al. 2018).
 
     Args:
         truth: (N, D).
@@ -41,3 +44,30 @@ def calibrate(truth: Tensor, samples: Tensor, levels: Sequence[float]) -> dict[s
         "rank_product": (sample_products < products[:, None]).double().mean(dim=1).numpy(),
         "quantile": quantile.numpy().astype(np.float32),
     }
+
+
+def denser(log_q: Tensor, sample_log_q: Tensor) -> NDArray[np.floating]:
+    """Return the share (N,) of samples where the posterior is denser than at the truth.
+
+    It is the level of the smallest region of highest density that holds the truth: how often it is below a level is
+    that level's expected coverage (Hermans et al. 2022, arXiv:2110.06581, sect. 2).
+
+    Args:
+        log_q: (N,) log-density of the truth.
+        sample_log_q: (N, n) of the samples.
+    """
+    return np.asarray((sample_log_q > log_q[:, None]).double().mean(dim=1).numpy())
+
+
+def nearer(truth: Tensor, samples: Tensor, reference: Tensor) -> NDArray[np.floating]:
+    """Return the share (N,) of samples that are nearer to a reference point than the truth is (TARP).
+
+    Source: Lemos et al. 2023 (arXiv:2302.03026), algorithm 2.
+
+    Args:
+        truth: (N, D), in coordinates in which distances mean something, such as the prior's unit cube.
+        samples: (N, n, D) in the same.
+        reference: (N, D) a point for each, drawn without looking at the truth.
+    """
+    away = (truth - reference).square().sum(dim=-1)
+    return np.asarray(((samples - reference[:, None]).square().sum(dim=-1) < away[:, None]).double().mean(dim=1))

@@ -17,15 +17,18 @@ from hpcflow.config import dump_yaml, load_yaml
 from hpcflow.errors import InputError
 from hpcflow.figures.flags import count_flags
 from hpcflow.figures.headline import galaxy_rows, headline, recovery_numbers
-from hpcflow.figures.plans import Plans, plan_figures
-from hpcflow.figures.posteriors import example_clusters
+from hpcflow.figures.plans import Beside, Plans, plan_figures
+from hpcflow.figures.posteriors import example_clusters, outlier_clusters
 from hpcflow.figures.recovery import find_truth, join_truth, recovery
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.style import save_pdf, to_png
 from hpcflow.figures.summary import has_posterior, summarise
+from hpcflow.sections import Require
 from hpcflow.stages.compare import write_tables
+from hpcflow.stages.exactly import exact_posteriors, trained_errors
+from hpcflow.store.verdicts import Verdict, judge
 
-__all__ = ["make_report"]
+__all__ = ["draw", "make_report", "open_folder", "render", "write_page"]
 
 TEMPLATES = Path(__file__).parent.parent / "data"
 
@@ -44,22 +47,35 @@ def make_report(run: Path) -> Path:
     Raises:
         InputError: if the folder is not a run, or a part of it cannot be read.
     """
-    folder = _open(run)
+    folder = open_folder(run)
     archive = None if folder.posteriors is None else summarise(folder.posteriors)
     truth = _truth(folder, archive)
-    examples = {} if archive is None else example_clusters(archive)
+    examples = {} if archive is None else example_clusters(archive) | outlier_clusters(archive)
     report = run / "report"
     if archive is not None:
         write_tables(archive, truth, report / "tables")
-    pictures = _draw(plan_figures(folder, archive, truth, examples), report)
+    exact, _ = ({}, "") if archive is None else exact_posteriors(folder.config, archive, examples.values())
+    draws = {row: posterior.samples for row, posterior in exact.items()}
+    errors = None if archive is None else trained_errors(folder.config)
+    pictures = draw(plan_figures(folder, archive, Beside(truth, draws, errors), examples), report / "figures")
     page = _render(folder, archive, truth, examples, pictures)
-    growing = report / ".index.html.new"
+    return write_page(page, report / "index.html")
+
+
+def write_page(page: str, path: Path) -> Path:
+    """Write a page that appears whole or not at all, and return its path."""
+    growing = path.with_name(f".{path.name}.new")
     growing.write_text(page, encoding="utf-8")
-    growing.replace(report / "index.html")
-    return report / "index.html"
+    growing.replace(path)
+    return path
 
 
-def _open(run: Path) -> RunFolder:
+def open_folder(run: Path) -> RunFolder:
+    """Return the parts of a run.
+
+    Raises:
+        InputError: if the folder is not a run.
+    """
     path = run / "run.yaml"
     if not path.is_file():
         raise InputError(
@@ -81,9 +97,9 @@ def _truth(folder: RunFolder, archive: xr.Dataset | None) -> NDArray[np.floating
     return truth if np.isfinite(truth[has_posterior(archive)]).any() else None
 
 
-def _draw(plans: Plans, report: Path) -> dict[str, str]:
-    """Draw and write every figure, one in memory at a time; return the PNGs as data URIs by name."""
-    growing, final = report / ".figures.new", report / "figures"
+def draw(plans: Plans, final: Path) -> dict[str, str]:
+    """Draw and write every figure into a folder, one in memory at a time; return the PNGs as data URIs by name."""
+    growing = final.with_name(f".{final.name}.new")
     shutil.rmtree(growing, ignore_errors=True)
     growing.mkdir(parents=True)
     pictures = {}
@@ -108,18 +124,14 @@ def _render(
     numbers = headline(folder, archive)
     if archive is not None and truth is not None and (found := recovery(archive, truth)):
         numbers += recovery_numbers(found)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         name=folder.config.get("name") or folder.path.resolve().name,
         groups=[(group, list(lines)) for group, lines in groupby(numbers, attrgetter("group"))],
         progress=folder.progress(),
         trained=folder.history is not None or bool(folder.flow),
+        borrowed=(folder.config.get("infer") or {}).get("flow"),
+        verdicts=_verdicts(folder),
         figures=pictures,
         examples=examples,
         clusters=None if archive is None else archive.sizes["cluster"],
@@ -129,6 +141,24 @@ def _render(
         provenance=list(_flat(folder.provenance)),
         config=dump_yaml(dict(folder.config)),
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page made of one of the shipped templates."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def _verdicts(folder: RunFolder) -> list[Verdict]:
+    """Return what calibration shows, held against what the run's config requires."""
+    limits = (folder.config.get("validate") or {}).get("require", Require().model_dump())
+    return [] if folder.validation is None or limits is None else judge(folder.validation.load(), limits)
 
 
 def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

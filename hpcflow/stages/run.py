@@ -21,7 +21,8 @@ STAGES = {
     "infer": ("name", "model", "simulate", "observe", "train", "infer"),
     "validate": ("name", "model", "simulate", "observe", "train", "validate"),
 }
-PLACES = ("simulate.python:", "simulate.threads:")  # where and how something is computed, no part of what is
+# Where and how something is computed, or how it is judged: no part of what is.
+PLACES = ("simulate.python:", "simulate.threads:", "validate.require")
 PACKAGES = ("starcluster-hpcflow", "numpy", "scipy", "torch", "FrEIA", "dask", "zarr", "xarray", "astropy")
 
 

@@ -17,10 +17,9 @@ from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
 from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.partitions import Partition
 from hpcflow.store.rows import refuse_unknown, write_rows
 
-__all__ = ["samples", "write_samples"]
+__all__ = ["find_cluster", "samples", "write_samples"]
 
 NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error")
 
@@ -48,7 +47,9 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
     archive = PosteriorArchive.open(folder.posteriors)
     there = {"flow_sha256": digest_file(flow / checkpoint.WEIGHTS), "seed": folder.config().infer.seed}
     refuse_other_sources(folder.posteriors, archive.attrs, there)
-    row, partition = _find(archive, cluster_id, galaxy and normalise_galaxy(galaxy))
+    row = find_cluster(archive, cluster_id, galaxy)
+    partition = next(p for p in archive.partitions if row < p.stop)
+    row -= partition.start
     one = {name: archive.read(name, partition)[row : row + 1] for name in NAMES}
     estimator = checkpoint.load(flow)
     key = (one["galaxy"][0], one["cluster_id"][0])
@@ -83,8 +84,13 @@ def write_samples(run: Path, cluster_id: str, galaxy: str | None, out: Path | No
     return path
 
 
-def _find(archive: PosteriorArchive, cluster_id: str, galaxy: str | None) -> tuple[int, Partition]:
-    """Return the row of a cluster in its partition, and the partition."""
+def find_cluster(archive: PosteriorArchive, cluster_id: str, galaxy: str | None = None) -> int:
+    """Return the row of a cluster that has a posterior.
+
+    Raises:
+        InputError: if there is no such cluster, or it has no posterior.
+    """
+    galaxy = galaxy and normalise_galaxy(galaxy)
     of = archive.read("galaxy")
     found = np.flatnonzero(archive.read("cluster_id") == cluster_id)
     if galaxy is not None:
@@ -105,4 +111,4 @@ def _find(archive: PosteriorArchive, cluster_id: str, galaxy: str | None) -> tup
     if np.isnan(archive.read("map", partition)[row]).any():
         why = ", ".join(str(flag.name).lower() for flag in Flag(int(archive.read("flag", partition)[row])))
         raise InputError(f"{archive.path}: cluster {cluster_id} has no posterior: {why}")
-    return row, partition
+    return int(found[0])

@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,13 +11,15 @@ from torch import Tensor
 
 from hpcflow.compute.where import Where
 from hpcflow.config import Config
-from hpcflow.errors import InputError
+from hpcflow.errors import InputError, MiscalibratedError
 from hpcflow.flow import checkpoint
+from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.calibration import calibrate, product_names
-from hpcflow.posterior.exact import ExactModel
+from hpcflow.posterior.calibration import calibrate, denser, nearer, product_names
+from hpcflow.posterior.discrepancy import c2st, wasserstein
+from hpcflow.posterior.exact import ExactModel, ExactPosterior
 from hpcflow.posterior.gap import gaps
 from hpcflow.posterior.sampling import keyed_noise
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, config_of
@@ -28,8 +30,9 @@ from hpcflow.store.archive import QUANTILES
 from hpcflow.store.findings import describe
 from hpcflow.store.partitions import Partition, rng_for
 from hpcflow.store.simulations import SimulationStore
-from hpcflow.store.strata import mean_error
+from hpcflow.store.strata import mean_error, pattern_of
 from hpcflow.store.validation import ValidationStore
+from hpcflow.store.verdicts import judge
 
 __all__ = ["validate"]
 
@@ -43,6 +46,7 @@ def validate(config: Config, run: Run, where: Where) -> None:
     Raises:
         InputError: if there is no trained flow, or the record is of another one.
         FailedPartitionsError: if partitions were set aside.
+        MiscalibratedError: if the flow is not what `validate.require` wants.
     """
     checkpoint.read_description(run.flow)
     available = len(SimulationStore.open(run.simulations).rows("test")[0])
@@ -52,6 +56,23 @@ def validate(config: Config, run: Run, where: Where) -> None:
         run_missing("validate", run, validate_partition, store.partitions, store.missing(), where)
         for line in describe(run.validation):
             log.info("validate: %s", line)
+        _refuse_miscalibrated(config, run)
+
+
+def _refuse_miscalibrated(config: Config, run: Run) -> None:
+    if config.validation.require is None:
+        return
+    with ValidationStore.open(run.validation).dataset() as ds:
+        verdicts = judge(ds, config.validation.require.model_dump())
+    bad = [verdict for verdict in verdicts if not verdict.good]
+    log.info("validate: %d of %d requirements are met", len(verdicts) - len(bad), len(verdicts))
+    if bad:
+        worst = max(bad, key=lambda verdict: verdict.value / max(verdict.limit, 1e-9))
+        others = f", and so do {len(bad) - 1} others" if len(bad) > 1 else ""
+        raise MiscalibratedError(
+            f"validate: {run.path} fails: {worst}{others}; train its flow for longer, or say in validate.require "
+            "what is good enough"
+        )
 
 
 def validate_partition(run: str, partition: Partition) -> None:
@@ -67,19 +88,33 @@ def validate_partition(run: str, partition: Partition) -> None:
     noise = noise.reshape(len(partition), config.validation.samples, truth.shape[1])
     with torch.inference_mode():
         x = estimator.condition(photometry)
-        tiles = zip(noise.split(TILE), x.split(TILE), strict=True)
-        samples = torch.cat([estimator.flow.transform(*tile)[0] for tile in tiles])
+        tiles = [estimator.flow.transform(*t) for t in zip(noise.split(TILE), x.split(TILE), strict=True)]
+        samples, sample_log_q = (torch.cat(parts) for parts in zip(*tiles, strict=True))
         log_q = torch.cat([estimator.flow(t, c) for t, c in zip(truth.split(TILE), x.split(TILE), strict=True)])
-    flux, sigma, observed, _ = photometry
+    flux, sigma, observed, distance = photometry
+    unit = [torch.from_numpy(estimator.prior.to_unit(points.numpy())) for points in (truth, samples)]
+    reference = rng_for(config.validation.seed, "reference", partition.index).random(truth.shape)
     record = {
         **calibrate(truth, samples, QUANTILES),
-        **_compare(run, partition, truth, x, photometry),
+        "denser": denser(log_q, sample_log_q),
+        "nearer": nearer(unit[0], unit[1], torch.from_numpy(reference)),
+        **_compare(run, partition, Inferred(truth, samples, x, photometry)),
         "truth": truth.numpy(),
         "log_q": log_q.numpy(),
         "error": mean_error(flux, sigma, observed),
-        "bands": observed.sum(axis=1),
+        "distance": distance,
+        "pattern": pattern_of(observed),
     }
     _store(run).write(partition, record)
+
+
+class Inferred(NamedTuple):
+    """Truths (N, D), samples (N, n, D) of their posteriors, features (N, F) and photometry of N simulations."""
+
+    truth: Tensor
+    samples: Tensor
+    x: Tensor
+    photometry: Photometry
 
 
 def _observed(run: str, partition: Partition) -> tuple[Tensor, Photometry]:
@@ -94,20 +129,43 @@ def _observed(run: str, partition: Partition) -> tuple[Tensor, Photometry]:
     return truth, build_observer(config)(flux[rows].astype(np.float64), log_mass, rng)
 
 
-def _compare(run: str, partition: Partition, truth: Tensor, x: Tensor, photometry: Photometry) -> dict[str, Any]:
-    """Return log_p (n,) and gap (n, D) of the partition's share of the simulations that are compared; NaN elsewhere."""
+def _compare(run: str, partition: Partition, those: Inferred) -> dict[str, Any]:
+    """Return what holds the flow against the exact posterior, of the partition's share of rows; NaN elsewhere."""
     attrs, total = _store(run).attrs, len(_store(run))
     rows = np.flatnonzero(np.arange(partition.start, partition.stop) * attrs["exact"] % total < attrs["exact"])
-    log_p, gap = np.full(len(truth), np.nan), np.full(truth.shape, np.nan)
+    shape = those.truth.shape
+    found = {name: np.full(shape, np.nan) for name in ("gap", "wasserstein", "wasserstein_exact")}
+    found |= {name: np.full(shape[0], np.nan) for name in ("log_p", "kl", "c2st")}
     if attrs["exact"] and len(rows):
-        model = _exact(run)
+        model, flow = _exact(run), _estimator(run).flow
         rng = rng_for(attrs["seed"], "exact", partition.index)
-        posteriors = [model.posterior(Photometry(*(a[i : i + 1] for a in photometry))) for i in rows]
-        points = truth[rows].double().numpy()
+        posteriors = [model.posterior(Photometry(*(a[i : i + 1] for a in those.photometry))) for i in rows]
+        points = those.truth[rows].double().numpy()
         chains = [p.chain(point, HELD, rng) for p, point in zip(posteriors, points, strict=True)]
-        log_p[rows] = [chain.log_p[-1] for chain in chains]
-        gap[rows[:, None], model.order] = gaps(_estimator(run).flow, x[rows], truth[rows], chains)
-    return {"log_p": log_p, "gap": gap}
+        found["log_p"][rows] = [chain.log_p[-1] for chain in chains]
+        found["gap"][rows[:, None], model.order] = gaps(flow, those.x[rows], those.truth[rows], chains)
+        for row, posterior in zip(rows, posteriors, strict=True):
+            for name, value in _distances(flow, posterior, those.samples[row], those.x[row], rng).items():
+                found[name][row] = value
+    return found
+
+
+def _distances(
+    flow: Flow, posterior: ExactPosterior, samples: Tensor, x: Tensor, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Return how far a flow's samples (n, D) of one cluster with features x (F,) are from the exact posterior."""
+    drawn = samples.double().numpy()
+    exact, other = posterior.sample(2 * len(drawn), rng).reshape(2, *drawn.shape)
+    with torch.inference_mode():
+        log_q = flow.log_prob(torch.from_numpy(exact).float()[None], x[None])[0].double().numpy()
+    log_p = posterior.log_prob(exact)
+    inside = np.isfinite(log_p)  # a cell of the grid may reach beyond the edge of the errors, and so may its samples
+    return {
+        "kl": (log_p - log_q)[inside].mean() if inside.any() else np.nan,
+        "wasserstein": wasserstein(drawn, exact),
+        "wasserstein_exact": wasserstein(other, exact),
+        "c2st": c2st(drawn, exact),
+    }
 
 
 @cache
@@ -154,6 +212,7 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
         parameters=parameters,
         statistics=product_names([p.name for p in parameters]),
         order=order,
+        bands=list(config.model.bands),
         attrs=attrs,
     )
 

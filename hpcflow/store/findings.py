@@ -1,6 +1,7 @@
-"""What a record of calibration says, in numbers: loss, gap to the exact posterior, coverage."""
+"""What a record of calibration says, in numbers: loss, ranks, coverage, and how far the exact posterior is."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,11 +9,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hpcflow.store.ranks import ecdf_difference
-from hpcflow.store.strata import strata
+from hpcflow.store import ranks
+from hpcflow.store.ranks import ecdf_difference, share_inside
+from hpcflow.store.strata import Seen, strata
 from hpcflow.store.validation import ValidationStore
 
-__all__ = ["Excursion", "Finding", "coverage", "describe", "excursions", "gap", "negative_log_likelihood", "statistics"]
+__all__ = [
+    "Excursion", "Finding", "Stratum", "by_stratum", "coverage", "describe", "distances", "excursions", "gap",
+    "intervals", "joint", "negative_log_likelihood", "seen", "statistics",
+]  # fmt: skip
+
+LEVELS = np.linspace(0.02, 0.98, 49)
 
 
 class Finding(NamedTuple):
@@ -49,6 +56,10 @@ def describe(path: Path) -> Iterator[str]:
             yield f"ranks of {name}: ECDF off by {largest:.4f} at most, {100 * outside:.0f} % outside the 1-99 % band"
         for name, (share, error) in coverage(ds).items():
             yield f"the 68 % interval of {name} holds {100 * share:.1f} +- {100 * error:.1f} % of the truths"
+        for name, rank in joint(ds).items():
+            yield f"{name}: coverage off by {_off(rank, ds):.4f} at most"
+        for name, value in distances(ds).items():
+            yield f"{name} {value}"
 
 
 def negative_log_likelihood(ds: xr.Dataset) -> Finding:
@@ -71,9 +82,21 @@ def gap(ds: xr.Dataset) -> dict[str, Finding]:
     for name, values in zip(parts["parameter"].values.tolist(), parts.values.T.astype(float), strict=True):
         found[f"{name} | {', '.join(names)}" if names else name] = _finding(values)
         names.append(name)
-    log_age = compared["truth"].sel(parameter="log_age").values
-    kinds = strata(compared["error"].values, log_age, compared["bands"].values.astype(int))
-    return found | {name: _finding(whole[rows]) for name, rows in kinds.items() if rows.sum() > 1}
+    return found | {name: _finding(whole[rows]) for name, rows in strata(seen(compared)).items() if rows.sum() > 1}
+
+
+def distances(ds: xr.Dataset) -> dict[str, Finding]:
+    """Return how far the flow is from the exact posterior, means over clusters; empty where it was not compared."""
+    compared = ds.isel(simulation=np.flatnonzero(np.isfinite(ds["kl"].values)))
+    if not compared.sizes["simulation"]:
+        return {}
+    found = {"divergence from exact to flow, nats:": _finding(compared["kl"].values.astype(float))}
+    for name in compared["parameter"].values.tolist():
+        apart, floor = (compared[kind].sel(parameter=name).values for kind in ("wasserstein", "wasserstein_exact"))
+        floor_says = f"(two exact ones: {float(np.mean(floor)):.3f})"
+        found[f"Wasserstein distance in {name}, standard deviations {floor_says}:"] = _finding(apart.astype(float))
+    found["classifier between flow and exact samples, accuracy:"] = _finding(compared["c2st"].values.astype(float))
+    return found
 
 
 def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
@@ -101,10 +124,102 @@ def excursions(ds: xr.Dataset) -> dict[str, Excursion]:
 
 def coverage(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
     """Return by parameter the share of truths inside the central 68 % interval, and its standard error."""
-    low, high = (ds["quantile"].values[:, i] for i in (0, 2))
-    inside = ((ds["truth"].values > low) & (ds["truth"].values < high)).mean(axis=0)
-    n, names = ds.sizes["simulation"], ds["parameter"].values.tolist()
-    return {name: (float(p), float(np.sqrt(p * (1 - p) / n))) for name, p in zip(names, inside, strict=True)}
+    n, samples = ds.sizes["simulation"], int(ds.attrs["samples"])
+    shares = {
+        str(name): share_inside(ds["rank"].sel(parameter=name).values, 0.68, samples) for name in ds["parameter"].values
+    }
+    return {name: (p, float(np.sqrt(p * (1 - p) / max(n, 1)))) for name, p in shares.items()}
+
+
+def intervals(ds: xr.Dataset) -> dict[str, float]:
+    """Return by parameter how far the coverage of central intervals is from their level, at most, over all levels."""
+    samples = int(ds.attrs["samples"])
+    found = {}
+    for name in ds["parameter"].values:
+        level, share, _ = ranks.coverage(ds["rank"].sel(parameter=name).values, LEVELS, samples)
+        found[str(name)] = float(np.abs(share - level).max())
+    return found
+
+
+def joint(ds: xr.Dataset) -> dict[str, NDArray[np.floating]]:
+    """Return the two statistics (N,) of all parameters together; both are uniform if posteriors are right."""
+    return {"regions of highest density": ds["denser"].values, "TARP": ds["nearer"].values}
+
+
+def seen(ds: xr.Dataset) -> Seen:
+    """Return what a record's simulations are sorted by."""
+    median = ds["quantile"].isel(quantile=1)
+    return Seen(
+        error=ds["error"].values,
+        log_age=median.sel(parameter="log_age").values,
+        ebv=median.sel(parameter="ebv").values,
+        distance=ds["distance"].values,
+        pattern=ds["pattern"].values.astype(np.int64),
+        bands=list(ds["pattern"].attrs["bands"]),
+    )
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """What is found among n simulations of one kind.
+
+    Args:
+        n: how many.
+        ecdf: largest ECDF difference of the six rank statistics, and of which.
+        worst: the name of that statistic.
+        coverage: share of truths in the central 68 % interval, by parameter.
+        regions, tarp: largest difference of coverage from its level.
+        gap, kl, wasserstein, c2st: means over those compared with the exact posterior; None without.
+    """
+
+    n: int
+    ecdf: float
+    worst: str
+    coverage: dict[str, float]
+    regions: float
+    tarp: float
+    gap: Finding | None
+    kl: Finding | None
+    wasserstein: Finding | None
+    c2st: Finding | None
+
+    @property
+    def by_chance(self) -> float:
+        """What the differences stay below in 99.9 % of calibrated records of so many simulations."""
+        return ranks.largest_by_chance(self.n)
+
+
+def by_stratum(ds: xr.Dataset) -> dict[str, Stratum]:
+    """Return every diagnostic of all simulations and of each stratum of two or more."""
+    every = {"all": np.ones(ds.sizes["simulation"], dtype=bool)} | strata(seen(ds))
+    return {name: _stratum(ds.isel(simulation=np.flatnonzero(rows))) for name, rows in every.items() if rows.sum() > 1}
+
+
+def _stratum(ds: xr.Dataset) -> Stratum:
+    offs = {name: _off(rank, ds) for name, rank in statistics(ds).items()}
+    worst = max(offs, key=lambda name: offs[name])
+    regions, tarp = (_off(rank, ds) for rank in joint(ds).values())
+    compared = np.isfinite(ds["log_p"].values)
+
+    def mean(values: NDArray[np.floating]) -> Finding | None:
+        return _finding(values[compared].astype(float)) if compared.any() else None
+
+    return Stratum(
+        n=ds.sizes["simulation"],
+        ecdf=offs[worst],
+        worst=worst,
+        coverage={name: share for name, (share, _) in coverage(ds).items()},
+        regions=regions,
+        tarp=tarp,
+        gap=mean(ds["gap"].values.sum(axis=1)),
+        kl=mean(ds["kl"].values),
+        wasserstein=mean(ds["wasserstein"].values.mean(axis=1)),
+        c2st=mean(ds["c2st"].values),
+    )
+
+
+def _off(rank: NDArray[np.floating], ds: xr.Dataset) -> float:
+    return ranks.off(rank, int(ds.attrs["samples"]))
 
 
 def _finding(values: NDArray[np.floating]) -> Finding:

@@ -1,14 +1,28 @@
 """What ranks of truths among posterior samples say: exact expectations for any number of samples."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr, bdtrik
 
-__all__ = ["Binned", "binned", "coverage", "ecdf_difference"]
+__all__ = [
+    "Binned",
+    "binned",
+    "coverage",
+    "ecdf_difference",
+    "largest_by_chance",
+    "off",
+    "share_inside",
+    "simultaneous",
+]
 
 Floats = NDArray[np.floating]
+
+TRIALS = 2000  # sets of uniform ranks that say how wide a simultaneous band is
+PLACES = 200  # where ECDFs are looked at, at most
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,58 @@ def ecdf_difference(rank: Floats, samples: int = 0, shares: tuple[float, float] 
     return np.stack([z, difference, low, high])
 
 
+def simultaneous(rank: Floats, samples: int = 0, share: float = 0.98) -> Floats:
+    """Return rows z, ECDF(z) - z, and low and high of the band that holds the whole curve with a probability, (4, Z).
+
+    The band is pointwise binomial, at the level at which a share of all curves of uniform ranks stay inside it
+    everywhere. Source: Saeilynoja, Buerkner & Vehtari 2022 (Statistics and Computing 32, 32), sect. 2.2, by simulation.
+
+    Args:
+        rank: (N,) shares of samples below the truth; NaN are left out.
+        samples: L, the number of samples behind each rank; 0 where ranks are continuous.
+        share: of calibrated curves that the band holds.
+    """
+    place = np.sort(_place(rank, samples))
+    z = _places(samples)
+    counts = np.searchsorted(place, z, side="right")
+    n = max(len(place), 1)
+    level = _level(n, samples, share)
+    low, high = (np.ceil(np.nan_to_num(bdtrik(tail, n, z))) for tail in (level / 2, 1 - level / 2))
+    return np.stack([z, counts / n - z, low / n - z, high / n - z])
+
+
+@lru_cache(maxsize=64)
+def _level(n: int, samples: int, share: float) -> float:
+    """Return the two-sided probability of single points outside the band that holds a share of all curves."""
+    z = _places(samples)
+    rng = np.random.default_rng(n)  # of the numbers alone: the same band every time
+    steps = rng.multinomial(n, np.diff(z, prepend=0, append=1), TRIALS)
+    counts = steps.cumsum(axis=1)[:, :-1]
+    upper = 1 - np.where(counts > 0, bdtr(np.maximum(counts - 1.0, 0.0), n, z), 0.0)
+    return float(np.quantile(2 * np.minimum(bdtr(counts, n, z), upper).min(axis=1), 1 - share))
+
+
+def _places(samples: int) -> Floats:
+    """Return where ECDFs are looked at: all steps that ranks can make, or some."""
+    steps = samples + 1 if samples else PLACES
+    every = -(-steps // PLACES)
+    return np.arange(every, steps, every) / steps
+
+
+def off(rank: Floats, samples: int = 0) -> float:
+    """Return the largest difference between the ECDF of ranks and that of uniform ones."""
+    return float(np.abs(ecdf_difference(rank, samples)[1]).max())
+
+
+def largest_by_chance(n: int, share: float = 0.999) -> float:
+    """Return what the largest ECDF difference of n uniform ranks stays below with a probability (Kolmogorov 1933).
+
+    >>> round(largest_by_chance(10_000), 4)
+    0.0195
+    """
+    return float(np.sqrt(np.log(2 / (1 - share)) / 2 / max(n, 1)))
+
+
 def coverage(rank: Floats, levels: Floats, samples: int = 0) -> Floats:
     """Return rows level, share of truths inside the central interval, its standard error if calibrated, (3, Q).
 
@@ -71,6 +137,18 @@ def coverage(rank: Floats, levels: Floats, samples: int = 0) -> Floats:
         levels = _inside(np.arange(samples + 1) / samples, levels, samples)
     share = _inside(rank, levels + 1e-9, samples)
     return np.stack([levels, share, np.sqrt(levels * (1 - levels) / max(np.isfinite(rank).sum(), 1))])
+
+
+def share_inside(rank: Floats, level: float, samples: int = 0) -> float:
+    """Return the share of truths inside the central interval of one level, between the levels that L samples allow.
+
+    An interval between quantiles of L samples holds less than it says, level (L - 1) / (L + 1) if they are
+    interpolated; ranks know what it really holds.
+    """
+    if not samples:
+        return float(_inside(rank, np.array([level]), 0)[0])
+    levels, share, _ = coverage(rank, np.linspace(0, 1, 2 * samples + 3), samples)
+    return float(np.interp(level, levels, share))
 
 
 def _inside(rank: Floats, levels: Floats, samples: int) -> Floats:

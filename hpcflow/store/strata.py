@@ -1,16 +1,42 @@
-"""Kinds of clusters that a check is made on one by one: by error, age and number of bands."""
+"""Kinds of clusters that a check is made on one by one: by error, age, reddening, distance and bands."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["mean_error", "strata"]
+__all__ = ["Seen", "mean_error", "pattern_bands", "pattern_of", "strata"]
 
 Floats = NDArray[np.floating]
 
 ERROR_EDGES = (0.0, 0.1, 0.2, 0.35, np.inf)
 AGE_EDGES = (-np.inf, 7.0, 8.0, 9.0, np.inf)
+REDDENING_EDGES = (-np.inf, 0.1, 0.3, 0.7, np.inf)
+DISTANCE_EDGES = (0.0, 5.0, 10.0, 20.0, np.inf)
+MOST_PATTERNS = 4  # of bands, each a stratum; the others are one together
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of N clusters without their truth.
+
+    Args:
+        error: (N,) mean relative error of a cluster's bands.
+        log_age: (N,) median of the posterior, log10 of the age in yr.
+        ebv: (N,) median of the posterior, mag.
+        distance: (N,) in Mpc.
+        pattern: (N,) which bands are observed; see `pattern_of`.
+        bands: (B,) their names.
+    """
+
+    error: Floats
+    log_age: Floats
+    ebv: Floats
+    distance: Floats
+    pattern: NDArray[np.integer]
+    bands: Sequence[str]
 
 
 def mean_error(flux: Floats, sigma: Floats, observed: NDArray[np.bool_]) -> Floats:
@@ -19,26 +45,46 @@ def mean_error(flux: Floats, sigma: Floats, observed: NDArray[np.bool_]) -> Floa
     return np.exp(logs.sum(axis=1) / np.maximum(observed.sum(axis=1), 1))
 
 
-def strata(error: Floats, log_age: Floats, bands: NDArray[np.integer]) -> dict[str, NDArray[np.bool_]]:
+def strata(seen: "Seen") -> dict[str, NDArray[np.bool_]]:
     """Return which of N clusters belong to each stratum, by its name; empty strata are left out.
 
-    Args:
-        error: (N,) mean relative error of a cluster's bands.
-        log_age: (N,) true log10 of the age in yr.
-        bands: (N,) number of observed bands.
-
-    >>> list(strata(np.array([0.05]), np.array([7.5]), np.array([5])))
-    ['r* < 0.1', '7 <= log_age < 8', '5 bands']
+    All that clusters are sorted by is known without the truth: posteriors that are right are so in every such stratum,
+    but not among clusters of one true age.
     """
-    found = _between("r*", error, ERROR_EDGES) | _between("log_age", log_age, AGE_EDGES)
-    found |= {f"{n} bands": bands == n for n in np.unique(bands)}
-    return {name: rows for name, rows in found.items() if rows.any()}
+    found = _between("r*", seen.error, ERROR_EDGES) | _between("log_age", seen.log_age, AGE_EDGES)
+    found |= _between("E(B-V)", seen.ebv, REDDENING_EDGES) | _between("distance", seen.distance, DISTANCE_EDGES, " Mpc")
+    count = sum((seen.pattern >> bit) & 1 for bit in range(len(seen.bands)))
+    found |= {f"{n} bands": count == n for n in np.unique(count)}
+    values, clusters = np.unique(seen.pattern, return_counts=True)
+    rest = np.ones(len(seen.pattern), dtype=bool)
+    for value in values[np.argsort(-clusters, kind="stable")][:MOST_PATTERNS]:
+        found[" ".join(pattern_bands(int(value), seen.bands))] = here = seen.pattern == value
+        rest &= ~here
+    return {name: rows for name, rows in (found | {"other bands": rest}).items() if rows.any()}
 
 
-def _between(name: str, values: Floats, edges: tuple[float, ...]) -> dict[str, NDArray[np.bool_]]:
+def pattern_of(observed: NDArray[np.bool_]) -> NDArray[np.integer]:
+    """Return which bands (N, B) are observed as one number (N,): bit b is band b.
+
+    >>> pattern_of(np.array([[True, False, True]]))
+    array([5])
+    """
+    return np.asarray(observed.astype(np.int64) @ (1 << np.arange(observed.shape[1])))
+
+
+def pattern_bands(pattern: int, bands: Sequence[str]) -> list[str]:
+    """Return the bands of such a number.
+
+    >>> pattern_bands(5, ["U", "V", "I"])
+    ['U', 'I']
+    """
+    return [band for bit, band in enumerate(bands) if pattern >> bit & 1]
+
+
+def _between(name: str, values: Floats, edges: tuple[float, ...], unit: str = "") -> dict[str, NDArray[np.bool_]]:
     said = {}
     for low, high in itertools.pairwise(edges):
-        left = "" if low <= 0 else f"{low:g} <= "
-        right = "" if np.isinf(high) else f" < {high:g}"
+        left = "" if low <= 0 else f"{low:g}{unit if np.isinf(high) else ''} <= "
+        right = "" if np.isinf(high) else f" < {high:g}{unit}"
         said[f"{left}{name}{right}"] = (values >= low) & (values < high)
     return said

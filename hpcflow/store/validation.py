@@ -16,7 +16,7 @@ from hpcflow.store.regions import Regions
 
 __all__ = ["ValidationStore"]
 
-SCHEMA = "hpcflow-validation/2"
+SCHEMA = "hpcflow-validation/3"
 
 
 class ValidationStore:
@@ -40,6 +40,7 @@ class ValidationStore:
         parameters: Sequence[Parameter],
         statistics: Sequence[str],
         order: Sequence[str],
+        bands: Sequence[str],
         attrs: Mapping[str, Any],
     ) -> "ValidationStore":
         """Make an empty record of `n` simulations.
@@ -51,6 +52,7 @@ class ValidationStore:
             parameters: with their units.
             statistics: the products of parameters that are ranked as well.
             order: of the parameters in the chain rule that takes the gap apart.
+            bands: in the order of the bits of `pattern`.
             attrs: samples, seed and hashes.
 
         Raises:
@@ -69,6 +71,7 @@ class ValidationStore:
             return Variable(dims, tuple(sizes[d] for d in dims), "float32", np.nan, None, attributes)
 
         share = "share of posterior samples below the truth"
+        row, marginals = ("simulation",), ("simulation", "parameter")
         variables = {
             "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
             "statistic": Variable(("statistic",), (len(statistics),), "str", "", values=list(statistics)),
@@ -82,7 +85,14 @@ class ValidationStore:
                 levels=list(QUANTILES),
             ),
             "error": variable(("simulation",), long_name="geometric mean of the bands' relative errors", units="1"),
-            "bands": variable(("simulation",), long_name="number of observed bands", units="1"),
+            "distance": variable(row, long_name="distance", units="Mpc"),
+            "pattern": Variable(
+                row, (n,), "int32", 0, None, {"long_name": "bands observed, one bit each", "bands": list(bands)}
+            ),
+            "denser": variable(row, long_name="share of posterior samples denser than the truth", units="1"),
+            "nearer": variable(
+                row, long_name="share of posterior samples nearer to a random reference than the truth", units="1"
+            ),
             "log_q": variable(("simulation",), long_name="log of the flow's density of the truth", units="1"),
             "log_p": variable(
                 ("simulation",), long_name="log of the exact density of the truth; NaN where not computed", units="1"
@@ -92,6 +102,20 @@ class ValidationStore:
                 long_name="log p - log q of each parameter, given those before it in the attribute `order`",
                 units="nat",
                 order=list(order),
+            ),
+            "kl": variable(
+                row, long_name="Kullback-Leibler divergence from exact to flow, E_p[log p - log q]", units="nat"
+            ),
+            "wasserstein": variable(
+                marginals,
+                long_name="Wasserstein-1 distance of flow and exact marginals, over the exact standard deviation",
+                units="1",
+            ),
+            "wasserstein_exact": variable(
+                marginals, long_name="the same of two sets of as many exact samples", units="1"
+            ),
+            "c2st": variable(
+                row, long_name="how often a classifier tells samples of the flow from exact ones", units="1"
             ),
         }
         return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs))

@@ -131,7 +131,8 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
     n = 60
     store = ValidationStore.create(
         path / "report" / "validation.zarr", n=n, partition=30, parameters=PARAMETERS, statistics=PRODUCTS,
-        order=["log_age", "ebv", "log_mass"], attrs={"samples": DRAWS, "seed": 1, "exact": n // 2, "exact_says": ""},
+        order=["log_age", "ebv", "log_mass"], bands=list(BANDS),
+        attrs={"samples": DRAWS, "seed": 1, "exact": n // 2, "exact_says": ""},
     )  # fmt: skip
     truth = rng.random((n, 3))
     levels = np.broadcast_to(np.array([0.16, 0.5, 0.84])[:, None], (n, 3, 3))
@@ -152,7 +153,14 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
                 "log_p": log_q + gap.sum(axis=1),
                 "gap": gap,
                 "error": rng.uniform(0.05, 0.5, len(p)),
-                "bands": rng.integers(3, 6, len(p)),
+                "distance": rng.uniform(1, 30, len(p)),
+                "pattern": rng.choice([3, 5, 7], len(p)),
+                "denser": rng.integers(0, DRAWS + 1, len(p)) / DRAWS,
+                "nearer": rng.integers(0, DRAWS + 1, len(p)) / DRAWS,
+                "kl": np.abs(gap).sum(axis=1),
+                "wasserstein": np.abs(gap),
+                "wasserstein_exact": np.where(np.isnan(gap), np.nan, 0.1),
+                "c2st": np.where(np.isnan(gap[:, 0]), np.nan, rng.uniform(0.5, 0.6, len(p))),
             },
         )
 

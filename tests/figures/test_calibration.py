@@ -17,3 +17,19 @@ def test_coverage_has_a_line_per_parameter(run, labels):
     figure = calibration.coverage_plot(run.validation)
     assert len(figure.axes[0].lines) == 1 + 3
     assert {"truths inside / %", "difference / %", "level of the central interval / %"} == set(labels(figure))
+
+
+def test_joint_coverage_has_both_statistics_and_their_band(run, labels):
+    figure = calibration.joint_coverage(run.validation)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [
+        "regions of highest density",
+        "TARP",
+    ]
+    assert len(figure.axes[0].collections) == 1
+    assert {"truths inside $-$ level / %", "level of the region / %"} == set(labels(figure))
+
+
+def test_ecdfs_have_the_band_of_places_inside_that_of_whole_curves(run):
+    whole, places = calibration.ecdf_differences(run.validation).axes[0].collections
+    reach = [band.get_paths()[0].vertices[:, 1].max() for band in (whole, places)]
+    assert reach[0] > reach[1] > 0

@@ -8,11 +8,14 @@ from hpcflow.figures.run import RunFolder
 def test_every_stage_has_its_numbers(run, archive, truth):
     lines = headline(run, archive) + recovery_numbers(recovery(archive, truth))
     groups = {"Simulations", "Flow", "Calibration", "Gap to the exact posterior", "Clusters", "Truth"}
+    groups.add("Distance to the exact posterior")
     assert {line.group for line in lines} == groups
     values = {(line.group, line.name): line.value for line in lines}
     assert values["Clusters", "in the catalogues"] == "40"
     assert values["Clusters", "with a posterior"] == "39"
     assert values["Flow", "family"] == "autoregressive"
+    assert values["Calibration", "TARP, largest difference of coverage"].startswith("0.")
+    assert ("Clusters", "median efficiency of the samples") not in values
     assert values["Calibration", "truth in the 68 % interval, E(B\u2212V)"].endswith("%")
 
 
@@ -26,3 +29,16 @@ def test_galaxies_have_medians(archive):
     assert 6 < rows[0].medians["log_age"] < 10.2
     empty = galaxy_rows(archive.isel(cluster=[7]))[0]
     assert empty.fitted == 0 and math.isnan(empty.chi2)
+
+
+def test_weights_have_their_numbers(run, archive):
+    n = archive.sizes["cluster"]
+    known = archive.assign(
+        efficiency=("cluster", [0.5] * n),
+        log_evidence=("cluster", [60.0] * n),
+        refined=("cluster", [0, 1, 2, 2] * (n // 4)),
+    )
+    values = {line.name: line.value for line in headline(run, known)}
+    assert values["median efficiency of the samples"] == "50 %"
+    assert values["median log evidence"] == "60.000 nat"
+    assert values["sampled again; on the exact grid"] == "10; 20"

@@ -1,18 +1,26 @@
 import numpy as np
 
-from hpcflow.figures.plans import plan_figures
+from hpcflow.figures.plans import Beside, plan_figures
 from hpcflow.figures.run import RunFolder
 
 
 def test_only_what_there_is_is_drawn(run, archive, truth, tmp_path):
-    assert plan_figures(RunFolder(tmp_path, {}, {}), None, None, {}) == {}
-    plans = plan_figures(run, archive, truth, {"most multimodal": 5})
-    assert {"training", "calibration-ecdf", "truth", "corner-most-multimodal"} <= set(plans)
-    assert "truth" not in plan_figures(run, archive, None, {})
+    assert plan_figures(RunFolder(tmp_path, {}, {}), None, Beside(), {}) == {}
+    errors = np.array([0.1, 0.2])
+    plans = plan_figures(run, archive, Beside(truth, {5: np.zeros((4, 3))}, errors), {"most multimodal": 5})
+    assert {"training", "calibration-ecdf", "calibration-joint", "calibration-strata", "truth", "errors"} <= set(plans)
+    assert {"calibration-distances", "corner-most-multimodal", "published-galaxies"} <= set(plans)
+    assert not {"truth", "errors", "weights"} & set(plan_figures(run, archive, Beside(), {}))
+
+
+def test_weights_are_drawn_where_there_are_any(run, archive):
+    known = archive.assign(efficiency=archive["chi2_map"] * 0 + 0.5)
+    assert "weights" in plan_figures(run, known, Beside(), {})
+    assert "weights" not in plan_figures(run, known.assign(efficiency=known["efficiency"] * np.nan), Beside(), {})
 
 
 def test_without_any_posterior_only_flags_are_left(run, archive):
     plans = plan_figures(
-        RunFolder(run.path / "nowhere", {}, {}), archive.isel(cluster=[7]), np.full((1, 3), np.nan), {}
+        RunFolder(run.path / "nowhere", {}, {}), archive.isel(cluster=[7]), Beside(np.full((1, 3), np.nan)), {}
     )
     assert list(plans) == ["flags"]

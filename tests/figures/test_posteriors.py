@@ -1,6 +1,6 @@
 import numpy as np
 
-from hpcflow.figures.posteriors import corner, example_clusters
+from hpcflow.figures.posteriors import corner, example_clusters, outlier_clusters
 from hpcflow.figures.summary import has_posterior
 
 
@@ -34,3 +34,22 @@ def test_corner_without_other_estimates(run):
     cluster["published"] = cluster["published"] * np.nan
     texts = corner(cluster).legends[0].get_texts()
     assert [text.get_text() for text in texts] == ["MAP"]
+
+
+def test_the_exact_posterior_is_drawn_dashed_beside_the_samples(run):
+    cluster = run.posteriors.isel(cluster=0).load()
+    exact = cluster["theta"].values[:20] + 5.0
+    figure = corner(cluster, exact=exact)
+    assert figure.legends[0].get_texts()[-1].get_text() == "exact posterior"
+    assert figure.axes[0].get_xlim()[1] > exact[:, 0].max()  # the axes hold both
+    assert any(patch.get_linestyle() == "--" for patch in figure.axes[0].patches)
+
+
+def test_outliers_are_the_worst_fit_and_the_farthest_from_published(archive):
+    other = archive.copy(deep=True)
+    other["chi2_map"][11] = 1e4
+    other["published"][13, 0] = other["map"][13, 0] - 3
+    assert outlier_clusters(other) == {"worst fit": 11, "farthest from published": 13}
+    nothing = other.assign(published=other["published"] * np.nan)
+    assert list(outlier_clusters(nothing)) == ["worst fit"]
+    assert outlier_clusters(nothing.isel(cluster=np.flatnonzero(~has_posterior(archive)))) == {}

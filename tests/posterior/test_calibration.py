@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from hpcflow.posterior.calibration import calibrate, product_names
+from hpcflow.posterior.calibration import calibrate, denser, nearer, product_names
 
 torch.set_num_threads(1)
 
@@ -78,3 +78,40 @@ def test_products_are_named_in_the_order_they_are_ranked() -> None:
     samples = truth[:, None] * torch.tensor([[[2.0, 2.0, 0.4]]])  # a*b grows, a*c and b*c fall
     ranks = calibrate(truth, samples, LEVELS)["rank_product"][0]
     assert dict(zip(product_names("abc"), ranks, strict=True)) == {"a*b": 0.0, "a*c": 1.0, "b*c": 1.0}
+
+
+def shares(spoil: str) -> dict[str, np.ndarray]:
+    """Return the joint statistics of the posterior N(x / 2, 1/2) of theta ~ N(0, 1), x ~ N(theta, 1), spoiled."""
+    generator = torch.Generator().manual_seed(3)
+    truth, error = torch.randn((2, N, 3), generator=generator, dtype=torch.float64)
+    mean, width = (truth + error) / 2, {"wide": 1.2, "narrow": 0.8}.get(spoil, 1.0) * 0.5**0.5
+    if spoil == "mixed up":
+        mean = mean.roll(1, dims=0)
+    samples = mean[:, None] + width * torch.randn((N, DRAWS, 3), generator=generator, dtype=torch.float64)
+
+    def log_q(theta: torch.Tensor) -> torch.Tensor:
+        return -((theta - mean[:, None]) ** 2).sum(dim=-1) / (2 * width**2)
+
+    reference = torch.randn((N, 3), generator=generator, dtype=torch.float64)
+    return {
+        "denser": denser(log_q(truth[:, None])[:, 0], log_q(samples)),
+        "nearer": nearer(truth, samples, reference),
+    }
+
+
+def test_joint_statistics_of_an_exact_posterior_are_uniform() -> None:
+    found = shares("exact")
+    assert (pvalues(np.stack(list(found.values()), axis=1)) > 1e-3).all()
+
+
+@pytest.mark.parametrize("spoil", ["wide", "narrow", "mixed up"])
+def test_joint_statistics_show_what_is_wrong(spoil: str) -> None:
+    found = shares(spoil)
+    assert (pvalues(np.stack(list(found.values()), axis=1)) < 1e-6).all()
+    assert (found["denser"].mean() < 0.5) == (spoil == "wide")  # the truth is deep inside posteriors that are too wide
+
+
+def test_joint_statistics_by_hand() -> None:
+    np.testing.assert_allclose(denser(torch.tensor([2.0]), torch.tensor([[1.0, 2.0, 3.0, 4.0]])), [0.5])
+    samples = torch.tensor([[[0.0, 0.1], [0.0, 3.0], [0.5, 0.0]]])
+    np.testing.assert_allclose(nearer(torch.tensor([[1.0, 0.0]]), samples, torch.zeros(1, 2)), [2 / 3])

@@ -21,7 +21,7 @@ def test_every_figure_is_written_and_embedded(page):
     pdfs = {path.stem for path in (page.parent / "figures").glob("*.pdf")}
     embedded = set(re.findall(r'<figure id="fig-([\w-]+)"', text))
     assert pngs == pdfs == embedded
-    assert len(pngs) == 23
+    assert len(pngs) == 28
     assert text.count("data:image/png;base64,") == len(pngs)
     assert all(alt.strip() for alt in re.findall(r'<img [^>]*alt="([^"]*)"', text))
 
@@ -34,6 +34,25 @@ def test_the_page_stands_alone(page):
     assert "0123abcd" in text and "catalogues:" in text
     assert "has not been run" not in text
     assert not list(page.parent.glob(".*"))
+
+
+def test_what_is_required_is_on_the_page_with_its_verdict(tmp_path):
+    run = make_run(tmp_path / "run", ("validation",))
+    text = make_report(run).read_text()
+    assert text.count("<td>met</td>") == 12 and "FAILED" not in text
+    config = run / "run.yaml"
+    config.write_text(config.read_text().replace("config:\n", "config:\n  validate: {require: {gap: 0.001}}\n", 1))
+    text = make_report(run).read_text()
+    assert text.count("<td>met</td>") == 0 and text.count("<td>FAILED</td>") == 1
+
+
+def test_a_run_with_anothers_flow_is_not_told_to_train_one(tmp_path):
+    run = make_run(tmp_path / "run", ("posteriors",))
+    config = run / "run.yaml"
+    config.write_text(config.read_text().replace("  infer:\n", "  infer:\n    flow: runs/other\n", 1))
+    text = make_report(run).read_text()
+    assert "that of the run <code>runs/other</code>" in text
+    assert "<code>train</code> has not been run" not in text
 
 
 def test_parts_that_are_missing_are_said(tmp_path):

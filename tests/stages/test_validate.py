@@ -1,15 +1,24 @@
+import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from torch import Tensor
 
 from hpcflow.compute.where import Here
-from hpcflow.config import load_config
-from hpcflow.errors import InputError
+from hpcflow.config import Config, dump_yaml, load_config, with_values
+from hpcflow.errors import InputError, MiscalibratedError
+from hpcflow.flow import checkpoint
+from hpcflow.flow.base import Flow
+from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.exact import ExactModel
+from hpcflow.posterior.exact import ExactModel, ExactPosterior
+from hpcflow.stages import validate as stage
 from hpcflow.stages.build import build_likelihood
 from hpcflow.stages.init import shipped_configs
 from hpcflow.stages.run import Run
@@ -17,8 +26,9 @@ from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
 from hpcflow.stages.validate import validate
 from hpcflow.store.findings import describe
+from hpcflow.store.partitions import Partition
 
-VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30}
+VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30, "require": None}
 
 
 def validated(path: Path, run: Path, *sets: str) -> xr.Dataset:
@@ -48,8 +58,161 @@ def test_the_gap_is_the_exact_densitys_excess(record: xr.Dataset) -> None:
     assert here["gap"].attrs["order"] == ["log_age", "ebv", "log_mass"]
     # twenty steps teach it little: the exact posterior knows more
     assert here["gap"].sum("parameter").mean() > 1
-    assert (record["bands"] >= 2).all()
+    bands = [bin(int(pattern)).count("1") for pattern in record["pattern"]]
+    assert min(bands) >= 2 and max(bands) == 5
+    assert ((record["distance"] >= 1) & (record["distance"] <= 30)).all()
     assert ((record["error"] > 0.01) & (record["error"] < 2)).all()
+
+
+def test_the_exact_posterior_is_far_from_a_flow_that_learned_little(record: xr.Dataset) -> None:
+    here = record.isel(simulation=np.flatnonzero(np.isfinite(record["log_p"].values)))
+    assert (here["kl"] > 0).mean() > 0.9
+    assert (here["c2st"] > 0.5).all() and here["c2st"].mean() > 0.8
+    assert here["wasserstein"].mean() > 2 * here["wasserstein_exact"].mean()
+    elsewhere = record.isel(simulation=np.flatnonzero(np.isnan(record["log_p"].values)))
+    assert all(np.isnan(elsewhere[name]).all() for name in ("kl", "c2st", "wasserstein"))
+
+
+def test_a_flow_that_learned_little_is_refused_and_what_was_found_is_kept(
+    tmp_path: Path, write_config: Callable[..., Path]
+) -> None:
+    path = write_config(tmp_path, validate={key: value for key, value in VALIDATE.items() if key != "require"})
+    with pytest.raises(MiscalibratedError, match=r"validate\.require\.gap = 3 allows") as refused:
+        validated(path, tmp_path / "run")
+    assert refused.value.exit_code == 1
+    assert xr.open_zarr(Run(tmp_path / "run").validation)["status"].values.all()
+    # what is good enough may change without another run
+    validated(path, tmp_path / "run", "validate.require.gap=100", "validate.require.ecdf=null")
+    with pytest.raises(MiscalibratedError, match=r"validate\.require\.gap = 0\.1 allows"):
+        validated(path, tmp_path / "run", "validate.require={gap: 0.1}")
+
+
+class Spoiled(Flow):
+    """A flow whose samples are wider, shifted in standard deviations, or of the simulation before."""
+
+    def __init__(self, of: Estimator, width: float = 1.0, shift: float = 0.0, swap: bool = False) -> None:
+        super().__init__(of.prior)
+        self.flow, self.width, self.shift, self.swap = of.flow, width, shift, swap
+
+    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
+        mean, std, x = self._moments(x)
+        inner = (z - mean - self.shift * std) / self.width + mean
+        return self.flow.latent_log_prob(inner, x) - self.dim * math.log(self.width)
+
+    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std, x = self._moments(x)
+        z, log_q = self.flow.latent_transform(noise, x)
+        return mean + self.shift * std + self.width * (z - mean), log_q - self.dim * math.log(self.width)
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = x.roll(1, dims=0) if self.swap else x
+        noise = torch.randn((len(x), 200, self.dim), generator=torch.Generator().manual_seed(1))
+        z = self.flow.latent_transform(noise, x)[0]
+        return z.mean(dim=1, keepdim=True), z.std(dim=1, keepdim=True), x
+
+
+SPOILT: list[dict[str, float]] = [{"width": 1.2}, {"shift": 0.1}, {"swap": True}]
+
+
+@pytest.fixture(scope="module")
+def ideal(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path]) -> tuple[Config, Run, Estimator]:
+    """Give a trained flow, and the default requirements; exact posteriors are left out."""
+    folder = tmp_path_factory.mktemp("ideal")
+    settings = {"n": 5000, "samples": 50, "partition": 1000, "exact": 0}
+    sets = {"validate": settings, "simulate": {"n": 21_000, "partition": 7000, "seed": 3}}
+    config = load_config(write_config(folder, **sets), ["train.steps=150"])
+    simulate(config, Run(folder / "run"), Here(1))
+    train_flow(config, Run(folder / "run"), 1)
+    return config, Run(folder / "run"), checkpoint.load(Run(folder / "run").flow)
+
+
+def judged(
+    ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch, flow: Flow
+) -> None:
+    """Validate a flow on truths that are drawn from the trained one, whose posteriors are therefore exact."""
+    config, run, estimator = ideal
+    shutil.rmtree(run.validation, ignore_errors=True)
+    observe = stage._observed
+
+    def observed(folder: str, partition: Partition) -> tuple[Tensor, Photometry]:
+        _, photometry = observe(folder, partition)
+        generator = torch.Generator().manual_seed(partition.index)
+        return estimator.flow.sample(estimator.condition(photometry), 1, generator)[:, 0].detach(), photometry
+
+    other = SimpleNamespace(prior=estimator.prior, condition=estimator.condition, flow=flow)
+    monkeypatch.setattr(stage, "_observed", observed)
+    monkeypatch.setattr(stage, "_estimator", lambda _: other)
+    monkeypatch.setattr(stage, "run_missing", here)
+    stage._store.cache_clear()
+    validate(config, run, Here(1))
+
+
+def test_a_flow_that_is_right_passes_the_default_requirements(
+    ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged(ideal, here, monkeypatch, Spoiled(ideal[2]))  # by nothing
+
+
+@pytest.mark.parametrize("spoil", SPOILT)
+def test_spoiled_flows_fail_the_default_requirements(
+    ideal: tuple[Config, Run, Estimator],
+    here: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: dict[str, float],
+) -> None:
+    with pytest.raises(MiscalibratedError, match=r"more than validate\.require"):
+        judged(ideal, here, monkeypatch, Spoiled(ideal[2], **spoil))
+
+
+class Exact(Flow):
+    """The exact posterior in the place of a flow: features are rows of the photometry last seen."""
+
+    def __init__(self, model: ExactModel) -> None:
+        super().__init__(model.likelihood.prior)
+        self.model, self.posteriors = model, list[ExactPosterior]()
+
+    def condition(self, photometry: Photometry) -> Tensor:
+        ones = (Photometry(*(a[i : i + 1] for a in photometry)) for i in range(len(photometry.flux)))
+        self.posteriors = [self.model.posterior(one) for one in ones]
+        return torch.arange(len(self.posteriors))[:, None]
+
+    def log_prob(self, theta: Tensor, x: Tensor) -> Tensor:
+        pairs = zip(theta.double().numpy(), x[:, 0].tolist(), strict=True)
+        return torch.from_numpy(np.stack([self.posteriors[row].log_prob(points) for points, row in pairs]))
+
+    def transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng(noise[0, 0].abs().mul(1e6).int().tolist())
+        rows = x[:, 0].tolist()
+        drawn = np.stack([self.posteriors[row].sample(noise.shape[1], rng) for row in rows])
+        theta = torch.from_numpy(drawn).float()
+        return theta, self.log_prob(theta, x)
+
+    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError
+
+
+def test_the_exact_posterior_passes_the_default_requirements_and_more(
+    ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config, run, estimator = ideal
+    wanted = {"n": 150, "exact": 100, "partition": 75, "require": {"gap": 0.05, "c2st": 0.52}}
+    config = with_values(config, {f"validate.{key}": value for key, value in wanted.items()})
+    copy = Run(tmp_path / "run")
+    shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("report"))
+    (copy.path / "run.yaml").write_text(dump_yaml({"config": config.plain(), "frozen": []}))
+    flow = Exact(ExactModel(build_likelihood(config)))
+    other = SimpleNamespace(prior=estimator.prior, condition=flow.condition, flow=flow)
+    monkeypatch.setattr(stage, "_estimator", lambda _: other)
+    monkeypatch.setattr(stage, "run_missing", here)
+    validate(config, copy, Here(1))
+    record = xr.open_zarr(copy.validation).load()
+    assert abs(float(record["kl"].mean())) < 0.01
+    apart, floor = (float(record[name].mean()) for name in ("wasserstein", "wasserstein_exact"))
+    assert apart == pytest.approx(floor, rel=0.1)
+    assert float(record["c2st"].mean()) == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_number_of_partitions_changes_who_is_compared_but_not_what_is_found(

@@ -4,10 +4,20 @@ import numpy as np
 import pytest
 
 from hpcflow.model.prior import Parameter
-from hpcflow.store.findings import coverage, describe, excursions, gap, negative_log_likelihood
+from hpcflow.store.findings import (
+    by_stratum,
+    coverage,
+    describe,
+    distances,
+    excursions,
+    gap,
+    intervals,
+    negative_log_likelihood,
+)
 from hpcflow.store.validation import ValidationStore
 
 PARAMETERS = (Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5))
+BANDS = ["A", "B", "C", "D", "E"]
 ORDER = ["log_age", "ebv", "log_mass"]
 N, SAMPLES = 4000, 99
 
@@ -18,7 +28,7 @@ def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
     attrs = {"samples": SAMPLES, "exact": exact, "exact_says": "r_v is free"}
     products = ["log_age*log_mass", "log_age*ebv", "log_mass*ebv"]
     store = ValidationStore.create(
-        path, n=N, partition=1000, parameters=PARAMETERS, statistics=products, order=ORDER, attrs=attrs
+        path, n=N, partition=1000, parameters=PARAMETERS, statistics=products, order=ORDER, bands=BANDS, attrs=attrs
     )
     gaps = rng.normal([0.1, 0.3, 0.2], 0.5, (N, 3))  # columns as the parameters
     log_q = rng.normal(2, 1, N)
@@ -30,7 +40,14 @@ def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
         "rank_product": np.floor(rng.random((N, 3)) * (SAMPLES + 1)) / SAMPLES,
         "quantile": np.broadcast_to(np.array([7.0, 8.0, 9.0])[:, None], (N, 3, 3)),
         "error": rng.uniform(0.03, 0.5, N),
-        "bands": rng.integers(2, 6, N),
+        "pattern": rng.choice([3, 7, 15, 31], N),
+        "distance": rng.uniform(1, 30, N),
+        "denser": np.floor(rng.random(N) ** power * (SAMPLES + 1)) / SAMPLES,
+        "nearer": np.floor(rng.random(N) * (SAMPLES + 1)) / SAMPLES,
+        "kl": gaps.sum(axis=1),
+        "wasserstein": np.abs(gaps),
+        "wasserstein_exact": np.full((N, 3), 0.1),
+        "c2st": np.where(np.isfinite(gaps[:, 0]), rng.normal(0.55, 0.02, N), np.nan),
         "log_q": log_q,
         "log_p": log_q + gaps.sum(axis=1),
         "gap": gaps,
@@ -51,6 +68,7 @@ def test_the_gap_is_taken_apart_in_the_chains_order(tmp_path: Path) -> None:
         assert abs(mean - value) < 4 * error
     assert found["all"].error == pytest.approx(0.5 * np.sqrt(3 / N), rel=0.1)
     assert sum(f.n for name, f in found.items() if "bands" in name) == N
+    assert sum(f.n for name, f in found.items() if "A" in name) == N
 
 
 def test_without_exact_densities_it_says_why(tmp_path: Path) -> None:
@@ -75,5 +93,36 @@ def test_everything_is_said(tmp_path: Path) -> None:
     said = "\n".join(describe(path))
     for wanted in ("likelihood", "gap to the exact posterior", "r* < 0.1", "3 bands", "ECDF", "68 % interval of ebv"):
         assert wanted in said
-    with ValidationStore.open(path).dataset() as ds:
-        assert coverage(ds)["log_age"][0] == pytest.approx(0.5, abs=0.03)  # 7 to 9, of 6 to 10
+    for wanted in ("TARP", "highest density", "Wasserstein", "classifier", "divergence"):
+        assert wanted in said
+
+
+def test_coverage_is_that_of_the_ranks(tmp_path: Path) -> None:
+    with ValidationStore.open(record(tmp_path / "good.zarr")).dataset() as ds:
+        assert coverage(ds)["log_age"][0] == pytest.approx(0.68, abs=0.025)
+        assert max(intervals(ds).values()) < 0.03
+    with ValidationStore.open(record(tmp_path / "bad.zarr", power=2)).dataset() as ds:
+        assert min(intervals(ds).values()) > 0.05
+
+
+def test_every_stratum_has_every_number(tmp_path: Path) -> None:
+    with ValidationStore.open(record(tmp_path / "v.zarr")).dataset() as ds:
+        found = by_stratum(ds.load())
+        assert distances(ds)["divergence from exact to flow, nats:"].mean == pytest.approx(0.6, abs=0.06)
+    whole = found["all"]
+    assert whole.n == N and whole.gap.n == N
+    assert whole.ecdf < whole.by_chance
+    assert {"r* < 0.1", "8 <= log_age < 9", "0.7 <= E(B-V)", "10 <= distance < 20 Mpc", "A B", "2 bands"} <= set(found)
+    for name, stratum in found.items():
+        assert stratum.n <= N, name
+        assert stratum.ecdf < stratum.by_chance, name
+        assert stratum.regions < stratum.by_chance and stratum.tarp < stratum.by_chance, name
+        assert stratum.c2st.mean == pytest.approx(0.55, abs=0.02), name
+
+
+def test_strata_without_an_exact_posterior_have_the_other_numbers(tmp_path: Path) -> None:
+    with ValidationStore.open(record(tmp_path / "v.zarr", exact=0)).dataset() as ds:
+        found = by_stratum(ds.load())
+        assert distances(ds) == {}
+    assert all(stratum.gap is None and stratum.c2st is None for stratum in found.values())
+    assert found["all"].coverage["ebv"] == pytest.approx(0.68, abs=0.03)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcflow.store.ranks import binned, coverage, ecdf_difference
+from hpcflow.store.ranks import binned, coverage, ecdf_difference, largest_by_chance, off, share_inside, simultaneous
 
 LEVELS = np.linspace(0.05, 0.95, 10)
 
@@ -52,3 +52,37 @@ def test_continuous_ranks_need_no_number_of_samples():
 def test_missing_ranks_do_not_count():
     rank = np.array([0.1, np.nan, 0.9])
     np.testing.assert_array_equal(binned(rank, 2).ratio, 1)
+
+
+@pytest.mark.parametrize("samples", [0, 20, 100])
+@pytest.mark.parametrize("n", [200, 5000])
+def test_the_simultaneous_band_holds_as_many_whole_curves_as_it_says(samples, n):
+    rng = np.random.default_rng(5)
+    held = []
+    for _ in range(400):
+        rank = rng.integers(0, samples + 1, n) / samples if samples else rng.random(n)
+        _, difference, low, high = simultaneous(rank, samples, 0.9)
+        held.append(((difference >= low - 1e-12) & (difference <= high + 1e-12)).all())
+    assert np.mean(held) == pytest.approx(0.9, abs=0.045)  # 3 standard errors
+
+
+@pytest.mark.parametrize(("width", "inside"), [(1.0, True), (1.2, False), (0.8, False)])
+def test_the_simultaneous_band_tells_wrong_widths(width, inside):
+    _, difference, low, high = simultaneous(ranks(width, 100), 100)
+    assert ((difference >= low) & (difference <= high)).all() == inside
+    # it is wider than the pointwise one
+    _, _, at_once, _ = ecdf_difference(ranks(width, 100), 100)
+    assert low.min() < at_once.min()
+
+
+def test_the_largest_difference_by_chance_is_seldom_exceeded():
+    rng = np.random.default_rng(6)
+    beyond = [off(rng.random(1000)) > largest_by_chance(1000, 0.9) for _ in range(400)]
+    assert np.mean(beyond) == pytest.approx(0.1, abs=0.05)
+
+
+def test_intervals_of_few_samples_hold_what_they_say():
+    # interpolated quantiles of 20 samples would hold 61.5 %
+    assert share_inside(ranks(1.0, 20, 20_000), 0.68, 20) == pytest.approx(0.68, abs=0.01)
+    assert share_inside(np.random.default_rng(1).random(20_000), 0.68) == pytest.approx(0.68, abs=0.01)
+    assert share_inside(ranks(1.2, 100), 0.68, 100) > 0.73

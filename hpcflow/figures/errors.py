@@ -1,0 +1,55 @@
+"""The noise model against the catalogue: are real errors those that training drew?"""
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+from numpy.typing import NDArray
+
+from hpcflow.figures.style import PALETTE, WIDE, grid, nothing, plain, styled
+
+__all__ = ["relative_errors"]
+
+RANGE = (0.01, 2.0)
+BINS = 48
+
+
+@styled
+def relative_errors(archive: xr.Dataset, trained: NDArray[np.floating]) -> Figure:
+    """Draw the distribution of relative errors in every band, and that of training's observations.
+
+    Args:
+        archive: flux, sigma [mJy] and observed, (cluster, band) each; sigma with the systematic.
+        trained: (n,) sigma over observed flux, as training draws it.
+    """
+    bands = archive["band"].values
+    figure, axes = grid(len(bands), 3, WIDE, 1.75, sharex=True, sharey=True)
+    edges = np.geomspace(*RANGE, BINS + 1)
+    expected = _share(trained, edges)
+    for axis, band in zip(axes, bands, strict=True):
+        one = archive.sel(band=band)
+        used = one["observed"].values & (one["flux"].values > 0)
+        axis.set_title(plain(band))
+        axis.set_xscale("log")
+        axis.stairs(expected, edges, color=PALETTE["vermillion"], lw=1, label="training")
+        if used.any():
+            error = one["sigma"].values[used] / one["flux"].values[used]
+            axis.stairs(_share(error, edges), edges, fill=True, color="#d7e6f1")
+            axis.stairs(_share(error, edges), edges, color=PALETTE["blue"], lw=1, label="catalogue")
+        else:
+            nothing(axis, "no cluster has this band")
+        axis.set_xlim(*RANGE)
+        axis.xaxis.set_major_locator(FixedLocator([0.02, 0.05, 0.1, 0.2, 0.5, 1]))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter("{x:g}")
+    axes[0].set_ylim(bottom=0)
+    axes[0].legend(loc="upper right")
+    figure.supxlabel(r"relative error $r^* = \sigma / f^*$, systematic included (dimensionless)", size="medium")
+    figure.supylabel("share of clusters / bin", size="medium")
+    return figure
+
+
+def _share(values: NDArray[np.floating], edges: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the share of values in each bin; those beyond the ends are in the last ones."""
+    finite = np.clip(values[np.isfinite(values)], edges[0], edges[-1])
+    return np.histogram(finite, edges)[0] / max(len(finite), 1)

@@ -1,0 +1,99 @@
+"""Default requirements on a toy whose exact posterior is known: right, wide, narrow, shifted, of other objects."""
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from hpcflow.posterior.calibration import calibrate, denser, nearer, product_names
+from hpcflow.sections import Require
+from hpcflow.store.verdicts import Verdict, judge
+
+NAMES = ["log_age", "log_mass", "ebv"]
+SAMPLES = 100
+LIMITS = Require().model_dump()
+
+
+def record(width: float = 1.0, shift: float = 0.0, swap: bool = False, n: int = 10_000, gap: float = 0.3) -> xr.Dataset:
+    """Return the record of posteriors N(x / 2, 1/2) of theta ~ N(0, 1), x ~ N(theta, 1), spoiled."""
+    generator = torch.Generator().manual_seed(3)
+    truth, error = torch.randn((2, n, 3), generator=generator)
+    sigma = width * 0.5**0.5
+    mean = (truth + error) / 2 + shift * 0.5**0.5
+    mean = mean.roll(1, dims=0) if swap else mean
+    samples = mean[:, None] + sigma * torch.randn((n, SAMPLES, 3), generator=generator)
+    found = calibrate(truth, samples, (0.16, 0.5, 0.84))
+    away = (((truth - mean) / sigma) ** 2).sum(dim=-1)
+    log_q = -away / 2, -(((samples - mean[:, None]) / sigma) ** 2).sum(dim=-1) / 2
+    rng = np.random.default_rng(1)
+    row, marginals = ("simulation",), ("simulation", "parameter")
+    variables = {
+        "rank": (marginals, found["rank"]),
+        "rank_product": (("simulation", "statistic"), found["rank_product"]),
+        "quantile": (("simulation", "quantile", "parameter"), found["quantile"]),
+        "denser": (row, denser(*log_q)),
+        "nearer": (row, nearer(truth, samples, torch.randn((n, 3), generator=generator))),
+        "error": (row, rng.uniform(0.05, 0.5, n)),
+        "distance": (row, rng.uniform(1, 30, n)),
+        "pattern": (row, rng.choice([3, 7], n), {"bands": ["U", "V", "I"]}),
+        "log_p": (row, np.zeros(n)),
+        "gap": (marginals, rng.normal(gap / 3, 1, (n, 3)), {"order": NAMES}),
+        "kl": (row, rng.normal(gap, 1, n)),
+        "wasserstein": (marginals, np.full((n, 3), 0.2)),
+        "wasserstein_exact": (marginals, np.full((n, 3), 0.1)),
+        "c2st": (row, rng.normal(0.52, 0.02, n)),
+    }
+    attrs = {"samples": SAMPLES, "exact": n}
+    return xr.Dataset(variables, {"parameter": NAMES, "statistic": product_names(NAMES)}, attrs)
+
+
+def failed(ds: xr.Dataset) -> set[str]:
+    return {verdict.key for verdict in judge(ds, LIMITS) if not verdict.good}
+
+
+@pytest.mark.parametrize("n", [100, 1000, 10_000])
+def test_an_exact_posterior_passes(n: int) -> None:
+    verdicts = judge(record(n=n), LIMITS)
+    assert [str(verdict) for verdict in verdicts if not verdict.good] == []
+    assert {verdict.key for verdict in verdicts} == {"ecdf", "coverage", "regions", "tarp", "gap"}
+    assert len(verdicts) == 6 + 3 + 3
+
+
+@pytest.mark.parametrize(
+    ("spoil", "seen"),
+    [
+        ({"width": 1.2}, {"coverage", "regions", "tarp"}),
+        ({"width": 0.8}, {"coverage", "regions", "tarp"}),
+        ({"shift": 0.1}, {"ecdf"}),
+        ({"shift": -0.1}, {"ecdf"}),
+        ({"swap": True}, {"ecdf", "coverage", "regions", "tarp"}),
+        ({"gap": 5.0}, {"gap"}),
+    ],
+)
+def test_spoiled_posteriors_are_caught(spoil: dict[str, float], seen: set[str]) -> None:
+    assert seen <= failed(record(**spoil))
+
+
+def test_a_little_is_let_through() -> None:
+    assert failed(record(width=1.03, shift=0.02)) == set()
+
+
+def test_too_few_simulations_prove_nothing_and_that_is_said() -> None:
+    verdicts = judge(record(shift=0.1, n=100), LIMITS)
+    assert all(verdict.good for verdict in verdicts)
+    assert "so few simulations" in str(verdicts[0])
+
+
+def test_what_is_not_required_is_not_judged() -> None:
+    assert judge(record(swap=True, n=200), dict.fromkeys(LIMITS)) == []
+    assert {v.key for v in judge(record(n=200), {"c2st": 0.55})} == {"c2st"}
+
+
+def test_flow_and_exact_posterior_may_be_required_to_be_alike() -> None:
+    assert judge(record(n=1000), {"c2st": 0.55})[0].good
+    assert not judge(record(n=1000), {"c2st": 0.51})[0].good
+
+
+def test_what_fails_says_by_how_much() -> None:
+    assert not Verdict("ecdf", "x", 0.5, 0.1, 0.2).good
+    assert "more than validate.require.ecdf = 0.1 allows" in str(Verdict("ecdf", "x", 0.5, 0.1, 0.2))
