@@ -21,7 +21,7 @@ def test_every_figure_is_written_and_embedded(page):
     pdfs = {path.stem for path in (page.parent / "figures").glob("*.pdf")}
     embedded = set(re.findall(r'<figure id="fig-([\w-]+)"', text))
     assert pngs == pdfs == embedded
-    assert len(pngs) == 28
+    assert len(pngs) == 29
     assert text.count("data:image/png;base64,") == len(pngs)
     assert all(alt.strip() for alt in re.findall(r'<img [^>]*alt="([^"]*)"', text))
 
