@@ -61,7 +61,7 @@ def spectral_energy(archive: xr.Dataset, examples: Mapping[str, int], pivot_nm: 
         examples: rows of the archive by what they are an example of.
         pivot_nm: pivot wavelengths of the bands; without all of them bands stand at equal distances.
     """
-    figure, axes = grid(len(examples), 2, WIDE, 2.3)
+    figure, axes = grid(len(examples), 2, WIDE if len(examples) > 1 else 1.4 * COLUMN, 2.3)
     bands = [str(band) for band in archive["band"].values]
     known = set(bands) <= set(pivot_nm)
     x = np.array([pivot_nm[band] for band in bands]) if known else np.arange(len(bands), dtype=float)
