@@ -355,3 +355,21 @@ def test_bad_rows_stop_no_others(config: Path, catalogue: str, run: Path, tmp_pa
     assert mixed["flag"].values[3] & 4
     assert np.isfinite(mixed["theta"].values[3]).all()
     assert np.isnan(mixed["theta"].values[1]).all()
+
+
+def test_a_calibration_that_is_not_good_enough_ends_with_1_after_the_page(
+    config: Path, catalogue: str, run: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    page = folder / "report" / "index.html"
+    page.unlink()
+    options = ("--run", folder, "--set", catalogue, "--set", "validate.require={gap: 0.001}")
+    done = hpcflow("run", config, *options, code=1)
+    assert done.stdout.strip() == str(page) and "FAILED" in page.read_text()
+    assert "more than validate.require.gap = 0.001 allows" in done.stderr.splitlines()[-1]
+    assert "validate.require.gap" in hpcflow("validate", config, *options, code=1).stderr
+    ds = xr.open_zarr(folder / "posteriors.zarr")
+    one = int(np.flatnonzero(np.isfinite(ds["entropy"].values))[0])
+    shown = hpcflow("show", folder, ds["cluster_id"].values[one], "--galaxy", ds["galaxy"].values[one])
+    assert Path(shown.stdout.strip()).is_file()
