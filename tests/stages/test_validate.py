@@ -94,21 +94,23 @@ class Spoiled(Flow):
         super().__init__(of.prior)
         self.flow, self.width, self.shift, self.swap = of.flow, width, shift, swap
 
-    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
-        mean, std, x = self._moments(x)
-        inner = (z - mean - self.shift * std) / self.width + mean
-        return self.flow.latent_log_prob(inner, x) - self.dim * math.log(self.width)
+    def embed(self, x: Tensor) -> Tensor:
+        return self.flow.embed(x.roll(1, dims=0) if self.swap else x)
 
-    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, std, x = self._moments(x)
-        z, log_q = self.flow.latent_transform(noise, x)
+    def latent_log_prob(self, z: Tensor, context: Tensor) -> Tensor:
+        mean, std = self._moments(context)
+        inner = (z - mean - self.shift * std) / self.width + mean
+        return self.flow.latent_log_prob(inner, context) - self.dim * math.log(self.width)
+
+    def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std = self._moments(context)
+        z, log_q = self.flow.latent_transform(noise, context)
         return mean + self.shift * std + self.width * (z - mean), log_q - self.dim * math.log(self.width)
 
-    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x = x.roll(1, dims=0) if self.swap else x
-        noise = torch.randn((len(x), 200, self.dim), generator=torch.Generator().manual_seed(1))
-        z = self.flow.latent_transform(noise, x)[0]
-        return z.mean(dim=1, keepdim=True), z.std(dim=1, keepdim=True), x
+    def _moments(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        noise = torch.randn((len(context), 200, self.dim), generator=torch.Generator().manual_seed(1))
+        z = self.flow.latent_transform(noise, context)[0]
+        return z.mean(dim=1, keepdim=True), z.std(dim=1, keepdim=True)
 
 
 SPOILT: list[dict[str, float]] = [{"width": 1.2}, {"shift": 0.1}, {"swap": True}]
@@ -187,10 +189,13 @@ class Exact(Flow):
         theta = torch.from_numpy(drawn).float()
         return theta, self.log_prob(theta, x)
 
-    def latent_log_prob(self, z: Tensor, x: Tensor) -> Tensor:
+    def embed(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def latent_transform(self, noise: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def latent_log_prob(self, z: Tensor, context: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
 
