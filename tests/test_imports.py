@@ -23,8 +23,9 @@ LEVELS = {
     "sites": 4,
     "sections": 3,
     "options": 5,
-    "cli": 6,
-    "__main__": 7,
+    "results": 6,
+    "cli": 7,
+    "__main__": 8,
 }
 NEIGHBOURS = {("stages", "config"), ("stages", "sites"), ("sites", "config"), ("model", "data"), ("data", "model")}
 DOORS = {
@@ -43,7 +44,7 @@ DOORS = {
     ),
     "matplotlib": ("figures/", "stages/report.py"),
     "optuna": "stages/search_study.py",
-    "typer": ("cli.py", "options.py"),
+    "typer": ("cli.py", "options.py", "results.py"),
     "pydantic": ("config.py", "sections.py", "sites.py"),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
