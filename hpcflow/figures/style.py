@@ -1,6 +1,7 @@
 """One look for all figures: legible at the column width of A&A, safe for the colour-blind, units on every axis."""
 
 import functools
+import math
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 COLUMN, WIDE = 3.46, 7.09  # inches: 88 and 180 mm
+PDF_DPI, PDF_PIXELS = 300, 2e8  # of crowded layers; all of a figure's, 4 bytes each
 PNG_DPI = 200
 
 # Okabe & Ito 2008, "Color Universal Design", without their yellow, which is too pale for lines on white.
@@ -184,5 +186,11 @@ def to_png(figure: Figure) -> bytes:
 
 @styled
 def save_pdf(figure: Figure, path: Path) -> None:
-    """Write a figure as a PDF without a date in it; crowded layers are pixels, everything else is drawn."""
-    figure.savefig(path, format="pdf", dpi=300, metadata={"CreationDate": None})
+    """Write a figure as a PDF without a date in it; crowded layers are pixels, everything else is drawn.
+
+    Matplotlib gives each such layer a canvas of the whole figure and holds them all: many layers are coarser ones.
+    """
+    layers = len(figure.findobj(lambda artist: bool(artist.get_rasterized())))
+    width, height = figure.get_size_inches()
+    dpi = min(PDF_DPI, math.sqrt(PDF_PIXELS / (width * height * max(layers, 1))))
+    figure.savefig(path, format="pdf", dpi=dpi, metadata={"CreationDate": None})

@@ -1,6 +1,7 @@
 """`hpcflow report`: figures and one self-contained page of what a run has made so far."""
 
 import base64
+import gc
 import shutil
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -109,6 +110,8 @@ def draw(plans: Plans, final: Path) -> dict[str, str]:
         (growing / f"{name}.png").write_bytes(png)
         save_pdf(figure, growing / f"{name}.pdf")
         pictures[name] = "data:image/png;base64," + base64.b64encode(png).decode()
+        del figure
+        gc.collect()  # figures and their canvases refer to each other, and are large
     shutil.rmtree(final, ignore_errors=True)
     growing.rename(final)
     return pictures
