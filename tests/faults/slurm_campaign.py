@@ -4,7 +4,8 @@
     python tests/faults/slurm_campaign.py FOLDER --stages simulate train infer --faults 20 --seed 1
 
 All that it does for the run is to give the same command again. It needs the devcluster, whose daemons it kills, and
-the stand-in for CIGALE in tests/fakes, whose models take their time without a processor.
+the stand-in for CIGALE in tests/fakes, whose models take their time without a processor. They do so until the last of
+the faults has come: a stage must not be over before, however slow the machine is at making faults.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from hpcflow.sites import load_site
 
 ROOT = Path(__file__).parents[2]
 
+HURRY = "hurry"
 STORES = {"simulate": "simulations.zarr", "infer": "posteriors.zarr"}
 SITE = {
     "name": "faults",
@@ -43,7 +45,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT /
 
 
 def config(folder: Path, rows: int, clusters: int, steps: int) -> Path:
-    """Write a config whose models take 20 ms each, and its catalogue; return its path."""
+    """Write a config whose models take 100 ms each until `hurry` is called, and its catalogue; return its path."""
     rng = np.random.default_rng(1)
     bands = ("U", "V", "I")
     lines = ["cluster_id," + ",".join(f"{band},{band}_err" for band in bands)]
@@ -61,7 +63,11 @@ def config(folder: Path, rows: int, clusters: int, steps: int) -> Path:
             "parameters": {name: {"low": low, "high": high} for name, (low, high) in low_high.items()},
             "cigale": {
                 "modules": ["sfh2exp", "bc03", "dustext", "delay", "redshifting"],
-                "fixed": {"sfh2exp": {"burst_age": 1}, "bc03": {"imf": 1}, "delay": {"seconds": 0.02}},
+                "fixed": {
+                    "sfh2exp": {"burst_age": 1},
+                    "bc03": {"imf": 1},
+                    "delay": {"seconds": 0.1, "until": str(folder / HURRY)},
+                },
                 "parameters": {
                     "log_age": "sfh2exp.age",
                     "ebv": "dustext.E_BV",
@@ -71,7 +77,7 @@ def config(folder: Path, rows: int, clusters: int, steps: int) -> Path:
                 "filters": {band: f"fake.{band}" for band in bands},
             },
         },
-        "simulate": {"n": rows, "partition": 50, "seed": 3},
+        "simulate": {"n": rows, "partition": 25, "seed": 3},
         "train": {
             "flow": {"family": "autoregressive", "hidden": 8, "embedding_hidden": 16, "embedding_layers": 1},
             "batch": 128,
@@ -287,6 +293,15 @@ FAULTS: dict[str, Callable[[Campaign, Queued], None]] = {
 KINDS = {"train": [name for name in FAULTS if name not in ("worker job cancelled", "driver requeued")]}
 
 
+def hurry(config: Path, yes: bool = True) -> None:
+    """From now on let models take no time, or as long as they should."""
+    file = config.with_name(HURRY)
+    if yes:
+        file.touch()
+    else:
+        file.unlink(missing_ok=True)
+
+
 def planned(stage: str, faults: int, chance: random.Random) -> list[str]:
     """Return that many faults in any order, every kind as often as the others."""
     kinds = KINDS.get(stage, list(FAULTS))
@@ -298,6 +313,7 @@ def planned(stage: str, faults: int, chance: random.Random) -> list[str]:
 def disturb(campaign: Campaign, faults: Sequence[str], patience_s: float) -> None:
     """Run a stage to its end through faults; each comes after some progress since the one before."""
     plan = list(faults)
+    hurry(campaign.config, not plan)
     campaign.submit()
     before, end = campaign.progress(), time.monotonic() + patience_s
     while time.monotonic() < end:
@@ -314,6 +330,7 @@ def disturb(campaign: Campaign, faults: Sequence[str], patience_s: float) -> Non
             FAULTS[kind](campaign, job)
             campaign.done[kind] += 1
             before = campaign.progress()
+            hurry(campaign.config, not plan)
     total, kinds_done = sum(campaign.done.values()), len(campaign.done)
     campaign.say(f"{total} faults of {kinds_done} kinds: {dict(campaign.done)}; {campaign.resubmitted} resubmissions")
     assert campaign.finished(), f"{campaign.stage} did not end in {patience_s:.0f} s"
@@ -346,6 +363,7 @@ def main() -> None:
             continue
         options = ("--ranks", "2", "--workers", "2") if stage == "train" else ("--workers", "8")
         began = time.monotonic()
+        hurry(path)
         said = hpcflow(stage, path, quiet, *options)
         assert said.returncode == 0, said.stderr
         print(f"undisturbed {stage}, here: {time.monotonic() - began:.0f} s", flush=True)

@@ -13,8 +13,9 @@ CAMPAIGN = Path(__file__).with_name("slurm_campaign.py")
 @pytest.mark.slow
 def test_a_disturbed_library_has_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
     campaign = runpy.run_path(str(CAMPAIGN))
-    config = campaign["config"](tmp_path, rows=2500, clusters=1, steps=1)
+    config = campaign["config"](tmp_path, rows=6000, clusters=1, steps=1)
     quiet, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    campaign["hurry"](config)
     assert campaign["hpcflow"]("simulate", config, quiet, "--workers", "4").returncode == 0
     faults = ["process killed", "driver killed", "node down", "preempted", "slurmctld away"]
     one = campaign["Campaign"]("simulate", config, disturbed, random.Random(3))
