@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, nothing, plain, styled
+from hpcflow.store.clusters import Reason
 
 __all__ = ["chi2_histogram", "spectral_energy"]
 
@@ -57,7 +58,7 @@ def spectral_energy(archive: xr.Dataset, examples: Mapping[str, int], pivot_nm: 
     """Draw the photometry of example clusters with 3 sigma bars, and what their MAPs give.
 
     Args:
-        archive: flux, sigma, map_flux [mJy] and observed, (cluster, band) each.
+        archive: flux, sigma, map_flux [mJy], observed and reason, (cluster, band) each.
         examples: rows of the archive by what they are an example of.
         pivot_nm: pivot wavelengths of the bands; without all of them bands stand at equal distances.
     """
@@ -83,10 +84,11 @@ def spectral_energy(archive: xr.Dataset, examples: Mapping[str, int], pivot_nm: 
 
 
 def _points(axis: Axes, x: Floats, one: xr.Dataset) -> None:
-    order = np.argsort(x, kind="stable")
     flux, sigma, model = (one[name].values for name in ("flux", "sigma", "map_flux"))
-    axis.plot(x[order], model[order], "-", color=PALETTE["vermillion"], lw=0.8)
-    axis.plot(x, model, "s", color=PALETTE["vermillion"], ms=5, mfc="none", label="re-simulated MAP")
+    own = np.flatnonzero(one["reason"].values != Reason.NO_BAND)  # another camera's V beside this one's says nothing
+    own = own[np.argsort(x[own], kind="stable")]
+    axis.plot(x[own], model[own], "-", color=PALETTE["vermillion"], lw=0.8)
+    axis.plot(x[own], model[own], "s", color=PALETTE["vermillion"], ms=5, mfc="none", label="re-simulated MAP")
     used = one["observed"].values & (flux > 0)
     # A bar that reaches zero has no lower end on a logarithmic axis: it goes down to a tenth of the point.
     below = np.minimum(3 * sigma, 0.9 * flux)[used]

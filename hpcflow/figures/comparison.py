@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpcflow.figures.agreement import published_table, uv_lost
 from hpcflow.figures.recovery import best_mode
-from hpcflow.figures.style import COLUMN, PALETTE, WIDE, fade, label, padded, signed, styled
+from hpcflow.figures.style import COLUMN, PALETTE, WIDE, fade, label, padded, short_label, signed, styled
 from hpcflow.figures.summary import units
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
 Floats = NDArray[np.floating]
 
 LEVELS = (0.68, 0.95, 0.997)
+NEAR = 1e-3  # dex or mag; what is nearer is drawn there
 
 
 @dataclass(frozen=True)
@@ -85,33 +86,22 @@ def deviation_and_width(archive: xr.Dataset) -> Figure:
     away = np.abs(archive["map"].values - archive["published"].values)
     width, lost = archive["std"].values, uv_lost(archive)
     shown = [d for d in range(len(names)) if np.isfinite(away[:, d]).any()]
-    figure = Figure(figsize=(WIDE, 2.6), layout="constrained")
+    figure = Figure(figsize=(WIDE, 2.75), layout="constrained")
     axes = figure.subplots(1, max(len(shown), 1), squeeze=False)[0]
     for axis, d in zip(axes, shown, strict=False):
         good = np.isfinite(away[:, d]) & np.isfinite(width[:, d])
-        least = 1e-3  # what is nearer is drawn there
-        for rows, colour, name in ((good & ~lost, "blue", None), (good & lost, "vermillion", "UV error above 40 %")):
-            if rows.any():
-                y = np.maximum(away[rows, d], least)
-                alpha = fade(int(good.sum()))
-                axis.plot(
-                    width[rows, d],
-                    y,
-                    "o",
-                    color=PALETTE[colour],
-                    ms=1.8,
-                    mew=0,
-                    alpha=alpha,
-                    label=name,
-                    rasterized=True,
-                )
-        limits = np.array([least, max(2 * np.nanmax(away[good, d]), 1.0)])
+        limits = np.array([NEAR, 2 * max(away[good, d].max(initial=0.5), width[good, d].max(initial=0.5))])
         axis.plot(limits, limits, color="0.55", lw=0.6)
-        axis.set(xscale="log", yscale="log", ylim=limits)
-        axis.set_xlabel(f"standard deviation of {label(names[d], unit.get(names[d], ''))}")
-        axis.set_ylabel("|MAP - published|")
+        for rows, colour in ((good & ~lost, "blue"), (good & lost, "vermillion")):
+            x, y = (np.maximum(values[rows, d], NEAR) for values in (width, away))
+            axis.plot(x, y, "o", color=PALETTE[colour], ms=1.8, mew=0, alpha=fade(int(good.sum())), rasterized=True)
+        axis.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal", title=short_label(names[d]))
+        of = unit.get(names[d], "").split("(")[0]  # a width of log_age / dex(yr) is in dex
+        axis.set_xlabel(f"standard deviation / {of}" if of else "standard deviation")
+        axis.set_ylabel(f"|MAP \u2212 published| / {of}" if of else "|MAP \u2212 published|")
     if (lost & np.isfinite(away).any(axis=1)).any():
-        axes[0].legend(loc="lower right", markerscale=3)
+        axes[0].plot([], [], "o", color=PALETTE["vermillion"], ms=3, label="UV error above 40 %")
+        figure.legend(loc="outside upper center", handletextpad=0.2)
     return figure
 
 
@@ -136,8 +126,9 @@ def inliers_by_galaxy(archive: xr.Dataset) -> Figure:
             ("inside_95", "sky", "in our 95 %"),
             ("ours_inside", "vermillion", "our MAP in their 1 sigma"),
         ):
-            axis.plot(100 * np.asarray(rows[column]), place, "o", color=PALETTE[colour], ms=3, label=text)
-        axis.set_title(parameter.replace("_", " "))
+            if np.isfinite(table[column]).any():  # few catalogues quote errors
+                axis.plot(100 * np.asarray(rows[column]), place, "o", color=PALETTE[colour], ms=3, label=text)
+        axis.set_title(short_label(parameter))
         axis.set(xlim=(-3, 103), xlabel="% of clusters")
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.5, -0.5)

@@ -31,7 +31,7 @@ def relative_errors(archive: xr.Dataset, trained: NDArray[np.floating]) -> Figur
         used = one["observed"].values & (one["flux"].values > 0)
         axis.set_title(plain(band))
         axis.set_xscale("log")
-        axis.stairs(expected, edges, color=PALETTE["vermillion"], lw=1, label="training")
+        axis.stairs(expected, edges, color=PALETTE["vermillion"], lw=1, label="training", zorder=3)
         if used.any():
             error = one["sigma"].values[used] / one["flux"].values[used]
             axis.stairs(_share(error, edges), edges, fill=True, color="#d7e6f1")
