@@ -7,7 +7,7 @@ sbatch
 --time=30
 --ntasks=1
 --cpus-per-task=1
---mem=819M
+--mem=1536M
 /opt/hpcflow/jobs/check.sbatch
 /project/hpcflow-check-x/setup.sh
 nested
