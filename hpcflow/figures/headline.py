@@ -62,14 +62,16 @@ def recovery_numbers(found: Recovery) -> list[Number]:
         ("the same, best of the modes", found.catastrophic_best, ""),
     ]
     lines = [Number(group, name, share(value, found.error(value)), note) for name, value, note in ages]
+    # a mock's clusters are not drawn from the prior
     inside = [
         Number(
-            group,
-            f"truth in the 68 % interval, {NAMES.get(name, name)}",
-            share(value, found.error(value)),
-            "expected 68 %",
+            group, f"{what}, {NAMES.get(name, name)}", share(value, found.error(value)), "68 % of draws from the prior"
         )
-        for name, value in found.coverage.items()
+        for what, shares in (
+            ("truth in the 68 % interval", found.coverage),
+            ("the same of weighted samples", found.weighted),
+        )
+        for name, value in shares.items()
     ]
     return [Number(group, "clusters with a known truth", _count(found.clusters)), *lines, *inside]
 

@@ -31,6 +31,7 @@ class Recovery:
         catastrophic: share whose MAP age is wrong by 10 or more times.
         catastrophic_best: the same for the mode that is nearest in age.
         coverage: by parameter, share of truths within the central 68 % interval.
+        weighted: the same of samples weighted by the likelihood; empty where there are no weights.
     """
 
     clusters: int
@@ -38,6 +39,7 @@ class Recovery:
     catastrophic: float
     catastrophic_best: float
     coverage: Mapping[str, float]
+    weighted: Mapping[str, float]
 
     def error(self, share: float) -> float:
         """Return the standard error of a share of these clusters."""
@@ -87,7 +89,7 @@ def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
     """Return how well the truth was found; None where no cluster has both an age and a posterior.
 
     Args:
-        archive: map, mode and quantile (16, 50, 84 %).
+        archive: map, mode and quantile (16, 50, 84 %), weighted_quantile where there are weights.
         truth: (N, D) as `join_truth` gives it.
     """
     names = [str(name) for name in archive["parameter"].values]
@@ -99,15 +101,19 @@ def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
         return None
     wrong = np.abs(archive["map"].values[:, age] - truth[:, age])[good]
     wrong_best = np.abs(best_mode(archive, truth)[:, age] - truth[:, age])[good]
-    low, high = archive["quantile"].isel(quantile=0).values, archive["quantile"].isel(quantile=2).values
-    inside = ((truth >= low) & (truth <= high))[good]
-    known = np.isfinite(truth[good]).all(axis=0)
+    known = np.flatnonzero(np.isfinite(truth[good]).all(axis=0))
+
+    def inside(name: str) -> dict[str, float]:
+        low, high = (archive[name].isel(quantile=i).values for i in (0, 2))
+        return {names[d]: float(((truth >= low) & (truth <= high))[good, d].mean()) for d in known}
+
     return Recovery(
         clusters=int(good.sum()),
         close=float((wrong <= CLOSE_DEX).mean()),
         catastrophic=float((wrong >= CATASTROPHIC_DEX).mean()),
         catastrophic_best=float((wrong_best >= CATASTROPHIC_DEX).mean()),
-        coverage={name: float(inside[:, d].mean()) for d, name in enumerate(names) if known[d]},
+        coverage=inside("quantile"),
+        weighted=inside("weighted_quantile") if "weighted_quantile" in archive else {},
     )
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hpcflow.figures.headline import recovery_numbers
 from hpcflow.figures.recovery import best_mode, find_truth, join_truth, recovery
 
 
@@ -31,7 +32,18 @@ def test_shares_count_what_they_say(archive, truth):
     assert found.catastrophic_best == pytest.approx(4 / n)
     assert found.close == pytest.approx((n - 5 - (abs(truth[5, 0] - 6.3) > 0.3)) / n)
     assert set(found.coverage) == {"log_age", "log_mass", "ebv"}
+    assert found.weighted == {}
     assert 0 < found.error(found.close) < 0.1
+
+
+def test_weighted_intervals_count_beside_the_others(archive, truth):
+    wide = archive["quantile"].copy()
+    wide[{"quantile": 0}], wide[{"quantile": 2}] = -np.inf, np.inf
+    found = recovery(archive.assign(weighted_quantile=wide), truth)
+    assert found.weighted == dict.fromkeys(("log_age", "log_mass", "ebv"), 1.0)
+    assert found.coverage == recovery(archive, truth).coverage
+    names = [line.name for line in recovery_numbers(found)]
+    assert names.index("the same of weighted samples, log age") > names.index("truth in the 68 % interval, E(B\u2212V)")
 
 
 def test_without_truth_there_is_nothing(archive, truth):
