@@ -78,6 +78,7 @@ class Observe(Section):
 
     noise: Literal["lognormal", "normal"] = "lognormal"
     relative_error: tuple[Fraction, Fraction] = (0.03, 0.5)
+    relative_error_scale: Literal["linear", "log"] = "linear"  # in what errors are uniform
     undetected: Annotated[float, Field(ge=0)] = 1000.0  # largest error of bands that are not; for normal noise alone
     distance_mpc: tuple[float, float] = (1.0, 30.0)
     systematic: Fraction | dict[str, Fraction] = 0.05  # of all bands, or of each: relative, in quadrature
@@ -100,6 +101,8 @@ class Observe(Section):
     @model_validator(mode="after")
     def _has_errors_of_what_is_not_detected(self) -> "Observe":
         low, high = self.relative_error
+        if self.relative_error_scale == "log" and not 0 < low < high:
+            raise ValueError(f"relative_error [{low}, {high}] must begin above 0 to be uniform in the log")
         if self.noise == "normal" and self.undetected and not (low > 0 and high < self.undetected):
             raise ValueError(
                 f"relative_error [{low}, {high}] must begin above 0 and end below undetected = {self.undetected:g}, "

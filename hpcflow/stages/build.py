@@ -86,7 +86,15 @@ def build_observer(config: Config) -> Observer:
     observe = config.observe
     sets = tuple(tuple(band in bands for band in config.model.bands) for bands in observe.band_sets)
     undetected = observe.undetected if observe.noise == "normal" else 0.0
-    return Observer(observe.noise, observe.relative_error, observe.distance_mpc, sets, observe.missing, undetected)
+    return Observer(
+        observe.noise,
+        observe.relative_error,
+        observe.distance_mpc,
+        sets,
+        observe.missing,
+        undetected,
+        observe.relative_error_scale,
+    )
 
 
 def build_likelihood(config: Config) -> Likelihood:
