@@ -68,6 +68,10 @@ def test_a_section_that_is_none_is_refused_and_not_read(tiny: Callable[..., Path
         ("simulate.n=1000", "n = 1000 makes fewer than 3 partitions of 1000.*lower partition"),
         ("simulate.n=many", r"simulate\.n: .*integer.*many"),
         ("observe.relative_error=[0, 2]", r"relative_error.*less than or equal to 1"),
+        (
+            "observe={relative_error_scale: log, relative_error: [0, 0.5]}",
+            "must begin above 0 to be uniform in the log",
+        ),
         ("observe={noise: normal, relative_error: [0, 0.5]}", "must begin above 0 and end below undetected = 1000"),
         ("observe={noise: normal, undetected: 0.4}", "must begin above 0 and end below undetected = 0.4"),
         ("observe.band_sets=[[F999W]]", "F999W, which model.bands lacks"),

@@ -75,8 +75,8 @@ def add_systematic(flux: Array, sigma: Array, systematic: float | Array) -> Arra
 class Observer:
     """Put clusters at a distance and observe them.
 
-    distance d ~ U[distance_mpc]; per band the true relative error r ~ U[relative_error], or uniform in log r, sigma = r f,
-    the observed flux f* drawn by the noise law, and r* = sigma / f* is what a catalogue would quote
+    distance d ~ U[distance_mpc]; per band the true relative error r ~ U[relative_error], or uniform in log r,
+    sigma = r f, the observed flux f* drawn by the noise law, and r* = sigma / f* is what a catalogue would quote
     (Walter et al. 2026, sect. 2.2). A band is observed if it belongs to the cluster's band set, drawn with equal
     shares, and is not lost, which happens with probability `missing`; a cluster that would keep fewer than
     two bands keeps its whole set.
@@ -94,7 +94,7 @@ class Observer:
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
         missing: probability that a band of the set is lost.
         undetected: largest relative error of a band that is not detected; 0 where all of training's are.
-        relative_error_scale: `linear` or `log`, in what relative errors are uniform; with `undetected` always in the log.
+        relative_error_scale: `linear` or `log`, in what relative errors are uniform; with `undetected` it is the log.
     """
 
     noise: str = "lognormal"

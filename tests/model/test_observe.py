@@ -78,6 +78,7 @@ OBSERVERS = [
     Observer(band_sets=((True,) * 5, (True, True, False, False, False)), missing=0.7),
     Observer(missing=1.0),
     Observer(noise="normal", relative_error=(0.03, 0.5), missing=0.1, undetected=1000.0),
+    Observer(relative_error=(0.03, 0.5), relative_error_scale="log"),
 ]
 observers = pytest.mark.parametrize("observer", OBSERVERS)
 
@@ -119,7 +120,8 @@ def test_distances_errors_and_noise_are_as_stated(observer: Observer) -> None:
     assert stats.kstest(seen.distance, stats.uniform(near, far - near).cdf).pvalue > 1e-3
     true = flux * scale(log_mass, seen.distance)[:, None]
     low, high = observer.relative_error
-    assert stats.kstest((seen.sigma / true).ravel(), stats.uniform(low, high - low).cdf).pvalue > 1e-3
+    law = stats.loguniform(low, high) if observer.relative_error_scale == "log" else stats.uniform(low, high - low)
+    assert stats.kstest((seen.sigma / true).ravel(), law.cdf).pvalue > 1e-3
     pull = (seen.flux - true) / seen.sigma
     assert pull.mean() == pytest.approx(0.0, abs=5 / np.sqrt(pull.size))
     assert pull.std() == pytest.approx(1.0, abs=0.05)

@@ -17,6 +17,7 @@ PRIOR = Prior((Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Pa
 BANDS = ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F438W", "WFC3_UVIS.F814W")
 NOISES: dict[str, dict[str, Any]] = {
     "lognormal": {"noise": "lognormal"},
+    "lognormal, log errors": {"noise": "lognormal", "relative_error_scale": "log"},
     "normal": {"noise": "normal"},
     "upper limits": {"noise": "normal", "undetected": 1000.0},
 }

@@ -54,12 +54,12 @@ def test_where_errors_are_uniform_in_the_logarithm_the_noise_is_all_of_the_likel
 
 
 @laws
-def test_the_density_is_that_of_the_observers_draws(noise: str) -> None:
+@pytest.mark.parametrize("errors", ["linear", "log"])
+def test_the_density_is_that_of_the_observers_draws(noise: str, errors: str) -> None:
     n, rng = 200_000, np.random.default_rng(1)
-    photometry = Observer(noise=noise, relative_error=(0.05, 0.5), distance_mpc=(9.99, 10.01))(
-        np.full((n, 1), 1e4), np.full(n, 4.0), rng
-    )
-    made, true = likelihood(noise), 1e4 * 1e4 * 1e-12
+    observer = Observer(noise, (0.05, 0.5), distance_mpc=(9.99, 10.01), relative_error_scale=errors)
+    photometry = observer(np.full((n, 1), 1e4), np.full(n, 4.0), rng)
+    made, true = Likelihood(Toy(), PRIOR, observer), 1e4 * 1e4 * 1e-12
     inside = (np.abs(photometry.flux / true - 1.1) < 0.1) & (np.abs(photometry.sigma / true - 0.2) < 0.05)
     flux, sigma = np.meshgrid(true * np.linspace(1.0, 1.2, 101), true * np.linspace(0.15, 0.25, 101))
     density = np.exp(made.band(np.log(true), flux, sigma))
