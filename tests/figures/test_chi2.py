@@ -1,6 +1,7 @@
 import numpy as np
 
 from hpcflow.figures.chi2 import chi2_histogram, spectral_energy
+from hpcflow.store.clusters import Reason
 
 
 def test_every_cluster_is_in_the_histogram(archive, labels):
@@ -22,3 +23,12 @@ def test_spectra_stand_at_wavelengths_if_all_are_known(run, archive, labels):
     del pivots["F438W"]
     figure = spectral_energy(archive, {"young": 3}, pivots)
     assert figure.axes[0].get_xlabel() == "band"
+
+
+def test_bands_that_a_cluster_cannot_have_are_not_drawn(archive):
+    reason = archive["reason"].copy()
+    reason[0, 1], reason[0, 2] = Reason.NO_BAND, Reason.NO_COVERAGE
+    line, squares, *_ = spectral_energy(archive.assign(reason=reason), {"young": 0}, {}).axes[0].lines
+    expected = archive["map_flux"].values[0, [0, 2]]  # what a band without coverage would show is of interest
+    for drawn in (line, squares):
+        np.testing.assert_array_equal(drawn.get_ydata(), expected)

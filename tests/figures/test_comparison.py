@@ -41,6 +41,9 @@ def test_inliers_of_every_galaxy(archive):
     ours = figure.axes[0].lines[2].get_xdata()
     np.testing.assert_allclose(ours, 100)  # the MAP is 0.1 dex away from the published age, whose error is 0.2
     assert np.isnan(figure.axes[2].lines[2].get_xdata()).all()  # the reddening has no error
+    silent = inliers_by_galaxy(archive.assign(published_error=archive["published_error"] * np.nan))
+    assert [len(axis.lines) for axis in silent.axes] == [2, 2, 2]  # nothing to say of errors that nobody published
+    assert "our MAP in their 1 sigma" not in [text.get_text() for text in silent.legends[0].get_texts()]
 
 
 def test_uncertain_ultraviolet_is_marked(archive):
