@@ -66,6 +66,8 @@ def plan_figures(run: RunFolder, archive: xr.Dataset | None, beside: Beside, exa
         plans |= _catalogue(archive, beside.errors)
         if has_posterior(archive).any():
             plans |= _photometry(run, archive, examples) | _populations(archive) | _comparisons(archive, beside.truth)
+        if len(np.unique(archive["galaxy"].values)) == 1:  # drawn with all clusters already
+            plans = {name: draw for name, draw in plans.items() if not name.endswith("-galaxies")}
     if run.posteriors is not None:
         plans |= _corners(run.posteriors, beside, examples)
     return plans

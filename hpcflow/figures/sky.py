@@ -36,7 +36,7 @@ def flag_map(archive: xr.Dataset, most: int = 6) -> Figure:
     names = richest(archive, most)
     flags = sorted((flag for flag in count_flags(archive) if flag.clusters), key=lambda flag: -flag.clusters)
     shown = flags[: len(COLOURS)]
-    figure, axes = grid(len(names), 3, WIDE, 2.5)
+    figure, axes = grid(len(names), 3, WIDE, 2.5 if len(names) > 1 else 4.6)
     for axis, name in zip(axes, names, strict=True):
         here = archive.isel(cluster=np.flatnonzero(archive["galaxy"].values == name))
         _draw(axis, here, [flag.mask for flag in shown])
@@ -47,8 +47,12 @@ def flag_map(archive: xr.Dataset, most: int = 6) -> Figure:
             Line2D([], [], ls="", marker=marker, color=colour, ms=4, mfc="none", label=flag.name.replace("_", " "))
         )
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
-    figure.supxlabel(r"$\Delta\alpha\,\cos\delta$ / arcmin, east to the left", size="medium")
-    figure.supylabel(r"$\Delta\delta$ / arcmin", size="medium")
+    across, up = r"$\Delta\alpha\,\cos\delta$ / arcmin, east to the left", r"$\Delta\delta$ / arcmin"
+    if len(axes) == 1:  # a square in a wide figure: its labels stay with it
+        axes[0].set(xlabel=across, ylabel=up)
+    else:
+        figure.supxlabel(across, size="medium")
+        figure.supylabel(up, size="medium")
     return figure
 
 

@@ -24,3 +24,9 @@ def test_without_any_posterior_only_flags_are_left(run, archive):
         RunFolder(run.path / "nowhere", {}, {}), archive.isel(cluster=[7]), Beside(np.full((1, 3), np.nan)), {}
     )
     assert list(plans) == ["flags"]
+
+
+def test_one_galaxy_is_not_drawn_twice(run, archive):
+    one = archive.isel(cluster=np.flatnonzero(archive["galaxy"].values == "NGC1566"))
+    few, many = (set(plan_figures(run, clusters, Beside(), {})) for clusters in (one, archive))
+    assert many - few == {"age-mass-galaxies", "age-reddening-galaxies", "published-galaxies"}

@@ -26,3 +26,9 @@ def test_flags_are_marked_where_they_are(archive, labels):
     assert any("arcmin" in text for text in labels(figure))
     points = [line for axis in figure.axes for line in axis.lines if line.get_marker() != "."]
     assert sum(len(line.get_xdata()) for line in points) == 3  # cluster 3 has one flag, cluster 7 two
+
+
+def test_one_galaxy_fills_the_figure(archive):
+    one = archive.isel(cluster=np.flatnonzero(archive["galaxy"].values == "NGC1566"))
+    (axis,) = flag_map(placed(one)).axes
+    assert "arcmin" in axis.get_xlabel() and "arcmin" in axis.get_ylabel()
