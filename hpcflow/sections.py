@@ -101,8 +101,8 @@ class Observe(Section):
     @model_validator(mode="after")
     def _has_errors_of_what_is_not_detected(self) -> "Observe":
         low, high = self.relative_error
-        if self.relative_error_scale == "log" and not 0 < low < high:
-            raise ValueError(f"relative_error [{low}, {high}] must begin above 0 to be uniform in the log")
+        if self.relative_error_scale == "log" and low == 0:
+            raise ValueError(f"relative_error [0, {high}] must begin above 0 to be uniform in the log; raise its start")
         if self.noise == "normal" and self.undetected and not (low > 0 and high < self.undetected):
             raise ValueError(
                 f"relative_error [{low}, {high}] must begin above 0 and end below undetected = {self.undetected:g}, "
