@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hpcflow import __version__
-from hpcflow.errors import HpcflowError, InputError, MiscalibratedError
+from hpcflow.base.errors import HpcflowError, InputError, MiscalibratedError
 from hpcflow.options import (
     ConfigPath,
     DryRun,

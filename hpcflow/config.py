@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.sections import (
     Autoregressive,
     Axis,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 
 if TYPE_CHECKING:
     from hpcflow.compute.site import Site

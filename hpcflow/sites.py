@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from hpcflow.base.errors import InputError
 from hpcflow.compute.site import Resources, Site
 from hpcflow.config import load_yaml
-from hpcflow.errors import InputError
 
 __all__ = ["load_site", "shipped_sites"]
 

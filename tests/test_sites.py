@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from hpcflow.base.errors import InputError
 from hpcflow.compute.site import Resources, Site
 from hpcflow.config import dump_yaml
-from hpcflow.errors import InputError
 from hpcflow.sites import load_site, shipped_sites
 
 

@@ -3,10 +3,10 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from hpcflow.base.errors import InputError
 from hpcflow.compute.local import local_workers
 from hpcflow.compute.where import Here, Where
 from hpcflow.compute.workers import Workers
-from hpcflow.errors import InputError
 
 __all__ = ["workers_at"]
 

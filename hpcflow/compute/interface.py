@@ -5,7 +5,7 @@ import socket
 import struct
 import sys
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 
 __all__ = ["address_of"]
 

@@ -15,12 +15,12 @@ import dask
 from distributed import Client, Security, Status
 from tornado.ioloop import PeriodicCallback
 
+from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.jobs import options, worker_job_name
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import ask, cancel_workers, queued_jobs
 from hpcflow.compute.tls import private_folder, run_certificate
 from hpcflow.compute.workers import SETTINGS, Workers
-from hpcflow.errors import HpcflowError, InputError
 
 _before = signal.getsignal(signal.SIGINT)
 from dask_jobqueue.slurm import SLURMCluster, SLURMJob, SLURMRunner  # noqa: E402

@@ -9,9 +9,9 @@ from uuid import uuid4
 from dask.typing import Key
 from distributed import Future, KilledWorker
 
+from hpcflow.base.errors import DiskFullError
+from hpcflow.base.partitions import Partition
 from hpcflow.compute.workers import DEATHS, Workers
-from hpcflow.errors import DiskFullError
-from hpcflow.store.partitions import Partition
 
 __all__ = ["map_partitions"]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from distributed import Client
 
+from hpcflow.base.errors import InputError, SchedulerError
 from hpcflow.compute.jobqueue import SLURMRunner
 from hpcflow.compute.site import Site
 from hpcflow.compute.tls import private_folder, run_certificate
 from hpcflow.compute.workers import Workers
-from hpcflow.errors import InputError, SchedulerError
 
 __all__ = ["runner_workers"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from hpcflow.base.errors import InputError, SchedulerError
 from hpcflow.compute.jobs import Job, run_tag, worker_job_name
 from hpcflow.compute.site import Site
-from hpcflow.errors import InputError, SchedulerError
 
 __all__ = ["Queued", "ask", "cancel_jobs", "cancel_workers", "ended_jobs", "queued_jobs", "run_jobs", "submit"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from distributed import Security
 
-from hpcflow.compute.lock import alone
+from hpcflow.base.lock import alone
 from hpcflow.compute.workers import private_settings
 
 __all__ = ["private_folder", "run_certificate"]

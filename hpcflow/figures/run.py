@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.filters import load_curve
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.simulations import SimulationStore

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model
 from safetensors.torch import save as to_bytes
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.prior import Parameter, Prior
 

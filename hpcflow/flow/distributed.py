@@ -17,7 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from hpcflow.errors import HpcflowError, InputError, LostRankError
+from hpcflow.base.errors import HpcflowError, InputError, LostRankError
 from hpcflow.flow.rendezvous import Rendezvous, find_rendezvous
 
 __all__ = ["ALONE", "Ranks", "join_ranks", "roll_call"]

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.base import Flow
 from hpcflow.flow.ensemble import Ensemble
 from hpcflow.flow.families import FAMILIES

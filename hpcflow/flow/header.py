@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.history import Progress
 
 __all__ = ["SCHEMA", "Counters", "Header", "read_header"]

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.header import Header, read_header
 from hpcflow.flow.schedule import Schedule

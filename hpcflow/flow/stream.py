@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.batches import Batch
 from hpcflow.flow.observation import Observation
 from hpcflow.flow.randomness import Slice, generator_for

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hpcflow.errors import DivergedError, InputError, Interrupted
+from hpcflow.base.errors import DivergedError, InputError, Interrupted
+from hpcflow.base.signals import STOPPING, stop_requests
 from hpcflow.flow.batches import Batch, Source, generator_for
 from hpcflow.flow.distributed import ALONE, Ranks
 from hpcflow.flow.estimator import Estimator
@@ -21,7 +22,6 @@ from hpcflow.flow.learner import Learner
 from hpcflow.flow.likelihood import held_out_loss
 from hpcflow.flow.randomness import slices_of
 from hpcflow.flow.schedule import Schedule
-from hpcflow.flow.signals import STOPPING, stop_requests
 from hpcflow.flow.state import State, identity_of, read_state, write_state
 
 __all__ = ["HELD_OUT", "Progress", "Schedule", "history_csv", "train"]

@@ -7,7 +7,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.ages import AgeAxis
 from hpcflow.model.arrays import Array
 from hpcflow.model.extinction import LAWS

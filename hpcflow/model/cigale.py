@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.chain import Chain
 from hpcflow.model.cigale_content import digest_arrays, digest_package, filter_digest
 from hpcflow.model.cigale_screen import NAME as SCREEN

@@ -16,7 +16,7 @@ __all__ = ["main"]
 def main() -> None:
     """Build the simulator that the first message describes, then simulate the rows of every further one."""
     _find_hpcflow()
-    from hpcflow.errors import InputError
+    from hpcflow.base.errors import InputError
     from hpcflow.model.cigale import CigaleSimulator
     from hpcflow.model.pipe import Pipe
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 
 __all__ = ["Parameter", "Prior"]
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.cigale import CigaleSimulator
 from hpcflow.model.elsewhere import SimulatorElsewhere
 from hpcflow.model.filters import load_curve

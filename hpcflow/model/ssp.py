@@ -17,7 +17,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.ages import AgeAxis, Ages
 from hpcflow.model.arrays import Array, moved, mover
 from hpcflow.model.band import weigh

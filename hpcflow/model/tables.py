@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.table_formats import FORMATS
 
 __all__ = ["SspTable", "digest_tables", "load_ssp", "load_tables", "shipped_tables"]

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpcflow.base.partitions import rng_for
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
@@ -26,7 +27,6 @@ from hpcflow.posterior.target import Target
 from hpcflow.posterior.weighing import LEAST_EFFECTIVE, refined, weighed
 from hpcflow.store.archive import QUANTILES
 from hpcflow.store.flags import Flag
-from hpcflow.store.partitions import rng_for
 
 __all__ = ["Engine", "Settings"]
 

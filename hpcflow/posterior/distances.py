@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from torch import Tensor
 
+from hpcflow.base.partitions import rng_for
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.sampling import conditions, embedded, padded, sample
 from hpcflow.posterior.target import Target
-from hpcflow.store.partitions import rng_for
 
 __all__ = ["GROUPS", "TargetAtDistances", "at_distances", "sample_at"]
 

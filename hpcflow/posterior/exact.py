@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.mass import MassGivenFlux

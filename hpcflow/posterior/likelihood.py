@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Observer, Photometry, scale
 from hpcflow.model.prior import Prior
 from hpcflow.model.simulator import Simulator

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.prior import Prior
 from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.mass import MassGivenFlux

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpcflow.base.partitions import rng_for
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
-from hpcflow.store.partitions import rng_for
 
 __all__ = ["BLOCK", "conditions", "embedded", "keyed_noise", "padded", "sample", "summarise", "together"]
 

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel, ExactPosterior
 from hpcflow.posterior.likelihood import Likelihood

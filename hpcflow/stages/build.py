@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from hpcflow.base.errors import InputError
 from hpcflow.config import Config
-from hpcflow.errors import InputError
 from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer

@@ -8,7 +8,7 @@ import xarray as xr
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.figures.agreement import clusters_against_published, published_table, truth_table
 from hpcflow.figures.recovery import find_truth, join_truth
 from hpcflow.figures.summary import has_posterior, summarise

@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hpcflow.base.errors import InputError
+from hpcflow.base.partitions import rng_for
 from hpcflow.config import parse_config
-from hpcflow.errors import InputError
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.stages.build import build_likelihood, build_observer
-from hpcflow.store.partitions import rng_for
 
 __all__ = ["Exact", "exact_posteriors", "trained_errors"]
 

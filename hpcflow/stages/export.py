@@ -10,7 +10,7 @@ import xarray as xr
 from astropy.table import Column, Table
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.stages.progress import log
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import QUANTILES, PosteriorArchive

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.base.errors import InputError
+from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Where
 from hpcflow.config import Config, difference, with_values
-from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.cluster import Engine, Settings
@@ -26,7 +27,6 @@ from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_source
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.catalog import Catalogue, read_catalogue
 from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.partitions import Partition
 from hpcflow.store.phangs_sed import is_sed, obs_of
 from hpcflow.store.reuse import Reuse
 

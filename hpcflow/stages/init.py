@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.sites import shipped_sites
 
 __all__ = ["init", "shipped_configs"]

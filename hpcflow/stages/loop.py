@@ -4,14 +4,14 @@ import json
 import signal
 from collections.abc import Callable, Sequence
 
+from hpcflow.base.errors import FailedPartitionsError, Interrupted
+from hpcflow.base.partitions import Partition
+from hpcflow.base.signals import stop_requests
 from hpcflow.compute.cluster import workers_at
 from hpcflow.compute.loop import map_partitions
 from hpcflow.compute.where import Where
-from hpcflow.errors import FailedPartitionsError, Interrupted
-from hpcflow.flow.signals import stop_requests
 from hpcflow.stages.progress import log, tracked
 from hpcflow.stages.run import Run
-from hpcflow.store.partitions import Partition
 
 __all__ = ["run_missing"]
 

@@ -10,7 +10,7 @@ from astropy import units as u
 from astropy.table import Column, Table
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.observe import normal, scale
 from hpcflow.model.population import Population
 from hpcflow.model.simulator import Simulator

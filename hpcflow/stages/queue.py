@@ -5,9 +5,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.jobs import CHAIN
 from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs, run_jobs
-from hpcflow.errors import HpcflowError, InputError
 from hpcflow.stages.run import Run
 from hpcflow.stages.submit import read_record, stage_jobs
 

@@ -14,8 +14,8 @@ import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from hpcflow.base.errors import InputError
 from hpcflow.config import dump_yaml, load_yaml
-from hpcflow.errors import InputError
 from hpcflow.figures.flags import count_flags
 from hpcflow.figures.headline import galaxy_rows, headline, recovery_numbers
 from hpcflow.figures.plans import Beside, Plans, plan_figures

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from hpcflow.base.errors import InputError
 from hpcflow.config import Config, difference, dump_yaml, load_yaml
-from hpcflow.errors import InputError
 
 __all__ = ["STAGES", "Run", "digest_file", "provenance", "refuse_other_sources"]
 

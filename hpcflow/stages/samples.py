@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Column, Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry

@@ -5,10 +5,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hpcflow.compute.lock import alone
+from hpcflow.base.errors import HpcflowError, InputError
+from hpcflow.base.lock import alone
+from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.where import Where
 from hpcflow.config import Config, difference, dump_yaml, load_config, with_values
-from hpcflow.errors import HpcflowError, InputError
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import STAGES, Run
@@ -16,7 +17,6 @@ from hpcflow.stages.search_results import Trial, best_trials, trials_csv
 from hpcflow.stages.search_space import space_of
 from hpcflow.stages.search_study import Report, Study, import_optuna, mend
 from hpcflow.stages.search_trial import train_trial
-from hpcflow.store.partitions import Partition, partitions
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["BEST", "search"]

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from hpcflow.base.errors import HpcflowError, InputError
+from hpcflow.base.partitions import rng_for
 from hpcflow.config import Axis
-from hpcflow.errors import HpcflowError, InputError
 from hpcflow.stages.search_results import Trial
-from hpcflow.store.partitions import rng_for
 
 if TYPE_CHECKING:
     from optuna import Trial as OpenTrial

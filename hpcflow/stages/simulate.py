@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.compute.where import Where
 from hpcflow.config import Config
 from hpcflow.stages.build import build_prior, build_simulator, config_of, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, refuse_other_sources
-from hpcflow.store.partitions import Partition, rng_for
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["draw", "open_or_create", "simulate", "simulate_partition"]

@@ -10,11 +10,11 @@ from tempfile import mkdtemp
 from typing import Any
 
 from hpcflow import __version__
+from hpcflow.base.errors import InputError
 from hpcflow.compute.jobs import Place, options, setup_script
 from hpcflow.compute.site import Resources, Site
 from hpcflow.compute.slurm import Queued, ask, cancel_jobs, queued_jobs
 from hpcflow.config import dump_yaml
-from hpcflow.errors import InputError
 
 __all__ = ["Finding", "check", "check_command", "explain"]
 

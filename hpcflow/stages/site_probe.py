@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hpcflow import __version__
+from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.interface import address_of
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import ask
-from hpcflow.errors import HpcflowError, InputError
 from hpcflow.sites import load_site
 from hpcflow.stages.site_check import check_command
 

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hpcflow.base.errors import InputError, MiscalibratedError
+from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.compute.where import Where
 from hpcflow.config import Config
-from hpcflow.errors import InputError, MiscalibratedError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
@@ -28,7 +29,6 @@ from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import QUANTILES
 from hpcflow.store.findings import describe
-from hpcflow.store.partitions import Partition, rng_for
 from hpcflow.store.simulations import SimulationStore
 from hpcflow.store.strata import mean_error, pattern_of
 from hpcflow.store.validation import ValidationStore

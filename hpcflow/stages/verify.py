@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.base.errors import FailedPartitionsError
+from hpcflow.base.partitions import Partition
 from hpcflow.config import Config
-from hpcflow.errors import FailedPartitionsError
 from hpcflow.model.simulator import Simulator
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, refuse_other_sources
 from hpcflow.stages.simulate import draw
 from hpcflow.store.damage import DamagedError
-from hpcflow.store.partitions import Partition
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["Verdict", "verify"]

@@ -1,6 +1,6 @@
 """`hpcflow infer --verify`: is the archive still what was inferred?"""
 
-from hpcflow.errors import FailedPartitionsError, InputError
+from hpcflow.base.errors import FailedPartitionsError, InputError
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive

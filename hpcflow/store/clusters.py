@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 
 __all__ = ["PUBLISHED", "Catalogue", "Classifier", "Reason"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.galaxies import instrument_of, normalise_galaxy
 from hpcflow.store.matching import Band, ReadOptions

@@ -10,7 +10,7 @@ from astropy import units as u
 from astropy.table import Column, Table
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.clusters import Catalogue, Classifier, Reason
 from hpcflow.store.galaxies import bands_of, instrument_of, normalise_galaxy
 from hpcflow.store.matching import Band, ReadOptions, refuse_missing, rows_of

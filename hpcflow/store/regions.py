@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
+from hpcflow.base.partitions import Partition, partitions
 from hpcflow.store.layout import Variable
-from hpcflow.store.partitions import Partition, partitions
 
 __all__ = ["Regions"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.base.partitions import Partition
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.partitions import Partition
 
 __all__ = ["Reuse"]
 

@@ -10,7 +10,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 
 __all__ = ["FORMATS", "refuse_unknown", "write_blocks", "write_rows"]
 

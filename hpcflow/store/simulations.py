@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
+from hpcflow.base.partitions import Partition, split
 from hpcflow.model.prior import Parameter
 from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable
-from hpcflow.store.partitions import Partition, split
 from hpcflow.store.regions import Regions
 
 __all__ = ["SimulationStore"]

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import Column, Table
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.clusters import PUBLISHED, Catalogue, Reason
 from hpcflow.store.galaxies import normalise_galaxy
 from hpcflow.store.matching import Band, ReadOptions, refuse_missing, rows_of

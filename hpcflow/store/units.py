@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.table import Column
 from numpy.typing import NDArray
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 
 __all__ = ["ABSOLUTE_MAG", "AB_ZERO_MJY", "VEGA_TO_AB", "check_colours", "check_units", "to_mjy", "unit_of"]
 

@@ -8,10 +8,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import QUANTILES
 from hpcflow.store.layout import Variable
-from hpcflow.store.partitions import Partition
 from hpcflow.store.regions import Regions
 
 __all__ = ["ValidationStore"]

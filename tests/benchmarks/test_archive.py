@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.clusters import Catalogue
-from hpcflow.store.partitions import Partition
 
 CLUSTERS, GALAXIES, PARTITION, SAMPLES = 20_000, 38, 320, 1000
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")

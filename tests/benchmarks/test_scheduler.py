@@ -15,10 +15,10 @@ import pytest
 from dask import config
 from distributed import Client, LocalCluster, Security, Worker
 
+from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.loop import map_partitions
 from hpcflow.compute.tls import run_certificate
 from hpcflow.compute.workers import SETTINGS, Workers
-from hpcflow.store.partitions import Partition, partitions
 
 pytestmark = pytest.mark.benchmark
 TASKS = 2000

@@ -12,6 +12,8 @@ import psutil
 import pytest
 from distributed import Client
 
+from hpcflow.base.errors import InputError
+from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute import jobqueue
 from hpcflow.compute.cluster import workers_at
 from hpcflow.compute.jobqueue import job_workers, lifetime
@@ -19,8 +21,6 @@ from hpcflow.compute.jobs import worker_job_name
 from hpcflow.compute.loop import map_partitions
 from hpcflow.compute.site import Resources, Site
 from hpcflow.compute.slurm import ask, queued_jobs
-from hpcflow.errors import InputError
-from hpcflow.store.partitions import Partition, partitions
 
 ROOT = Path(__file__).parents[2]
 SITE = Site("test", worker=Resources("cpu", walltime_minutes=10, memory_gb=0.6), workers=4, interface="lo")

@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hpcflow.base.errors import DiskFullError, Interrupted
+from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.local import default_workers, local_workers
 from hpcflow.compute.loop import map_partitions
 from hpcflow.compute.workers import DEATHS, Workers
-from hpcflow.errors import DiskFullError, Interrupted
-from hpcflow.store.partitions import Partition, partitions
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hpcflow.base.errors import InputError, SchedulerError
 from hpcflow.compute import slurm
 from hpcflow.compute.jobs import Place, job_name, plan_job, worker_job_name
 from hpcflow.compute.site import Site
@@ -20,7 +21,6 @@ from hpcflow.compute.slurm import (
     run_jobs,
     submit,
 )
-from hpcflow.errors import InputError, SchedulerError
 
 SITE = Site("here")
 

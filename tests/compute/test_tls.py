@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from distributed import Client, LocalCluster, Security
 
+from hpcflow.base.errors import InputError
 from hpcflow.compute.tls import private_folder, run_certificate
-from hpcflow.errors import InputError
 
 
 def test_the_folder_is_its_owners_alone_and_goes(tmp_path: Path) -> None:

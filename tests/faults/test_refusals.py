@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hpcflow.base.errors import InputError
 from hpcflow.compute.where import Here
-from hpcflow.errors import InputError
 from hpcflow.flow import checkpoint
 from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run

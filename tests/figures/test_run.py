@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.figures.run import RunFolder
 
 make_run = runpy.run_path(str(Path(__file__).parent / "conftest.py"))["make_run"]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.checkpoint import DESCRIPTION, WEIGHTS, load, read_description, save
 from hpcflow.flow.estimator import Estimator, as_tensors
 from hpcflow.flow.families import FAMILIES

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from hpcflow.base.errors import InputError
 from hpcflow.compute.ranks import launch
-from hpcflow.errors import InputError
 from hpcflow.flow.distributed import ALONE, Ranks, join_ranks
 
 SCRIPT = Path(__file__).parent / "train_in_ranks.py"

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.checkpoint import load, save
 from hpcflow.flow.ensemble import Ensemble
 from hpcflow.flow.estimator import Estimator, as_tensors, combine

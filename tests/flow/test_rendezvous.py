@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.rendezvous import PORTS, Rendezvous, find_rendezvous, hosts
 
 SRUN = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.header import Counters, Header, read_header
 from hpcflow.flow.history import Progress
 from hpcflow.flow.state import State, read_state, write_state

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.flow.batches import Batch, generator_for
 from hpcflow.flow.observation import Observation
 from hpcflow.flow.stream import Plan, Rows, Stream

@@ -16,7 +16,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hpcflow.errors import HpcflowError, InputError, Interrupted
+from hpcflow.base.errors import HpcflowError, InputError, Interrupted
+from hpcflow.base.signals import STOPPING
 from hpcflow.flow import training as module
 from hpcflow.flow.batches import Batch, Library, generator_for
 from hpcflow.flow.distributed import Ranks
@@ -24,7 +25,6 @@ from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.families import FAMILIES
 from hpcflow.flow.header import read_header
 from hpcflow.flow.randomness import Slice
-from hpcflow.flow.signals import STOPPING
 from hpcflow.flow.training import Progress, Schedule, history_csv, train
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from hpcflow.errors import Interrupted
+from hpcflow.base.errors import Interrupted
 from hpcflow.flow import training as module
 from hpcflow.flow.batches import Library, generator_for
 from hpcflow.flow.distributed import Ranks, join_ranks

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.cigale import CigaleSimulator
 from hpcflow.model.simulator import build_cigale, build_ssp
 

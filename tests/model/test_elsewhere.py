@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model import elsewhere
 from hpcflow.model.elsewhere import SimulatorElsewhere
 from hpcflow.model.simulator import build_cigale

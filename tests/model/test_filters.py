@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.filters import LIGHT_M_PER_S, MJY_PER_SI, PARSEC_M, Curve, band_weights, load_curve, shipped_curves
 
 AREA = 4 * np.pi * (10 * PARSEC_M) ** 2

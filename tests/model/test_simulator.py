@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.observe import scale
 from hpcflow.model.simulator import SIMULATORS, Simulator
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.filters import load_curve
 from hpcflow.model.series import EBV_MAX
 from hpcflow.model.simulator import build_ssp

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from hpcflow.base.errors import InputError
 from hpcflow.data.make_ssp import find_grid
-from hpcflow.errors import InputError
 from hpcflow.model.table_formats import BAGPIPES, SUN_W
 from hpcflow.model.tables import load_ssp, load_tables, shipped_tables
 

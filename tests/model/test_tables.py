@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.tables import SspTable, load_ssp, shipped_tables
 
 AGES, NODES = np.array([1.0, 5.0, 100.0]), np.array([100.0, 200.0, 300.0, 400.0])

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.posterior.likelihood import LAWS, Likelihood

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 from astropy.table import Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.stages.compare import compare
 from hpcflow.stages.run import Run
 

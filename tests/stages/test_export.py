@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.prior import Parameter
 from hpcflow.stages import export as stage
 from hpcflow.stages.export import export

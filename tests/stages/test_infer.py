@@ -9,16 +9,16 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
+from hpcflow.base.errors import InputError
+from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Here
 from hpcflow.config import Config, load_config
-from hpcflow.errors import InputError
 from hpcflow.stages import infer, simulate
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.run import Run
 from hpcflow.stages.train import train_flow
 from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.partitions import Partition
 from hpcflow.store.table import strings
 
 WEIGHTED = ("log_weight", "log_evidence", "efficiency", "weighted_quantile", "weighted_mean", "mode_log_p", "refined")

@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import scale
 from hpcflow.model.simulator import Simulator, build_ssp

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.stages.report import make_report
 
 make_run = runpy.run_path(str(Path(__file__).parent.parent / "figures" / "conftest.py"))["make_run"]

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from hpcflow.base.errors import InputError
 from hpcflow.config import dump_yaml, load_config, load_yaml
-from hpcflow.errors import InputError
 from hpcflow.stages.run import Run
 
 

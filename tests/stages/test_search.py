@@ -17,10 +17,11 @@ import psutil
 import pytest
 from optuna.exceptions import TrialPruned
 
-from hpcflow.compute.lock import alone
+from hpcflow.base.errors import FailedPartitionsError, HpcflowError, InputError
+from hpcflow.base.lock import alone
+from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Here
 from hpcflow.config import Config, load_config
-from hpcflow.errors import FailedPartitionsError, HpcflowError, InputError
 from hpcflow.stages import search as module
 from hpcflow.stages import search_trial
 from hpcflow.stages.run import Run
@@ -28,7 +29,6 @@ from hpcflow.stages.search import search, search_slot
 from hpcflow.stages.search_results import Trial, best_trials
 from hpcflow.stages.search_study import Study
 from hpcflow.stages.simulate import simulate
-from hpcflow.store.partitions import Partition
 
 Library = Callable[..., tuple[Config, Run]]
 SPACE = {

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from hpcflow.base.errors import InputError
 from hpcflow.config import dump_yaml, load_yaml
-from hpcflow.errors import InputError
 from hpcflow.stages.run import Run
 from hpcflow.stages.show import show
 

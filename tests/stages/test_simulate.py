@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpcflow.base.errors import InputError
 from hpcflow.compute.where import Here
 from hpcflow.config import Config, load_config
-from hpcflow.errors import InputError
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import draw, open_or_create, simulate

@@ -10,9 +10,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from hpcflow.base.errors import InputError, MiscalibratedError
+from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Here
 from hpcflow.config import Config, dump_yaml, load_config, with_values
-from hpcflow.errors import InputError, MiscalibratedError
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
@@ -26,7 +27,6 @@ from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
 from hpcflow.stages.validate import validate
 from hpcflow.store.findings import describe
-from hpcflow.store.partitions import Partition
 
 VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30, "require": None}
 

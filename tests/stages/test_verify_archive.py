@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from hpcflow.base.errors import FailedPartitionsError, InputError
 from hpcflow.compute.where import Here
-from hpcflow.errors import FailedPartitionsError, InputError
 from hpcflow.stages import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.verify_archive import verify_archive

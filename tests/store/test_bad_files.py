@@ -12,7 +12,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.catalog import Catalogue, Reason, read_catalogue
 
 FILTERS = ("F275W", "F336W", "F438W", "F555W", "F814W")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from hpcflow.base.errors import InputError
 from hpcflow.config import load_config
-from hpcflow.errors import InputError
 from hpcflow.model.filters import shipped_curves
 from hpcflow.stages.build import model_fluxes
 from hpcflow.stages.init import shipped_configs

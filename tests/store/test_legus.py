@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.catalog import Reason, read_catalogue
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "legus"

@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.catalog import Catalogue, Reason, read_catalogue
 from hpcflow.store.clusters import Classifier
 from hpcflow.store.phangs import write_phangs

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
+from hpcflow.base.partitions import Partition, partitions
 from hpcflow.store.layout import Variable
-from hpcflow.store.partitions import Partition, partitions
 from hpcflow.store.regions import Regions
 
 SCHEMA = "test/1"

@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Column, Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.rows import FORMATS, write_blocks, write_rows
 
 TABLE = Table(

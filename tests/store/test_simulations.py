@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.prior import Parameter
 from hpcflow.store.damage import DamagedError
 from hpcflow.store.simulations import SimulationStore

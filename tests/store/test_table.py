@@ -5,7 +5,7 @@ import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 from hpcflow.store.catalog import Catalogue, Reason, read_catalogue
 from hpcflow.store.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy
 

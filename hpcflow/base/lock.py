@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hpcflow.errors import InputError
+from hpcflow.base.errors import InputError
 
 __all__ = ["alone"]
 

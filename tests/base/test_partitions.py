@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpcflow.store.partitions import partitions, rng_for, split
+from hpcflow.base.partitions import partitions, rng_for, split
 
 
 @given(st.integers(1, 500), st.integers(1, 60))
