@@ -33,7 +33,7 @@ from hpcflow.results import app as results_app
 
 if TYPE_CHECKING:
     from hpcflow.compute.where import Where
-    from hpcflow.config import Config
+    from hpcflow.config.load import Config
     from hpcflow.stages.run import Run
 
 __all__ = ["app", "main"]
@@ -267,7 +267,7 @@ def check_site(
     folder: Annotated[Path, typer.Option("--folder", help="On the disk that runs will be on.")] = Path(),
 ) -> None:
     """Submit a tiny job of each kind, and say in words what is wrong."""
-    from hpcflow.sites import load_site
+    from hpcflow.config.sites import load_site
     from hpcflow.stages.site_check import check
 
     failed = 0
@@ -290,7 +290,7 @@ def check_catalogue(
     ] = None,
 ) -> None:
     """Say what is recognised in a catalogue, and draw its colours over the models'."""
-    from hpcflow.config import load_config
+    from hpcflow.config.load import load_config
     from hpcflow.stages.catalogue import check
     from hpcflow.stages.init import shipped_configs
 
@@ -319,7 +319,7 @@ def flux(
     sets: Overrides = None,
 ) -> None:
     """Evaluate the config's simulator on the rows of a table."""
-    from hpcflow.config import load_config
+    from hpcflow.config.load import load_config
     from hpcflow.stages.flux import flux as evaluate
 
     failed = evaluate(load_config(config, sets or []), table, out)
@@ -335,7 +335,7 @@ def mock(
     sets: Overrides = None,
 ) -> None:
     """Make a catalogue with known truth, in the schema of the PHANGS-HST survey."""
-    from hpcflow.config import load_config
+    from hpcflow.config.load import load_config
     from hpcflow.stages.build import build_survey_simulator
     from hpcflow.stages.mock import make_mock
     from hpcflow.stages.survey import make_survey

@@ -10,7 +10,7 @@ from hpcflow.base.errors import InputError
 if TYPE_CHECKING:
     from hpcflow.compute.site import Site
     from hpcflow.compute.where import Where
-    from hpcflow.config import Config
+    from hpcflow.config.load import Config
     from hpcflow.stages.run import Run
 
 __all__ = [
@@ -57,7 +57,7 @@ def open_run(
     """Return the config, with overrides, and the run folder."""
     import json
 
-    from hpcflow.config import load_config
+    from hpcflow.config.load import load_config
     from hpcflow.stages.run import Run
 
     named = [f"infer.catalogues={json.dumps(catalogues)}"] if catalogues else []
@@ -83,7 +83,7 @@ def site_of(name: str | None, workers: int | None = None, ranks: int | None = No
     """Return the site of that name, with the numbers of workers and ranks that are asked for."""
     from dataclasses import replace
 
-    from hpcflow.sites import load_site
+    from hpcflow.config.sites import load_site
     from hpcflow.stages.submit import with_ranks
 
     if name is None:

@@ -14,7 +14,7 @@ import dask
 import pytest
 
 from hpcflow.compute.where import Here
-from hpcflow.config import dump_yaml
+from hpcflow.config.load import dump_yaml
 
 if TYPE_CHECKING:
     from hpcflow.stages.run import Run
@@ -178,7 +178,7 @@ def inferred(
     tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path], here: Callable[..., None]
 ) -> "Run":
     """Give a small run with every stage up to inference done; tests must not change it."""
-    from hpcflow.config import load_config
+    from hpcflow.config.load import load_config
     from hpcflow.stages import infer, simulate
     from hpcflow.stages.build import build_survey_simulator
     from hpcflow.stages.mock import make_mock

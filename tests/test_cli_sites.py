@@ -11,7 +11,7 @@ import pytest
 
 from hpcflow.cli import main
 from hpcflow.compute import slurm
-from hpcflow.sites import load_site, shipped_sites
+from hpcflow.config.sites import load_site, shipped_sites
 
 STAGES = ["simulate", "train", "infer", "validate", "report"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer

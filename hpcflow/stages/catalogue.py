@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.config import Config, with_values
+from hpcflow.config.load import Config, with_values
 from hpcflow.figures.colours import colour_colour
 from hpcflow.figures.style import to_png
 from hpcflow.model.observe import add_systematic

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import rng_for
-from hpcflow.config import parse_config
+from hpcflow.config.load import parse_config
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.stages.build import build_likelihood, build_observer

@@ -7,7 +7,7 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.model.observe import scale
 from hpcflow.stages.build import simulator_over
 from hpcflow.store.rows import refuse_unknown, write_rows

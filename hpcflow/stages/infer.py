@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Where
-from hpcflow.config import Config, difference, with_values
+from hpcflow.config.load import Config, difference, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.cluster import Engine, Settings

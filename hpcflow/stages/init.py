@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hpcflow.base.errors import InputError
-from hpcflow.sites import shipped_sites
+from hpcflow.config.sites import shipped_sites
 
 __all__ = ["init", "shipped_configs"]
 

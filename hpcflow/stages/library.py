@@ -2,7 +2,7 @@
 
 import torch
 
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.flow.batches import Batch, Library, Source, generator_for
 from hpcflow.flow.observation import Observation
 from hpcflow.flow.stream import Plan, Stream

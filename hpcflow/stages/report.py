@@ -15,7 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import dump_yaml, load_yaml
+from hpcflow.config.load import dump_yaml, load_yaml
+from hpcflow.config.sections import Require
 from hpcflow.figures.flags import count_flags
 from hpcflow.figures.headline import galaxy_rows, headline, recovery_numbers
 from hpcflow.figures.plans import Beside, Plans, plan_figures
@@ -24,7 +25,6 @@ from hpcflow.figures.recovery import find_truth, join_truth, recovery
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.style import save_pdf, to_png
 from hpcflow.figures.summary import has_posterior, summarise
-from hpcflow.sections import Require
 from hpcflow.stages.compare import write_tables
 from hpcflow.stages.exactly import exact_posteriors, trained_errors
 from hpcflow.store.verdicts import Verdict, judge

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import Config, difference, dump_yaml, load_yaml
+from hpcflow.config.load import Config, difference, dump_yaml, load_yaml
 
 __all__ = ["STAGES", "Run", "digest_file", "provenance", "refuse_other_sources"]
 

@@ -9,7 +9,7 @@ from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.base.lock import alone
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.where import Where
-from hpcflow.config import Config, difference, dump_yaml, load_config, with_values
+from hpcflow.config.load import Config, difference, dump_yaml, load_config, with_values
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import STAGES, Run

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from hpcflow.config import Axis, Config
+from hpcflow.config.load import Axis, Config
 
 __all__ = ["SPACES", "space_of"]
 

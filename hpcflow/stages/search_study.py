@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.base.partitions import rng_for
-from hpcflow.config import Axis
+from hpcflow.config.load import Axis
 from hpcflow.stages.search_results import Trial
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.flow.training import train

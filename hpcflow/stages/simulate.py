@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.compute.where import Where
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.stages.build import build_prior, build_simulator, config_of, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to

@@ -14,7 +14,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.compute.jobs import Place, options, setup_script
 from hpcflow.compute.site import Resources, Site
 from hpcflow.compute.slurm import Queued, ask, cancel_jobs, queued_jobs
-from hpcflow.config import dump_yaml
+from hpcflow.config.load import dump_yaml
 
 __all__ = ["Finding", "check", "check_command", "explain"]
 

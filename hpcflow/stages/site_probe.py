@@ -13,7 +13,7 @@ from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.interface import address_of
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import ask
-from hpcflow.sites import load_site
+from hpcflow.config.sites import load_site
 from hpcflow.stages.site_check import check_command
 
 __all__ = ["Probe", "probe"]

@@ -11,7 +11,7 @@ from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.jobs import CHAIN, Job, Place, plan_job, run_tag
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import Queued, cancel_jobs, queued_jobs, run_jobs, submit
-from hpcflow.config import Config, dump_yaml
+from hpcflow.config.load import Config, dump_yaml
 from hpcflow.stages.run import Run
 
 __all__ = ["Plan", "plan_chain", "read_record", "show", "stage_jobs", "submit_stages", "with_ranks"]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.local import default_workers
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
 from hpcflow.flow.batches import Batch, Source, generator_for
 from hpcflow.flow.distributed import Ranks, join_ranks

@@ -12,7 +12,7 @@ from torch import Tensor
 from hpcflow.base.errors import InputError, MiscalibratedError
 from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.compute.where import Where
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator

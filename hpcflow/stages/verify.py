@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import FailedPartitionsError
 from hpcflow.base.partitions import Partition
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.model.simulator import Simulator
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.progress import log, log_to, tracked

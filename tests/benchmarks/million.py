@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import psutil
 
-from hpcflow.config import dump_yaml
+from hpcflow.config.load import dump_yaml
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.run import Run

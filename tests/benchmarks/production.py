@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpcflow.config import Config, load_config
+from hpcflow.config.load import Config, load_config
 from hpcflow.flow.batches import Batch, Library, generator_for
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread

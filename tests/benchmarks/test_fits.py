@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from grid_fit import Fit, grid_fit
-from hpcflow.config import Config, load_config
+from hpcflow.config.load import Config, load_config
 from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.infer import read_catalogues

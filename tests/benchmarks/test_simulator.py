@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.model.simulator import Simulator, build_cigale, build_ssp
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run

@@ -9,7 +9,7 @@ import pytest
 
 from hpcflow.compute.jobs import CHAIN, Place, job_name, plan_job, run_tag, setup_script, worker_job_name
 from hpcflow.compute.site import Resources, Site
-from hpcflow.sites import load_site
+from hpcflow.config.sites import load_site
 from hpcflow.stages.site_check import check_command
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -25,8 +25,8 @@ import psutil
 
 from hpcflow.compute.jobs import job_name, worker_job_name
 from hpcflow.compute.slurm import Queued, queued_jobs
-from hpcflow.config import dump_yaml
-from hpcflow.sites import load_site
+from hpcflow.config.load import dump_yaml
+from hpcflow.config.sites import load_site
 
 ROOT = Path(__file__).parents[2]
 

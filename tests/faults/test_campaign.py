@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpcflow.config import Config
+from hpcflow.config.load import Config
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.run import Run

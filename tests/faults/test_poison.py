@@ -10,7 +10,7 @@ import xarray as xr
 from astropy.table import Table
 
 from hpcflow.compute.where import Here
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.stages import infer
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
-from hpcflow.config import dump_yaml, load_yaml
+from hpcflow.config.load import dump_yaml, load_yaml
 from hpcflow.figures.recovery import join_truth
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.summary import summarise

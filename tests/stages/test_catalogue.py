@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.catalogue import check
 from hpcflow.stages.init import shipped_configs

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.stages.exactly import exact_posteriors, trained_errors
 from hpcflow.stages.run import Run
 

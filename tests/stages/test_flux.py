@@ -8,7 +8,7 @@ import pytest
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.stages.flux import flux
 from hpcflow.stages.init import shipped_configs
 

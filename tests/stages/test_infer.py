@@ -12,7 +12,7 @@ from astropy.table import Table
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Here
-from hpcflow.config import Config, load_config
+from hpcflow.config.load import Config, load_config
 from hpcflow.stages import infer, simulate
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.mock import make_mock

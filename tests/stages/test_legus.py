@@ -11,7 +11,7 @@ import xarray as xr
 
 from grid_fit import grid_fit
 from hpcflow.compute.where import Here
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.model.observe import Photometry
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.infer import infer

@@ -9,7 +9,7 @@ import xarray as xr
 from astropy.table import Table
 
 from hpcflow.compute.where import Here
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.model.observe import Observer
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.infer import infer

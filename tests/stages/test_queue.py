@@ -7,7 +7,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.compute import slurm
 from hpcflow.compute.jobs import job_name, worker_job_name
 from hpcflow.compute.slurm import Queued
-from hpcflow.sites import load_site
+from hpcflow.config.sites import load_site
 from hpcflow.stages.queue import JobStatus, cancel, describe, job_status
 from hpcflow.stages.run import Run
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import dump_yaml, load_config, load_yaml
+from hpcflow.config.load import dump_yaml, load_config, load_yaml
 from hpcflow.stages.run import Run
 
 

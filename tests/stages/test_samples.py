@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.where import Here
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.flow import checkpoint
 from hpcflow.stages import infer
 from hpcflow.stages.run import Run

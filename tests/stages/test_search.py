@@ -21,7 +21,7 @@ from hpcflow.base.errors import FailedPartitionsError, HpcflowError, InputError
 from hpcflow.base.lock import alone
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Here
-from hpcflow.config import Config, load_config
+from hpcflow.config.load import Config, load_config
 from hpcflow.stages import search as module
 from hpcflow.stages import search_trial
 from hpcflow.stages.run import Run

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcflow.config import load_config, with_values
+from hpcflow.config.load import load_config, with_values
 from hpcflow.flow.families import FAMILIES
 from hpcflow.stages.search_space import SPACES, space_of
 

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import dump_yaml, load_yaml
+from hpcflow.config.load import dump_yaml, load_yaml
 from hpcflow.stages.run import Run
 from hpcflow.stages.show import show
 

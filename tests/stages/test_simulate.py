@@ -10,7 +10,7 @@ import pytest
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.where import Here
-from hpcflow.config import Config, load_config
+from hpcflow.config.load import Config, load_config
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import draw, open_or_create, simulate

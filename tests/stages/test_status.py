@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import open_or_create

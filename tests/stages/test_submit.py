@@ -12,8 +12,8 @@ from hpcflow.base.errors import InputError
 from hpcflow.compute import slurm
 from hpcflow.compute.jobs import CHAIN, job_name
 from hpcflow.compute.slurm import Queued
-from hpcflow.config import Config, load_config
-from hpcflow.sites import load_site
+from hpcflow.config.load import Config, load_config
+from hpcflow.config.sites import load_site
 from hpcflow.stages.run import Run
 from hpcflow.stages.submit import plan_chain, read_record, show, submit_stages, with_ranks
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from hpcflow.config import Config, load_config
+from hpcflow.config.load import Config, load_config
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.init import shipped_configs

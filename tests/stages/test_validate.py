@@ -13,7 +13,7 @@ from torch import Tensor
 from hpcflow.base.errors import InputError, MiscalibratedError
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Here
-from hpcflow.config import Config, dump_yaml, load_config, with_values
+from hpcflow.config.load import Config, dump_yaml, load_config, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import FailedPartitionsError, InputError
-from hpcflow.config import Config, load_config
+from hpcflow.config.load import Config, load_config
 from hpcflow.stages import verify as stage
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run

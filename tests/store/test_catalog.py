@@ -6,7 +6,7 @@ import pytest
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import load_config
+from hpcflow.config.load import load_config
 from hpcflow.model.filters import shipped_curves
 from hpcflow.stages.build import model_fluxes
 from hpcflow.stages.init import shipped_configs

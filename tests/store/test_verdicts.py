@@ -5,8 +5,8 @@ import pytest
 import torch
 import xarray as xr
 
+from hpcflow.config.sections import Require
 from hpcflow.posterior.calibration import calibrate, denser, nearer, product_names
-from hpcflow.sections import Require
 from hpcflow.store.verdicts import Verdict, judge
 
 NAMES = ["log_age", "log_mass", "ebv"]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcflow.base.errors import InputError
-from hpcflow.config import Config, difference, dump_yaml, load_config, load_yaml, with_values
+from hpcflow.config.load import Config, difference, dump_yaml, load_config, load_yaml, with_values
 from hpcflow.stages.init import shipped_configs
 
 SHIPPED = shipped_configs()

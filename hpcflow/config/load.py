@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hpcflow.base.errors import InputError
-from hpcflow.sections import (
+from hpcflow.config.sections import (
     Autoregressive,
     Axis,
     Bounds,

@@ -5,8 +5,8 @@ import pytest
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.site import Resources, Site
-from hpcflow.config import dump_yaml
-from hpcflow.sites import load_site, shipped_sites
+from hpcflow.config.load import dump_yaml
+from hpcflow.config.sites import load_site, shipped_sites
 
 
 def written(folder: Path, text: str) -> str:

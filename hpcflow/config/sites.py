@@ -9,11 +9,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.site import Resources, Site
-from hpcflow.config import load_yaml
+from hpcflow.config.load import load_yaml
 
 __all__ = ["load_site", "shipped_sites"]
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parent.parent
 KINDS = ("driver", "worker", "train")
 SHARED = tuple(f.name for f in fields(Resources))  # said once at the top of a file, they hold for every kind of job
 
