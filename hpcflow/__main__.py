@@ -1,5 +1,5 @@
 """`python -m hpcflow`."""
 
-from hpcflow.cli import main
+from hpcflow.cli.main import main
 
 main()

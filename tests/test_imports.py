@@ -88,7 +88,7 @@ def test_each_library_has_one_door(library: str) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; from hpcflow.cli import app; "
+        "import sys; from typer.testing import CliRunner; from hpcflow.cli.main import app; "
         "r = CliRunner().invoke(app, ['--help']); assert r.exit_code == 0; "
         "heavy = {'torch', 'dask', 'optuna', 'zarr', 'xarray', 'astropy', 'pcigale', 'numpy', 'matplotlib'}; "
         "heavy &= set(sys.modules); "

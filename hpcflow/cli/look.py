@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hpcflow.options import RunArgument
+from hpcflow.cli.options import RunArgument
 
 __all__ = ["app"]
 

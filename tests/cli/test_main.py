@@ -17,7 +17,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from hpcflow import __version__
-from hpcflow.cli import main
+from hpcflow.cli.main import main
 
 STORES = ("simulations.zarr", "posteriors.zarr", "report/validation.zarr")
 
@@ -272,7 +272,7 @@ def test_the_exit_code_leaves_the_process(config: Path) -> None:
 
 
 def test_the_namesake_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hpcflow.cli.distribution", lambda name: name)
+    monkeypatch.setattr("hpcflow.cli.main.distribution", lambda name: name)
     assert "virtual environment of its own" in hpcflow("init", code=2).stderr
 
 

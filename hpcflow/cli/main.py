@@ -14,7 +14,8 @@ import typer
 
 from hpcflow import __version__
 from hpcflow.base.errors import HpcflowError, InputError, MiscalibratedError
-from hpcflow.options import (
+from hpcflow.cli.look import app as results_app
+from hpcflow.cli.options import (
     ConfigPath,
     DryRun,
     Overrides,
@@ -29,7 +30,6 @@ from hpcflow.options import (
     where_of,
     worker_count,
 )
-from hpcflow.results import app as results_app
 
 if TYPE_CHECKING:
     from hpcflow.compute.where import Where

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hpcflow.cli import main
+from hpcflow.cli.main import main
 from hpcflow.compute import slurm
 from hpcflow.config.sites import load_site, shipped_sites
 

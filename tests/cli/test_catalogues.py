@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hpcflow.cli import main
+from hpcflow.cli.main import main
 from hpcflow.stages.run import Run
 
 
