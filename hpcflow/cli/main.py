@@ -302,7 +302,7 @@ def check_catalogue(
 @catalogue_app.command("urls")
 def catalogue_urls() -> None:
     """Say where MAST has the catalogues of PHANGS-HST and LEGUS; nothing is fetched."""
-    from hpcflow.store.mast import LEGUS_PAGE, PHANGS_PAGE, addresses
+    from hpcflow.catalogues.mast import LEGUS_PAGE, PHANGS_PAGE, addresses
 
     for address in addresses():
         print(f"{address.url}  # {address.holds}")

@@ -10,8 +10,8 @@ import xarray as xr
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.table import load_table, numbers, strings
+from hpcflow.catalogues.galaxies import normalise_galaxy
+from hpcflow.catalogues.plain import load_table, numbers, strings
 
 __all__ = ["Recovery", "best_mode", "find_truth", "join_truth", "recovery"]
 

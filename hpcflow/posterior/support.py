@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.catalogues.catalogue import Reason
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.posterior.likelihood import LAWS
-from hpcflow.store.clusters import Reason
 from hpcflow.store.flags import Flag
 
 __all__ = ["Support"]

@@ -11,12 +11,12 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.galaxies import normalise_galaxy
+from hpcflow.catalogues.write import refuse_unknown, write_blocks
 from hpcflow.stages.progress import log
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
 from hpcflow.store.flags import Flag
-from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.rows import refuse_unknown, write_blocks
 
 __all__ = ["export"]
 

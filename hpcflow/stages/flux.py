@@ -7,11 +7,11 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.plain import load_table
+from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.config.load import Config
 from hpcflow.model.observe import scale
 from hpcflow.stages.build import simulator_over
-from hpcflow.store.rows import refuse_unknown, write_rows
-from hpcflow.store.table import load_table
 
 __all__ = ["flux"]
 

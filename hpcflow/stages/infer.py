@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
+from hpcflow.catalogues.galaxies import normalise_galaxy
+from hpcflow.catalogues.phangs_sed import is_sed, obs_of
+from hpcflow.catalogues.read import Catalogue, read_catalogue
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, difference, with_values
 from hpcflow.flow import checkpoint
@@ -25,9 +28,6 @@ from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.catalog import Catalogue, read_catalogue
-from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.phangs_sed import is_sed, obs_of
 from hpcflow.store.reuse import Reuse
 
 __all__ = ["flow_of", "infer", "read_catalogues"]

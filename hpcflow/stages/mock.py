@@ -11,14 +11,14 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.galaxies import bands_of, galaxies
+from hpcflow.catalogues.matching import parse_bands
+from hpcflow.catalogues.phangs import write_phangs
+from hpcflow.catalogues.units import AB_ZERO_MJY
+from hpcflow.catalogues.write import write_rows
 from hpcflow.model.observe import normal, scale
 from hpcflow.model.population import Population
 from hpcflow.model.simulator import Simulator
-from hpcflow.store.galaxies import bands_of, galaxies
-from hpcflow.store.matching import parse_bands
-from hpcflow.store.phangs import write_phangs
-from hpcflow.store.rows import write_rows
-from hpcflow.store.units import AB_ZERO_MJY
 
 __all__ = ["DEPTH_AB", "Drawn", "draw_mock", "make_mock", "write_truth"]
 

@@ -7,6 +7,8 @@ import numpy as np
 from astropy.table import Column, Table
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.galaxies import normalise_galaxy
+from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry
@@ -16,8 +18,6 @@ from hpcflow.stages.infer import flow_of
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
-from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.rows import refuse_unknown, write_rows
 
 __all__ = ["find_cluster", "samples", "write_samples"]
 

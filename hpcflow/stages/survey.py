@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.catalogues.mast import SAMPLE
+from hpcflow.catalogues.phangs import Classes, write_phangs, write_sed
 from hpcflow.model.grid_fit import GridFit, grid_fit
 from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.model.simulator import Simulator
 from hpcflow.stages.mock import Drawn, draw_mock, write_truth
-from hpcflow.store.mast import SAMPLE
-from hpcflow.store.phangs import Classes, write_phangs, write_sed
 
 __all__ = ["FORMS", "make_survey"]
 

@@ -9,9 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
+from hpcflow.catalogues.catalogue import Catalogue, Reason
 from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
-from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking

@@ -2,7 +2,7 @@
 
 from enum import IntFlag
 
-from hpcflow.store.clusters import Reason
+from hpcflow.catalogues.catalogue import Reason
 
 __all__ = ["Flag", "flag_attributes", "reason_attributes"]
 

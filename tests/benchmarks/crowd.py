@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.model.prior import Parameter
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.clusters import Catalogue
 from million import MIB, watch
 
 GALAXIES = 38

@@ -9,9 +9,9 @@ import pytest
 import xarray as xr
 
 from hpcflow.base.partitions import Partition
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.clusters import Catalogue
 
 CLUSTERS, GALAXIES, PARTITION, SAMPLES = 20_000, 38, 320, 1000
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")

@@ -8,13 +8,13 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
+from hpcflow.catalogues.catalogue import Catalogue, Reason
 from hpcflow.config.load import dump_yaml, load_yaml
 from hpcflow.figures.recovery import join_truth
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.summary import summarise
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.flags import Flag
 from hpcflow.store.simulations import SimulationStore
 from hpcflow.store.validation import ValidationStore

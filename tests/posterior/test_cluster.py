@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from hpcflow.catalogues.catalogue import Catalogue, Reason
 from hpcflow.flow.estimator import Estimator, as_tensors
 from hpcflow.flow.families import FAMILIES
 from hpcflow.model.filters import load_curve
@@ -21,7 +22,6 @@ from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
-from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.flags import Flag
 from hpcflow.store.schema import KNOWN
 

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from hpcflow.catalogues.catalogue import Reason
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.posterior.support import Support
-from hpcflow.store.clusters import Reason
 from hpcflow.store.flags import Flag
 
 ALL = ((True,) * 4,)

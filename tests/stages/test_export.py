@@ -11,12 +11,12 @@ from astropy.io import fits
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.model.prior import Parameter
 from hpcflow.stages import export as stage
 from hpcflow.stages.export import export
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.clusters import Catalogue
 from hpcflow.store.flags import Flag
 
 

@@ -11,6 +11,8 @@ from astropy.table import Table
 
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
+from hpcflow.catalogues.galaxies import normalise_galaxy
+from hpcflow.catalogues.plain import strings
 from hpcflow.compute.where import Here
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages import infer, simulate
@@ -18,8 +20,6 @@ from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.run import Run
 from hpcflow.stages.train import train_flow
-from hpcflow.store.galaxies import normalise_galaxy
-from hpcflow.store.table import strings
 
 WEIGHTED = ("log_weight", "log_evidence", "efficiency", "weighted_quantile", "weighted_mean", "mode_log_p", "refined")
 

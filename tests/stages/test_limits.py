@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
+from hpcflow.catalogues.catalogue import Reason
 from hpcflow.compute.where import Here
 from hpcflow.config.load import load_config
 from hpcflow.model.observe import Observer
@@ -16,7 +17,6 @@ from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
-from hpcflow.store.clusters import Reason
 from hpcflow.store.flags import Flag
 
 N = 60

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from hpcflow.catalogues.catalogue import Catalogue, Classifier
+from hpcflow.catalogues.mast import addresses
+from hpcflow.catalogues.units import VEGA_TO_AB, to_mjy
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.init import shipped_configs
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.survey import make_survey
-from hpcflow.store.clusters import Catalogue, Classifier
-from hpcflow.store.mast import addresses
-from hpcflow.store.units import VEGA_TO_AB, to_mjy
 
 N = 400
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from hpcflow.catalogues.catalogue import Catalogue, Reason
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.clusters import Catalogue, Reason
 from hpcflow.store.damage import DamagedError
 from hpcflow.store.flags import Flag
 

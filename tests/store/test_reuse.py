@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.clusters import Catalogue
 from hpcflow.store.reuse import SAME, Reuse
 
 PARAMETERS = (Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5))

@@ -9,7 +9,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.store.table import find_column, load_table, numbers, strings
+from hpcflow.catalogues.plain import find_column, load_table, numbers, strings
 
 __all__ = ["IDENTIFIERS", "PUBLISHED", "is_sed", "obs_of", "published_fits", "sed_of"]
 

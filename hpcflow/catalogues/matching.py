@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.galaxies import bands_of, instrument_of
 from hpcflow.model.filters import shipped_curves
-from hpcflow.store.galaxies import bands_of, instrument_of
 
 __all__ = ["Band", "ReadOptions", "parse_bands", "refuse_missing", "rows_of"]
 

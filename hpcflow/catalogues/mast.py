@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from urllib.parse import quote
 
-from hpcflow.store.galaxies import galaxies
+from hpcflow.catalogues.galaxies import galaxies
 
 __all__ = ["LEGUS_PAGE", "PHANGS_PAGE", "SAMPLE", "Address", "addresses"]
 

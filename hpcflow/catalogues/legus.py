@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.store.clusters import Catalogue, Reason
-from hpcflow.store.galaxies import instrument_of, normalise_galaxy
-from hpcflow.store.matching import Band, ReadOptions
-from hpcflow.store.units import to_mjy
+from hpcflow.catalogues.catalogue import Catalogue, Reason
+from hpcflow.catalogues.galaxies import instrument_of, normalise_galaxy
+from hpcflow.catalogues.matching import Band, ReadOptions
+from hpcflow.catalogues.units import to_mjy
 
 __all__ = ["NAME", "read_legus"]
 

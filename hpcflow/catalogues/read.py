@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.store import units
-from hpcflow.store.clusters import Catalogue, Reason
-from hpcflow.store.galaxies import distance_error_of, distance_of, normalise_galaxy
-from hpcflow.store.legus import NAME as LEGUS_NAME
-from hpcflow.store.legus import read_legus
-from hpcflow.store.matching import Band, ReadOptions, parse_bands
-from hpcflow.store.phangs import read_phangs
-from hpcflow.store.table import load_table, read_table
+from hpcflow.catalogues import units
+from hpcflow.catalogues.catalogue import Catalogue, Reason
+from hpcflow.catalogues.galaxies import distance_error_of, distance_of, normalise_galaxy
+from hpcflow.catalogues.legus import NAME as LEGUS_NAME
+from hpcflow.catalogues.legus import read_legus
+from hpcflow.catalogues.matching import Band, ReadOptions, parse_bands
+from hpcflow.catalogues.phangs import read_phangs
+from hpcflow.catalogues.plain import load_table, read_table
 
 __all__ = ["READERS", "Catalogue", "Reader", "Reason", "detect_format", "read_catalogue"]
 

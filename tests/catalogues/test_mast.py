@@ -1,7 +1,7 @@
 from urllib.parse import unquote, urlsplit
 
-from hpcflow.store.galaxies import galaxies
-from hpcflow.store.mast import addresses
+from hpcflow.catalogues.galaxies import galaxies
+from hpcflow.catalogues.mast import addresses
 
 
 def test_every_address_ends_in_its_file_and_every_galaxy_has_one() -> None:

@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.table import Column, Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.store.rows import FORMATS, write_blocks, write_rows
+from hpcflow.catalogues.write import FORMATS, write_blocks, write_rows
 
 TABLE = Table(
     [

@@ -7,9 +7,9 @@ from astropy.io import fits
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.store.catalog import Catalogue, Reason, read_catalogue
-from hpcflow.store.clusters import Classifier
-from hpcflow.store.phangs import write_phangs
+from hpcflow.catalogues.catalogue import Classifier
+from hpcflow.catalogues.phangs import write_phangs
+from hpcflow.catalogues.read import Catalogue, Reason, read_catalogue
 
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
 BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}
