@@ -2,37 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from enum import IntEnum
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.store.flags import Reason
 
-__all__ = ["PUBLISHED", "Catalogue", "Classifier", "Reason"]
+__all__ = ["PUBLISHED", "Catalogue"]
 
 PUBLISHED = ("log_age", "log_mass", "ebv", "chi2")
-
-
-class Reason(IntEnum):
-    """Why a band of a cluster is not used; OK where it is."""
-
-    OK = 0
-    NO_COVERAGE = 1
-    NOT_DETECTED = 2
-    NOT_FINITE = 3
-    NEGATIVE = 4
-    BAD_ERROR = 5
-    NO_BAND = 6
-
-
-class Classifier(IntEnum):
-    """Who classified a cluster."""
-
-    UNKNOWN = 0
-    HUMAN = 1
-    MACHINE = 2
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.catalogue import Catalogue, Reason
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import instrument_of, normalise_galaxy
 from hpcflow.catalogues.matching import Band, ReadOptions
 from hpcflow.catalogues.units import to_mjy
+from hpcflow.store.flags import Reason
 
 __all__ = ["NAME", "read_legus"]
 

@@ -9,10 +9,11 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.catalogue import PUBLISHED, Catalogue, Reason
+from hpcflow.catalogues.catalogue import PUBLISHED, Catalogue
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.matching import Band, ReadOptions, refuse_missing, rows_of
 from hpcflow.catalogues.units import to_mjy, unit_of
+from hpcflow.store.flags import Reason
 
 __all__ = ["FORMATS", "find_column", "load_table", "numbers", "read_table", "strings"]
 

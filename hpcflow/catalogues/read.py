@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues import units
-from hpcflow.catalogues.catalogue import Catalogue, Reason
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import distance_error_of, distance_of, normalise_galaxy
 from hpcflow.catalogues.legus import NAME as LEGUS_NAME
 from hpcflow.catalogues.legus import read_legus
@@ -17,7 +17,7 @@ from hpcflow.catalogues.matching import Band, ReadOptions, parse_bands
 from hpcflow.catalogues.phangs import read_phangs
 from hpcflow.catalogues.plain import load_table, read_table
 
-__all__ = ["READERS", "Catalogue", "Reader", "Reason", "detect_format", "read_catalogue"]
+__all__ = ["READERS", "Reader", "detect_format", "read_catalogue"]
 
 Reader = Callable[[Path, Sequence[Band], ReadOptions], Catalogue]
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
-from hpcflow.catalogues.catalogue import Reason
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, nothing, plain, styled
+from hpcflow.store.flags import Reason
 
 __all__ = ["chi2_histogram", "spectral_energy"]
 

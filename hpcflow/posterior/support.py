@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.catalogues.catalogue import Reason
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.posterior.likelihood import LAWS
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 
 __all__ = ["Support"]
 

@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.catalogues.catalogue import Classifier, Reason
-from hpcflow.catalogues.read import Catalogue, detect_format
+from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.read import detect_format
 from hpcflow.config.load import Config, with_values
 from hpcflow.figures.colours import colour_colour
 from hpcflow.figures.style import to_png
 from hpcflow.model.observe import add_systematic
 from hpcflow.stages.build import build_observer, simulator_over
 from hpcflow.stages.infer import read_catalogues
+from hpcflow.store.flags import Classifier, Reason
 
 __all__ = ["check"]
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import normalise_galaxy
+from hpcflow.catalogues.known import known_variables
 from hpcflow.catalogues.phangs_sed import is_sed, obs_of
-from hpcflow.catalogues.read import Catalogue, read_catalogue
+from hpcflow.catalogues.read import read_catalogue
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, difference, with_values
 from hpcflow.flow import checkpoint
@@ -255,7 +257,7 @@ def _open_or_create(
     versions = provenance()
     if not config.infer.marginalise_distance:
         catalogue = replace(catalogue, distance_error=np.zeros(len(catalogue)))
-    systematic = config.observe.systematic
+    systematic, parameters = config.observe.systematic, build_prior(config).parameters
     attrs = {
         **sources,
         **says,
@@ -269,12 +271,12 @@ def _open_or_create(
     }
     return PosteriorArchive.create(
         run.posteriors,
-        catalogue=catalogue,
-        systematic=[systematic[b] for b in catalogue.bands] if isinstance(systematic, dict) else systematic,
+        known=known_variables(catalogue, systematic, parameters, config.observe.band_sets),
+        bands=catalogue.bands,
         partition=config.infer.partition,
         samples=config.infer.keep,
         modes=config.infer.modes,
-        parameters=build_prior(config).parameters,
+        parameters=parameters,
         attrs=attrs,
         weighted=weighted,
         band_sets=config.observe.band_sets,

@@ -9,8 +9,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
-from hpcflow.catalogues.catalogue import Catalogue, Reason
-from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
 from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable, partition_rows
@@ -46,8 +44,8 @@ class PosteriorArchive:
         cls,
         path: Path,
         *,
-        catalogue: Catalogue,
-        systematic: float | Sequence[float],
+        known: Mapping[str, NDArray[Any]],
+        bands: Sequence[str],
         partition: int | None = None,
         samples: int,
         modes: int,
@@ -60,8 +58,8 @@ class PosteriorArchive:
 
         Args:
             path: folder to make.
-            catalogue: the clusters.
-            systematic: relative error that is added to theirs in quadrature, one or one for each band.
+            known: the variables of `KNOWN`, rows first: what is known of the clusters before any posterior is.
+            bands: labels of their bands.
             partition: clusters per partition; as many as suit the catalogue if None.
             samples: kept of each cluster.
             modes: kept of each cluster.
@@ -73,30 +71,31 @@ class PosteriorArchive:
         Raises:
             InputError: if the folder exists.
         """
-        partition = partition or partition_rows(len(catalogue), CHUNK)
+        clusters = len(known["galaxy"])
+        partition = partition or partition_rows(clusters, CHUNK)
         low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
         described = schema(parameters, SamplePacking(low, high), weighted)
-        sets = band_sets or [catalogue.bands]
+        sets = band_sets or [bands]
         described["band_set"][2].update(
             flag_values=list(range(len(sets))), flag_meanings=" ".join("+".join(bands) for bands in sets)
         )
         known = {
-            name: values if described[name][1] == "str" else values.astype(described[name][1])
-            for name, values in _known(catalogue, systematic, parameters, sets).items()
+            name: known[name] if described[name][1] == "str" else known[name].astype(described[name][1])
+            for name in KNOWN
         }
         sizes = {
-            "cluster": len(catalogue),
+            "cluster": clusters,
             "sample": samples,
             "mode": modes,
             "parameter": len(parameters),
             "parameter2": len(parameters),
-            "band": len(catalogue.bands),
+            "band": len(bands),
             "quantile": len(QUANTILES),
         }
         names = [p.name for p in parameters]
         variables = {
             "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
-            "band": Variable(("band",), (len(catalogue.bands),), "str", "", values=catalogue.bands),
+            "band": Variable(("band",), (len(bands),), "str", "", values=list(bands)),
         }
         for name, (dims, dtype, attributes) in described.items():
             variables[name] = Variable(
@@ -118,7 +117,7 @@ class PosteriorArchive:
             "known_checksum": checksum(*(known[name] for name in KNOWN)),
             **attrs,
         }
-        return cls(Regions.create(path, SCHEMA, len(catalogue), partition, variables, everything, COUNTERS))
+        return cls(Regions.create(path, SCHEMA, clusters, partition, variables, everything, COUNTERS))
 
     @classmethod
     def open(cls, path: Path) -> "PosteriorArchive":
@@ -197,48 +196,3 @@ class PosteriorArchive:
             values = np.where(np.isnan(values), empty, values)
         with np.errstate(over="ignore"):  # what is absurd becomes infinite
             return values.astype(empty.dtype)
-
-
-def _known(
-    catalogue: Catalogue,
-    systematic: float | Sequence[float],
-    parameters: Sequence[Parameter],
-    sets: Sequence[Sequence[str]],
-) -> dict[str, NDArray[Any]]:
-    """Return the variables that are known before any posterior is."""
-    nothing = np.full(len(catalogue), np.nan)
-    with np.errstate(over="ignore"):  # an absurd error is infinite, and flagged
-        sigma = add_systematic(catalogue.flux, catalogue.sigma, np.asarray(systematic))
-    published, error = (
-        np.stack([values.get(p.name, nothing) for p in parameters], axis=1)
-        for values in (catalogue.published, catalogue.published_error)
-    )
-    return {
-        "galaxy": catalogue.galaxy,
-        "cluster_id": catalogue.cluster_id,
-        "ra": catalogue.ra,
-        "dec": catalogue.dec,
-        "distance": catalogue.distance,
-        "distance_error": catalogue.distance_error,
-        "cluster_class": catalogue.cluster_class,
-        "classifier": catalogue.classifier,
-        "band_set": _band_set(catalogue, sets),
-        "flux": catalogue.flux,
-        "sigma": sigma,
-        "observed": catalogue.observed,
-        "reason": catalogue.reason,
-        "published": published,
-        "published_error": error,
-        "published_chi2": catalogue.published.get("chi2", nothing),
-    }
-
-
-def _band_set(catalogue: Catalogue, sets: Sequence[Sequence[str]]) -> NDArray[np.int8]:
-    """Return (N,) the first set that has all bands a cluster was observed in, -1 where none has.
-
-    A band without coverage counts as one of the galaxy's.
-    """
-    have = np.array([[band in bands for band in catalogue.bands] for bands in sets])
-    own = catalogue.reason != Reason.NO_BAND
-    fits = (have[None] | ~own[:, None]).all(axis=2)
-    return np.where(fits.any(axis=1), fits.argmax(axis=1), -1).astype(np.int8)

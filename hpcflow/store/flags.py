@@ -1,10 +1,28 @@
 """What can be said against a cluster's posterior, as CF flags: one bit each, with a meaning."""
 
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 
-from hpcflow.catalogues.catalogue import Reason
+__all__ = ["Classifier", "Flag", "Reason", "flag_attributes", "reason_attributes"]
 
-__all__ = ["Flag", "flag_attributes", "reason_attributes"]
+
+class Reason(IntEnum):
+    """Why a band of a cluster is not used; OK where it is."""
+
+    OK = 0
+    NO_COVERAGE = 1
+    NOT_DETECTED = 2
+    NOT_FINITE = 3
+    NEGATIVE = 4
+    BAD_ERROR = 5
+    NO_BAND = 6
+
+
+class Classifier(IntEnum):
+    """Who classified a cluster."""
+
+    UNKNOWN = 0
+    HUMAN = 1
+    MACHINE = 2
 
 
 class Flag(IntFlag):

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hpcflow.catalogues.catalogue import Classifier
 from hpcflow.model.prior import Parameter
-from hpcflow.store.flags import flag_attributes, reason_attributes
+from hpcflow.store.flags import Classifier, flag_attributes, reason_attributes
 from hpcflow.store.packing import LogPacking, SamplePacking
 
 __all__ = ["KNOWN", "QUANTILES", "REFINED", "SCHEMA", "schema"]

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
@@ -46,8 +47,8 @@ def crowd(ds: xr.Dataset, path: Path, n: int) -> None:
     )
     archive = PosteriorArchive.create(
         path,
-        catalogue=catalogue,
-        systematic=0.0,
+        known=known_variables(catalogue, 0.0, parameters),
+        bands=catalogue.bands,
         samples=ds.sizes["sample"],
         modes=ds.sizes["mode"],
         parameters=parameters,

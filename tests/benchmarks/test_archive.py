@@ -10,6 +10,7 @@ import xarray as xr
 
 from hpcflow.base.partitions import Partition
 from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
 
@@ -63,8 +64,8 @@ def posteriors(archive: PosteriorArchive, partition: Partition) -> dict[str, np.
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PosteriorArchive]:
     made = PosteriorArchive.create(
         tmp_path_factory.mktemp("archive") / "posteriors.zarr",
-        catalogue=catalogue(),
-        systematic=0.05,
+        known=known_variables(catalogue(), 0.05, PARAMETERS),
+        bands=catalogue().bands,
         partition=PARTITION,
         samples=SAMPLES,
         modes=3,

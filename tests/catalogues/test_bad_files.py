@@ -13,7 +13,9 @@ from astropy.io import fits
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.read import Catalogue, Reason, read_catalogue
+from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.read import read_catalogue
+from hpcflow.store.flags import Reason
 
 FILTERS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 UVIS = {name: f"WFC3_UVIS.{name}" for name in FILTERS}

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.read import Reason, read_catalogue
+from hpcflow.catalogues.read import read_catalogue
+from hpcflow.store.flags import Reason
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "legus"
 NGC1566 = "hlsp_legus_hst_wfc3_ngc1566_multiband_v1_padagb-mwext-avgapcor.tab"

@@ -7,9 +7,10 @@ from astropy.io import fits
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.catalogue import Classifier
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.phangs import write_phangs
-from hpcflow.catalogues.read import Catalogue, Reason, read_catalogue
+from hpcflow.catalogues.read import read_catalogue
+from hpcflow.store.flags import Classifier, Reason
 
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
 BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}

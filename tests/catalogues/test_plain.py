@@ -6,8 +6,10 @@ from astropy import units as u
 from astropy.table import MaskedColumn, Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.read import Catalogue, Reason, read_catalogue
+from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy
+from hpcflow.store.flags import Reason
 
 BANDS = {"F336W": "WFC3_UVIS.F336W", "F555W": "WFC3_UVIS.F555W"}
 FLUX = np.array([1e-3, 2e-3, 4e-3])

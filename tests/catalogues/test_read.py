@@ -7,6 +7,7 @@ from astropy.table import Table
 
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues import galaxies as galaxies_module
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import (
     bands_of,
     distance_error_of,
@@ -15,12 +16,13 @@ from hpcflow.catalogues.galaxies import (
     instrument_of,
     normalise_galaxy,
 )
-from hpcflow.catalogues.read import READERS, Catalogue, Reason, detect_format, read_catalogue
+from hpcflow.catalogues.read import READERS, detect_format, read_catalogue
 from hpcflow.catalogues.units import VEGA_TO_AB, check_colours
 from hpcflow.config.load import load_config
 from hpcflow.model.filters import shipped_curves
 from hpcflow.stages.build import model_fluxes
 from hpcflow.stages.init import shipped_configs
+from hpcflow.store.flags import Reason
 
 SHARED = Path(__file__).parents[3] / "shared"
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}

@@ -8,14 +8,15 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
-from hpcflow.catalogues.catalogue import Catalogue, Reason
+from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
 from hpcflow.config.load import dump_yaml, load_yaml
 from hpcflow.figures.recovery import join_truth
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.summary import summarise
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 from hpcflow.store.simulations import SimulationStore
 from hpcflow.store.validation import ValidationStore
 
@@ -100,7 +101,8 @@ def _posteriors(path: Path, truth: np.ndarray, rng: np.random.Generator, partiti
         published_error={"log_age": np.full(n, 0.2), "log_mass": np.full(n, 0.1)},
     ).masked()  # fmt: skip
     archive = PosteriorArchive.create(
-        path / "posteriors.zarr", catalogue=catalogue, systematic=0.05, partition=16, samples=SAMPLES, modes=MODES,
+        path / "posteriors.zarr", known=known_variables(catalogue, 0.05, PARAMETERS),
+        bands=catalogue.bands, partition=16, samples=SAMPLES, modes=MODES,
         parameters=PARAMETERS, attrs={"seed": 1},
     )  # fmt: skip
     width = np.array([0.2, 0.1, 0.05])

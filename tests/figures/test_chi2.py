@@ -1,7 +1,7 @@
 import numpy as np
 
-from hpcflow.catalogues.catalogue import Reason
 from hpcflow.figures.chi2 import chi2_histogram, spectral_energy
+from hpcflow.store.flags import Reason
 
 
 def test_every_cluster_is_in_the_histogram(archive, labels):

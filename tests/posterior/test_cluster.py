@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from hpcflow.catalogues.catalogue import Catalogue, Reason
+from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
 from hpcflow.flow.estimator import Estimator, as_tensors
 from hpcflow.flow.families import FAMILIES
 from hpcflow.model.filters import load_curve
@@ -22,7 +23,7 @@ from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 from hpcflow.store.schema import KNOWN
 
 torch.set_num_threads(1)
@@ -177,8 +178,8 @@ def test_names_and_shapes_are_those_of_the_archive(kind: tuple[str, str], tmp_pa
     )
     archive = PosteriorArchive.create(
         tmp_path / "posteriors.zarr",
-        catalogue=catalogue,
-        systematic=0.0,
+        known=known_variables(catalogue, 0.0, PRIOR.parameters),
+        bands=catalogue.bands,
         partition=n,
         samples=SETTINGS.keep,
         modes=SETTINGS.modes,

@@ -3,10 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from hpcflow.catalogues.catalogue import Reason
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.posterior.support import Support
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 
 ALL = ((True,) * 4,)
 SETS = ((True, True, True, False), (False, True, True, True))

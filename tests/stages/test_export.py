@@ -12,6 +12,7 @@ from astropy.table import Table
 
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
 from hpcflow.stages import export as stage
 from hpcflow.stages.export import export
@@ -72,8 +73,8 @@ def test_weighted_numbers_are_there_where_the_archive_has_them(tmp_path: Path) -
     parameters = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("r_v", 2, 5))
     archive = PosteriorArchive.create(
         Run(tmp_path).posteriors,
-        catalogue=catalogue,
-        systematic=0.0,
+        known=known_variables(catalogue, 0.0, parameters),
+        bands=catalogue.bands,
         samples=4,
         modes=1,
         parameters=parameters,

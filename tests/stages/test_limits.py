@@ -8,7 +8,6 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
-from hpcflow.catalogues.catalogue import Reason
 from hpcflow.compute.where import Here
 from hpcflow.config.load import load_config
 from hpcflow.model.observe import Observer
@@ -17,7 +16,7 @@ from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 
 N = 60
 

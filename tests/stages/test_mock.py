@@ -6,13 +6,15 @@ from astropy.io import fits
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import galaxies
-from hpcflow.catalogues.read import Catalogue, Reason, read_catalogue
+from hpcflow.catalogues.read import read_catalogue
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import scale
 from hpcflow.model.simulator import Simulator, build_ssp
 from hpcflow.model.tables import shipped_tables
 from hpcflow.stages.mock import make_mock
+from hpcflow.store.flags import Reason
 
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
 BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}

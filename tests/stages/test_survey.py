@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from hpcflow.catalogues.catalogue import Catalogue, Classifier
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.mast import addresses
 from hpcflow.catalogues.units import VEGA_TO_AB, to_mjy
 from hpcflow.config.load import Config, load_config
@@ -13,6 +13,7 @@ from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.init import shipped_configs
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.survey import make_survey
+from hpcflow.store.flags import Classifier
 
 N = 400
 

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from hpcflow.catalogues.catalogue import Catalogue, Reason
+from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.damage import DamagedError
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 
 PARAMETERS = (
     Parameter("log_age", 6, 10.1383, "dex(yr)"),
@@ -43,8 +44,8 @@ def catalogue() -> Catalogue:
 def create(path: Path, catalogue: Catalogue, weighted: bool = False) -> PosteriorArchive:
     return PosteriorArchive.create(
         path,
-        catalogue=catalogue,
-        systematic=0.05,
+        known=known_variables(catalogue, 0.05, PARAMETERS),
+        bands=catalogue.bands,
         partition=3,
         samples=40,
         modes=2,
@@ -202,8 +203,8 @@ def test_each_cluster_says_its_band_set_and_a_systematic_may_be_of_each_band(
     three = replace(catalogue, bands=("U", "V", "I"), flux=flux, sigma=flux / 10, reason=reason)
     archive = PosteriorArchive.create(
         tmp_path / "p.zarr",
-        catalogue=three,
-        systematic=[0.1, 0.2, 0.0],
+        known=known_variables(three, {"U": 0.1, "V": 0.2, "I": 0.0}, PARAMETERS, [["U", "V"], ["U", "I"]]),
+        bands=three.bands,
         samples=40,
         modes=2,
         parameters=PARAMETERS,

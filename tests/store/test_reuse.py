@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.reuse import SAME, Reuse
@@ -33,8 +34,8 @@ def archive(tmp_path: Path) -> PosteriorArchive:
     )
     made = PosteriorArchive.create(
         tmp_path / "p.zarr",
-        catalogue=catalogue,
-        systematic=0.05,
+        known=known_variables(catalogue, 0.05, PARAMETERS),
+        bands=catalogue.bands,
         partition=3,
         samples=10,
         modes=2,
