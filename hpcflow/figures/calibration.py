@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hpcflow.calibration.findings import joint, statistics
+from hpcflow.calibration.uniformity import Binned, binned, coverage, ecdf_difference, simultaneous
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, short_label, styled
-from hpcflow.store.findings import joint, statistics
-from hpcflow.store.ranks import Binned, binned, coverage, ecdf_difference, simultaneous
 
 __all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "joint_coverage", "rank_histograms"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hpcflow.calibration.findings import coverage, distances, excursions, gap, joint
+from hpcflow.calibration.uniformity import off
 from hpcflow.figures.recovery import Recovery
 from hpcflow.figures.run import RunFolder
 from hpcflow.figures.summary import has_posterior
-from hpcflow.store.findings import coverage, distances, excursions, gap, joint
-from hpcflow.store.ranks import off
 
 __all__ = ["GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
 

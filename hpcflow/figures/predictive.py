@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from hpcflow.calibration.uniformity import binned
 from hpcflow.figures.calibration import draw_ranks
 from hpcflow.figures.style import PALETTE, WIDE, fade, grid, nothing, plain, signed, styled
-from hpcflow.store.ranks import binned
 
 __all__ = ["predictive_ranks", "predictive_scatter"]
 

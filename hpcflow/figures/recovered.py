@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from hpcflow.figures.agreement import truth_table
+from hpcflow.calibration.agreement import truth_table
 from hpcflow.figures.style import PALETTE, WIDE, styled
 
 __all__ = ["recovery_by_group"]

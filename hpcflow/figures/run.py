@@ -11,10 +11,10 @@ import numpy as np
 import xarray as xr
 
 from hpcflow.base.errors import InputError
+from hpcflow.calibration.record import ValidationStore
 from hpcflow.model.filters import load_curve
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.simulations import SimulationStore
-from hpcflow.store.validation import ValidationStore
 
 __all__ = ["RunFolder"]
 

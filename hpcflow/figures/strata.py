@@ -7,8 +7,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hpcflow.calibration.findings import Finding, Stratum, by_stratum
 from hpcflow.figures.style import PALETTE, WIDE, plain, short_label, styled
-from hpcflow.store.findings import Finding, Stratum, by_stratum
 
 __all__ = ["distance_histograms", "strata_plot"]
 

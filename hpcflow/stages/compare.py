@@ -9,8 +9,8 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.calibration.agreement import clusters_against_published, published_table, truth_table
 from hpcflow.catalogues.write import write_rows
-from hpcflow.figures.agreement import clusters_against_published, published_table, truth_table
 from hpcflow.figures.recovery import find_truth, join_truth
 from hpcflow.figures.summary import has_posterior, summarise
 from hpcflow.stages.run import Run

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.calibration.verdicts import Verdict, judge
 from hpcflow.config.load import dump_yaml, load_yaml
 from hpcflow.config.sections import Require
 from hpcflow.figures.flags import count_flags
@@ -27,7 +28,6 @@ from hpcflow.figures.style import save_pdf, to_png
 from hpcflow.figures.summary import has_posterior, summarise
 from hpcflow.stages.compare import write_tables
 from hpcflow.stages.exactly import exact_posteriors, trained_errors
-from hpcflow.store.verdicts import Verdict, judge
 
 __all__ = ["draw", "make_report", "open_folder", "render", "write_page"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hpcflow.calibration.record import ValidationStore
 from hpcflow.flow.header import read_header
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.simulations import SimulationStore
-from hpcflow.store.validation import ValidationStore
 
 __all__ = ["StageStatus", "pace", "status"]
 

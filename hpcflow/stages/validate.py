@@ -11,6 +11,13 @@ from torch import Tensor
 
 from hpcflow.base.errors import InputError, MiscalibratedError
 from hpcflow.base.partitions import Partition, rng_for
+from hpcflow.calibration.discrepancy import c2st, wasserstein
+from hpcflow.calibration.findings import describe
+from hpcflow.calibration.gap import gaps
+from hpcflow.calibration.record import ValidationStore
+from hpcflow.calibration.statistics import calibrate, denser, nearer, product_names
+from hpcflow.calibration.strata import mean_error, pattern_of
+from hpcflow.calibration.verdicts import judge
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
@@ -18,21 +25,14 @@ from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.calibration import calibrate, denser, nearer, product_names
-from hpcflow.posterior.discrepancy import c2st, wasserstein
 from hpcflow.posterior.exact import ExactModel, ExactPosterior
-from hpcflow.posterior.gap import gaps
 from hpcflow.posterior.sampling import keyed_noise
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, config_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import QUANTILES
-from hpcflow.store.findings import describe
 from hpcflow.store.simulations import SimulationStore
-from hpcflow.store.strata import mean_error, pattern_of
-from hpcflow.store.validation import ValidationStore
-from hpcflow.store.verdicts import judge
 
 __all__ = ["validate"]
 

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
+from hpcflow.calibration.record import ValidationStore
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.config.load import dump_yaml, load_yaml
@@ -18,7 +19,6 @@ from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag, Reason
 from hpcflow.store.simulations import SimulationStore
-from hpcflow.store.validation import ValidationStore
 
 BANDS = {"F275W": "WFC3_UVIS.F275W", "F438W": "WFC3_UVIS.F438W", "F814W": "WFC3_UVIS.F814W"}
 PARAMETERS = (

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from hpcflow.base.errors import InputError, MiscalibratedError
 from hpcflow.base.partitions import Partition
+from hpcflow.calibration.findings import describe
 from hpcflow.compute.where import Here
 from hpcflow.config.load import Config, dump_yaml, load_config, with_values
 from hpcflow.flow import checkpoint
@@ -26,7 +27,6 @@ from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
 from hpcflow.stages.validate import validate
-from hpcflow.store.findings import describe
 
 VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30, "require": None}
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 import xarray as xr
 
+from hpcflow.calibration.statistics import calibrate, denser, nearer, product_names
+from hpcflow.calibration.verdicts import Verdict, judge
 from hpcflow.config.sections import Require
-from hpcflow.posterior.calibration import calibrate, denser, nearer, product_names
-from hpcflow.store.verdicts import Verdict, judge
 
 NAMES = ["log_age", "log_mass", "ebv"]
 SAMPLES = 100

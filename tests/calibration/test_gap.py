@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+from hpcflow.calibration.gap import gaps
 from hpcflow.posterior.exact import Chain
-from hpcflow.posterior.gap import gaps
 
 torch.set_num_threads(1)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcflow.figures.agreement import (
+from hpcflow.calibration.agreement import (
     clusters_against_published,
     groups,
     multimodal,

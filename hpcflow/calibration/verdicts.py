@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from hpcflow.store import ranks
-from hpcflow.store.findings import distances, excursions, gap, intervals, joint
+from hpcflow.calibration import uniformity
+from hpcflow.calibration.findings import distances, excursions, gap, intervals, joint
 
 __all__ = ["Verdict", "judge"]
 
@@ -66,13 +66,13 @@ def judge(ds: xr.Dataset, limits: Mapping[str, float | None]) -> list[Verdict]:
 
 def _numbers(ds: xr.Dataset) -> Iterator[tuple[str, str, float, float]]:
     """Yield key, what, value and what it may be by chance."""
-    samples, chance = int(ds.attrs["samples"]), ranks.largest_by_chance(ds.sizes["simulation"])
+    samples, chance = int(ds.attrs["samples"]), uniformity.largest_by_chance(ds.sizes["simulation"])
     for name, (largest, _) in excursions(ds).items():
         yield "ecdf", f"ranks of {name} are off by", largest, chance
     for name, furthest in intervals(ds).items():
         yield "coverage", f"coverage of the intervals of {name} is off by", furthest, chance
     for key, (name, rank) in zip(("regions", "tarp"), joint(ds).items(), strict=True):
-        yield key, f"coverage of {name} is off by", ranks.off(rank, samples), chance
+        yield key, f"coverage of {name} is off by", uniformity.off(rank, samples), chance
     for name, found in gap(ds).items():
         if name == "all":
             yield "gap", "the gap to the exact posterior is", found.mean, 3 * found.error

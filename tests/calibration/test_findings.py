@@ -3,8 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcflow.model.prior import Parameter
-from hpcflow.store.findings import (
+from hpcflow.calibration.findings import (
     by_stratum,
     coverage,
     describe,
@@ -14,7 +13,8 @@ from hpcflow.store.findings import (
     intervals,
     negative_log_likelihood,
 )
-from hpcflow.store.validation import ValidationStore
+from hpcflow.calibration.record import ValidationStore
+from hpcflow.model.prior import Parameter
 
 PARAMETERS = (Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5))
 BANDS = ["A", "B", "C", "D", "E"]

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from hpcflow.store.ranks import binned, coverage, ecdf_difference, largest_by_chance, off, share_inside, simultaneous
+from hpcflow.calibration.uniformity import (
+    binned,
+    coverage,
+    ecdf_difference,
+    largest_by_chance,
+    off,
+    share_inside,
+    simultaneous,
+)
 
 LEVELS = np.linspace(0.05, 0.95, 10)
 

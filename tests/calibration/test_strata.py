@@ -1,6 +1,6 @@
 import numpy as np
 
-from hpcflow.store.strata import Seen, mean_error, pattern_bands, pattern_of, strata
+from hpcflow.calibration.strata import Seen, mean_error, pattern_bands, pattern_of, strata
 
 BANDS = ["A", "B", "C", "D", "E"]
 

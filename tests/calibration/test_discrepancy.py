@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcflow.posterior.discrepancy import c2st, wasserstein
+from hpcflow.calibration.discrepancy import c2st, wasserstein
 
 N = 300
 SPREAD = np.array([0.5, 0.1, 0.02])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy import stats
 
-from hpcflow.posterior.calibration import calibrate, denser, nearer, product_names
+from hpcflow.calibration.statistics import calibrate, denser, nearer, product_names
 
 torch.set_num_threads(1)
 

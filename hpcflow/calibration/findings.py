@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hpcflow.store import ranks
-from hpcflow.store.ranks import ecdf_difference, share_inside
-from hpcflow.store.strata import Seen, strata
-from hpcflow.store.validation import ValidationStore
+from hpcflow.calibration import uniformity
+from hpcflow.calibration.record import ValidationStore
+from hpcflow.calibration.strata import Seen, strata
+from hpcflow.calibration.uniformity import ecdf_difference, share_inside
 
 __all__ = [
     "Excursion", "Finding", "Stratum", "by_stratum", "coverage", "describe", "distances", "excursions", "gap",
@@ -136,7 +136,7 @@ def intervals(ds: xr.Dataset) -> dict[str, float]:
     samples = int(ds.attrs["samples"])
     found = {}
     for name in ds["parameter"].values:
-        level, share, _ = ranks.coverage(ds["rank"].sel(parameter=name).values, LEVELS, samples)
+        level, share, _ = uniformity.coverage(ds["rank"].sel(parameter=name).values, LEVELS, samples)
         found[str(name)] = float(np.abs(share - level).max())
     return found
 
@@ -186,7 +186,7 @@ class Stratum:
     @property
     def by_chance(self) -> float:
         """What the differences stay below in 99.9 % of calibrated records of so many simulations."""
-        return ranks.largest_by_chance(self.n)
+        return uniformity.largest_by_chance(self.n)
 
 
 def by_stratum(ds: xr.Dataset) -> dict[str, Stratum]:
@@ -219,7 +219,7 @@ def _stratum(ds: xr.Dataset) -> Stratum:
 
 
 def _off(rank: NDArray[np.floating], ds: xr.Dataset) -> float:
-    return ranks.off(rank, int(ds.attrs["samples"]))
+    return uniformity.off(rank, int(ds.attrs["samples"]))
 
 
 def _finding(values: NDArray[np.floating]) -> Finding:
