@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import dask
 import pytest
 
+from browser import visit
 from hpcflow.compute.where import Here
 from hpcflow.config.load import dump_yaml
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SHARED = Path(__file__).parents[2] / "shared"
 FAKES = Path(__file__).parent / "fakes"
+pytest_plugins = ["made_run"]  # the fixtures run, archive, truth and labels
 collect_ignore = ["fakes"]  # packages that stand in for others are imported by tests, not collected
 REQUIRED = os.environ.get("HPCFLOW_REQUIRE", "").split(",")  # what must be there: slurm, shellcheck
 
@@ -71,7 +73,6 @@ def need() -> Callable[[str], str]:
 @pytest.fixture
 def browse(need: Callable[[str], str]) -> Callable[..., Any]:
     """Give a function that opens a page in headless Chromium; see `browser.visit`."""
-    visit = runpy.run_path(str(Path(__file__).parent / "browser.py"))["visit"]
     chromium = shutil.which("chromium-browser") or need("chromium")
     return lambda *args, **kwargs: visit(chromium, *args, **kwargs)
 

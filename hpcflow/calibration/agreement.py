@@ -7,9 +7,9 @@ import xarray as xr
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from hpcflow.figures.recovery import CATASTROPHIC_DEX, CLOSE_DEX, best_mode
-from hpcflow.figures.summary import has_posterior
+from hpcflow.calibration.recovery import CATASTROPHIC_DEX, CLOSE_DEX, best_mode
 from hpcflow.store.flags import Reason
+from hpcflow.store.summary import has_posterior
 
 __all__ = [
     "UV_ERROR",

@@ -22,9 +22,9 @@ def status(run: RunArgument) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from hpcflow.stages.look.status import status as states
     from hpcflow.stages.queue import job_status
     from hpcflow.stages.run import Run
-    from hpcflow.stages.status import status as states
 
     jobs, workers = job_status(Run(run))
     if jobs and not (run / "run.yaml").is_file():  # nothing has begun
@@ -70,7 +70,7 @@ def export(
     galaxy: Annotated[str | None, typer.Option("--galaxy", help="Its clusters only.")] = None,
 ) -> None:
     """Write one row per cluster as a table."""
-    from hpcflow.stages.export import export as write
+    from hpcflow.stages.look.export import export as write
     from hpcflow.stages.run import Run
 
     print(write(Run(run), to, galaxy))
@@ -86,7 +86,7 @@ def compare(
     """Write tables of how posteriors agree with published fits and with a known truth."""
     from astropy.table import Table
 
-    from hpcflow.stages.compare import compare as write
+    from hpcflow.stages.look.compare import compare as write
     from hpcflow.stages.run import Run
 
     for path in write(Run(run), truth or []):
@@ -107,7 +107,7 @@ def samples(
     ] = None,
 ) -> None:
     """Draw all samples of one cluster again, those that inference drew."""
-    from hpcflow.stages.samples import write_samples
+    from hpcflow.stages.look.samples import write_samples
 
     print(write_samples(run, cluster, galaxy, out))
 
@@ -119,6 +119,6 @@ def show(
     galaxy: Annotated[str | None, typer.Option("--galaxy", help="Where several have a cluster of that name.")] = None,
 ) -> None:
     """Write one page of one cluster: posterior, modes, photometry, exact posterior, flags."""
-    from hpcflow.stages.show import show as draw
+    from hpcflow.stages.look.show import show as draw
 
     print(draw(run, cluster, galaxy))

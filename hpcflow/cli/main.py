@@ -291,8 +291,8 @@ def check_catalogue(
 ) -> None:
     """Say what is recognised in a catalogue, and draw its colours over the models'."""
     from hpcflow.config.load import load_config
-    from hpcflow.stages.catalogue import check
     from hpcflow.stages.init import shipped_configs
+    from hpcflow.stages.look.catalogue_check import check
 
     settings = load_config(config or shipped_configs()["phangs"], sets or [])
     for line in check(settings, file, picture or Path(f"{file.name.split('.')[0]}-colours.png")):

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hpcflow.calibration.agreement import published_table, uv_lost
-from hpcflow.figures.recovery import best_mode
+from hpcflow.calibration.recovery import best_mode
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, fade, label, padded, short_label, signed, styled
-from hpcflow.figures.summary import units
+from hpcflow.store.summary import units
 
 __all__ = [
     "LEVELS",

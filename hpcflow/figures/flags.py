@@ -1,61 +1,16 @@
 """What can be said against the posteriors, and which bands they rest on."""
 
-import re
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from hpcflow.figures.style import PALETTE, WIDE, plain, styled, thousands
+from hpcflow.store.summary import Counts, count_bands, count_flags
 
-__all__ = ["FlagCount", "count_bands", "count_flags", "flags_and_bands"]
-
-Counts = dict[str, NDArray[np.integer]]
+__all__ = ["flags_and_bands"]
 
 COLOURS = [PALETTE[name] for name in ("sky", "orange", "vermillion", "purple", "green", "blue", "black")]
-
-
-@dataclass(frozen=True)
-class FlagCount:
-    """A flag: its bit, its name, what it means, and how many clusters have it."""
-
-    mask: int
-    name: str
-    meaning: str
-    clusters: int
-
-
-def count_flags(archive: xr.Dataset) -> list[FlagCount]:
-    """Return every flag the archive knows, by the CF attributes of its variable `flag`."""
-    flag = archive["flag"]
-    masks = [int(mask) for mask in np.atleast_1d(flag.attrs["flag_masks"])]
-    names = str(flag.attrs["flag_meanings"]).split()
-    # Meanings may hold semicolons themselves: cut only where the next number stands.
-    meanings = dict(re.findall(r"(\d+): (.*?)(?:; (?=\d+: )|$)", str(flag.attrs.get("comment", ""))))
-    return [
-        FlagCount(mask, name, meanings.get(str(mask), ""), int(((flag.values & mask) != 0).sum()))
-        for mask, name in zip(masks, names, strict=True)
-    ]
-
-
-def count_bands(archive: xr.Dataset) -> Counts:
-    """Return by reason, "used" first, how many clusters have it in each band (B,); reasons of none are left out.
-
-    Args:
-        archive: observed and, where it is there, reason, (cluster, band) each.
-    """
-    used = archive["observed"].values
-    counts = {"used": used.sum(axis=0)}
-    if "reason" not in archive:
-        return {**counts, "not used": (~used).sum(axis=0)}
-    reason = archive["reason"]
-    names = str(reason.attrs["flag_meanings"]).split()
-    for value, name in zip(np.atleast_1d(reason.attrs["flag_values"]), names, strict=True):
-        counts[name.replace("_", " ")] = ((reason.values == value) & ~used).sum(axis=0)
-    return {name: count for name, count in counts.items() if name == "used" or count.any()}
 
 
 @styled

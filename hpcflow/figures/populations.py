@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hpcflow.figures.density import density
 from hpcflow.figures.style import COLUMN, DENSITY, PALETTE, WIDE, fade, grid, label, plain, styled, thousands
-from hpcflow.figures.summary import has_posterior, units
+from hpcflow.store.summary import has_posterior, units
 
 __all__ = ["population", "population_by_galaxy", "richest"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hpcflow.figures.density import density, levels
 from hpcflow.figures.style import COLUMN, DENSITY, PALETTE, label, padded, plain, styled
-from hpcflow.figures.summary import has_posterior, units
+from hpcflow.store.summary import has_posterior, units
 
 __all__ = ["corner", "example_clusters", "outlier_clusters"]
 

@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from hpcflow.figures.flags import count_flags
 from hpcflow.figures.populations import richest
 from hpcflow.figures.style import PALETTE, WIDE, grid, plain, styled, thousands
+from hpcflow.store.summary import count_flags
 
 __all__ = ["flag_map", "has_places"]
 

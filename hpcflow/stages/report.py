@@ -15,19 +15,18 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.calibration.recovery import find_truth, join_truth, recovery
 from hpcflow.calibration.verdicts import Verdict, judge
 from hpcflow.config.load import dump_yaml, load_yaml
 from hpcflow.config.sections import Require
-from hpcflow.figures.flags import count_flags
-from hpcflow.figures.headline import galaxy_rows, headline, recovery_numbers
-from hpcflow.figures.plans import Beside, Plans, plan_figures
 from hpcflow.figures.posteriors import example_clusters, outlier_clusters
-from hpcflow.figures.recovery import find_truth, join_truth, recovery
-from hpcflow.figures.run import RunFolder
 from hpcflow.figures.style import save_pdf, to_png
-from hpcflow.figures.summary import has_posterior, summarise
-from hpcflow.stages.compare import write_tables
-from hpcflow.stages.exactly import exact_posteriors, trained_errors
+from hpcflow.stages.look.compare import write_tables
+from hpcflow.stages.look.exactly import exact_posteriors, trained_errors
+from hpcflow.stages.look.folder import RunFolder
+from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
+from hpcflow.stages.look.plans import Beside, Plans, plan_figures
+from hpcflow.store.summary import count_flags, has_posterior, summarise
 
 __all__ = ["draw", "make_report", "open_folder", "render", "write_page"]
 

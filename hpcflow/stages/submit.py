@@ -149,7 +149,7 @@ def _refuse_what_cannot_run(config: Config, plan: Plan) -> None:
 
 
 def _finished(run: Run) -> list[str]:
-    from hpcflow.stages.status import status
+    from hpcflow.stages.look.status import status
 
     if not (run.path / "run.yaml").is_file():
         return []

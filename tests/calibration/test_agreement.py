@@ -9,7 +9,7 @@ from hpcflow.calibration.agreement import (
     truth_table,
     uv_lost,
 )
-from hpcflow.figures.recovered import recovery_by_group
+from hpcflow.figures.recovery import recovery_by_group
 
 
 def test_groups_are_all_those_with_and_without_bands_sets_and_galaxies(archive):

@@ -1,5 +1,6 @@
-from hpcflow.figures.flags import count_bands, count_flags, flags_and_bands
+from hpcflow.figures.flags import flags_and_bands
 from hpcflow.store.flags import MEANINGS, Flag
+from hpcflow.store.summary import count_bands, count_flags
 
 
 def test_flags_are_counted_with_their_meanings(archive):

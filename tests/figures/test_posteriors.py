@@ -1,7 +1,7 @@
 import numpy as np
 
 from hpcflow.figures.posteriors import corner, example_clusters, outlier_clusters
-from hpcflow.figures.summary import has_posterior
+from hpcflow.store.summary import has_posterior
 
 
 def test_examples_are_clean_and_what_they_say(archive):

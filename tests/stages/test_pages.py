@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import xarray as xr
 
+from hpcflow.stages.look.show import show
 from hpcflow.stages.report import make_report
 from hpcflow.stages.run import Run
-from hpcflow.stages.show import show
 
 PAGES = [Path(page).resolve() for page in os.environ.get("HPCFLOW_PAGES", "").split(":") if page]
 PICTURES = os.environ.get("HPCFLOW_SCREENSHOTS")

@@ -1,13 +1,10 @@
 import re
-import runpy
-from pathlib import Path
 
 import pytest
 
 from hpcflow.base.errors import InputError
 from hpcflow.stages.report import make_report
-
-make_run = runpy.run_path(str(Path(__file__).parent.parent / "figures" / "conftest.py"))["make_run"]
+from made_run import make_run
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from hpcflow.base.errors import InputError
 from hpcflow.compute.where import Here
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages.build import build_simulator
+from hpcflow.stages.look.status import status
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import draw, open_or_create, simulate
-from hpcflow.stages.status import status
 from hpcflow.stages.verify import verify
 from hpcflow.store.simulations import SimulationStore
 

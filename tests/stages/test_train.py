@@ -14,8 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from hpcflow.flow.header import read_header
+from hpcflow.stages.look.status import status
 from hpcflow.stages.run import Run
-from hpcflow.stages.status import status
 
 pytestmark = pytest.mark.slow
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hpcflow.figures import summary
+from hpcflow.store import summary
 
 
 def test_few_samples_are_kept_and_the_rest_is_counted(run, archive, monkeypatch):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hpcflow.figures.galaxies import published_by_galaxy
+from hpcflow.figures.by_galaxy import published_by_galaxy
 
 
 def test_every_galaxy_has_a_panel_and_its_shares(archive, labels):

@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.stages.compare import compare
+from hpcflow.stages.look.compare import compare
 from hpcflow.stages.run import Run
 
 

@@ -12,8 +12,8 @@ from hpcflow.compute.where import Here
 from hpcflow.config.load import load_config
 from hpcflow.flow import checkpoint
 from hpcflow.stages import infer
+from hpcflow.stages.look.samples import samples, write_samples
 from hpcflow.stages.run import Run
-from hpcflow.stages.samples import samples, write_samples
 from hpcflow.store.archive import PosteriorArchive
 
 

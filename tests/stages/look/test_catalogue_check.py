@@ -7,8 +7,8 @@ from astropy.table import Table
 from hpcflow.base.errors import InputError
 from hpcflow.config.load import load_config
 from hpcflow.stages.build import build_survey_simulator
-from hpcflow.stages.catalogue import check
 from hpcflow.stages.init import shipped_configs
+from hpcflow.stages.look.catalogue_check import check
 from hpcflow.stages.mock import make_mock
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from hpcflow.config.load import load_config
 from hpcflow.stages.build import build_simulator
+from hpcflow.stages.look.status import StageStatus, pace, status
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import open_or_create
-from hpcflow.stages.status import StageStatus, pace, status
 from hpcflow.store.simulations import SimulationStore
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hpcflow.figures.by_galaxy import published_by_galaxy
 from hpcflow.figures.calibration import coverage_plot, ecdf_differences, joint_coverage, rank_histograms
 from hpcflow.figures.chi2 import chi2_histogram, spectral_energy
 from hpcflow.figures.comparison import (
@@ -17,19 +18,18 @@ from hpcflow.figures.comparison import (
     deviation_and_width,
     inliers_by_galaxy,
 )
-from hpcflow.figures.errors import relative_errors
 from hpcflow.figures.flags import flags_and_bands
-from hpcflow.figures.galaxies import published_by_galaxy
+from hpcflow.figures.noise import relative_errors
 from hpcflow.figures.populations import population, population_by_galaxy
 from hpcflow.figures.posteriors import corner
 from hpcflow.figures.predictive import predictive_ranks, predictive_scatter
-from hpcflow.figures.recovered import recovery_by_group
-from hpcflow.figures.run import RunFolder
+from hpcflow.figures.recovery import recovery_by_group
 from hpcflow.figures.sky import flag_map, has_places
 from hpcflow.figures.strata import distance_histograms, strata_plot
-from hpcflow.figures.summary import has_posterior
 from hpcflow.figures.training import training
 from hpcflow.figures.weights import efficiencies
+from hpcflow.stages.look.folder import RunFolder
+from hpcflow.store.summary import has_posterior
 
 __all__ = ["Beside", "Plans", "plan_figures"]
 

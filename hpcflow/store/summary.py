@@ -1,10 +1,15 @@
-"""The part of an archive that figures need: everything but the samples, and a few of those."""
+"""What figures need of an archive: everything but the samples, a few of those, and how often each flag is set."""
+
+import re
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-__all__ = ["has_posterior", "summarise", "units"]
+__all__ = ["Counts", "FlagCount", "count_bands", "count_flags", "has_posterior", "summarise", "units"]
+
+Counts = dict[str, NDArray[np.integer]]
 
 KEPT = 40  # samples per cluster: enough for the density of all, few enough for memory
 VALUES = 3_000_000  # numbers read at once, 24 MB unpacked
@@ -43,6 +48,46 @@ def summarise(archive: xr.Dataset) -> xr.Dataset:
 def has_posterior(archive: xr.Dataset) -> NDArray[np.bool_]:
     """Return which clusters (N,) have a posterior."""
     return np.asarray(np.isfinite(archive["map"].values).all(axis=1))
+
+
+@dataclass(frozen=True)
+class FlagCount:
+    """A flag: its bit, its name, what it means, and how many clusters have it."""
+
+    mask: int
+    name: str
+    meaning: str
+    clusters: int
+
+
+def count_flags(archive: xr.Dataset) -> list[FlagCount]:
+    """Return every flag the archive knows, by the CF attributes of its variable `flag`."""
+    flag = archive["flag"]
+    masks = [int(mask) for mask in np.atleast_1d(flag.attrs["flag_masks"])]
+    names = str(flag.attrs["flag_meanings"]).split()
+    # Meanings may hold semicolons themselves: cut only where the next number stands.
+    meanings = dict(re.findall(r"(\d+): (.*?)(?:; (?=\d+: )|$)", str(flag.attrs.get("comment", ""))))
+    return [
+        FlagCount(mask, name, meanings.get(str(mask), ""), int(((flag.values & mask) != 0).sum()))
+        for mask, name in zip(masks, names, strict=True)
+    ]
+
+
+def count_bands(archive: xr.Dataset) -> Counts:
+    """Return by reason, "used" first, how many clusters have it in each band (B,); reasons of none are left out.
+
+    Args:
+        archive: observed and, where it is there, reason, (cluster, band) each.
+    """
+    used = archive["observed"].values
+    counts = {"used": used.sum(axis=0)}
+    if "reason" not in archive:
+        return {**counts, "not used": (~used).sum(axis=0)}
+    reason = archive["reason"]
+    names = str(reason.attrs["flag_meanings"]).split()
+    for value, name in zip(np.atleast_1d(reason.attrs["flag_values"]), names, strict=True):
+        counts[name.replace("_", " ")] = ((reason.values == value) & ~used).sum(axis=0)
+    return {name: count for name, count in counts.items() if name == "used" or count.any()}
 
 
 def units(archive: xr.Dataset) -> dict[str, str]:

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from hpcflow.calibration.recovery import best_mode
 from hpcflow.figures.populations import richest
-from hpcflow.figures.recovery import best_mode
 from hpcflow.figures.style import PALETTE, WIDE, fade, grid, label, padded, plain, styled
 
 __all__ = ["published_by_galaxy"]

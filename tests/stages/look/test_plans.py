@@ -1,7 +1,7 @@
 import numpy as np
 
-from hpcflow.figures.plans import Beside, plan_figures
-from hpcflow.figures.run import RunFolder
+from hpcflow.stages.look.folder import RunFolder
+from hpcflow.stages.look.plans import Beside, plan_figures
 
 
 def test_only_what_there_is_is_drawn(run, archive, truth, tmp_path):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hpcflow.figures.errors import relative_errors
+from hpcflow.figures.noise import relative_errors
 
 
 def test_catalogue_and_training_are_drawn_in_every_band(archive, labels):

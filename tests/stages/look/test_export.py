@@ -14,8 +14,8 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
-from hpcflow.stages import export as stage
-from hpcflow.stages.export import export
+from hpcflow.stages.look import export as stage
+from hpcflow.stages.look.export import export
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag

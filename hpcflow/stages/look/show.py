@@ -8,17 +8,16 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hpcflow.calibration.recovery import find_truth, join_truth
 from hpcflow.figures.chi2 import spectral_energy
-from hpcflow.figures.flags import count_flags
 from hpcflow.figures.posteriors import corner
-from hpcflow.figures.recovery import find_truth, join_truth
 from hpcflow.figures.style import WIDE
-from hpcflow.figures.summary import units
-from hpcflow.stages.exactly import Exact, exact_posteriors
+from hpcflow.stages.look.exactly import Exact, exact_posteriors
+from hpcflow.stages.look.samples import find_cluster
 from hpcflow.stages.report import draw, open_folder, render, write_page
 from hpcflow.stages.run import Run
-from hpcflow.stages.samples import find_cluster
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.summary import count_flags, units
 
 __all__ = ["show"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from hpcflow.config.load import load_config
-from hpcflow.stages.exactly import exact_posteriors, trained_errors
+from hpcflow.stages.look.exactly import exact_posteriors, trained_errors
 from hpcflow.stages.run import Run
 
 

@@ -8,8 +8,8 @@ import xarray as xr
 
 from hpcflow.base.errors import InputError
 from hpcflow.config.load import dump_yaml, load_yaml
+from hpcflow.stages.look.show import show
 from hpcflow.stages.run import Run
-from hpcflow.stages.show import show
 
 
 @pytest.fixture

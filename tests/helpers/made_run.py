@@ -9,16 +9,16 @@ import xarray as xr
 from astropy.table import Table
 
 from hpcflow.calibration.record import ValidationStore
+from hpcflow.calibration.recovery import join_truth
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.config.load import dump_yaml, load_yaml
-from hpcflow.figures.recovery import join_truth
-from hpcflow.figures.run import RunFolder
-from hpcflow.figures.summary import summarise
 from hpcflow.model.prior import Parameter
+from hpcflow.stages.look.folder import RunFolder
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag, Reason
 from hpcflow.store.simulations import SimulationStore
+from hpcflow.store.summary import summarise
 
 BANDS = {"F275W": "WFC3_UVIS.F275W", "F438W": "WFC3_UVIS.F438W", "F814W": "WFC3_UVIS.F814W"}
 PARAMETERS = (

@@ -1,12 +1,8 @@
-import runpy
-from pathlib import Path
-
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.figures.run import RunFolder
-
-make_run = runpy.run_path(str(Path(__file__).parent / "conftest.py"))["make_run"]
+from hpcflow.stages.look.folder import RunFolder
+from made_run import make_run
 
 
 def test_missing_parts_are_none(tmp_path):

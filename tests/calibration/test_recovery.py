@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hpcflow.figures.headline import recovery_numbers
-from hpcflow.figures.recovery import best_mode, find_truth, join_truth, recovery
+from hpcflow.calibration.recovery import best_mode, find_truth, join_truth, recovery
+from hpcflow.stages.look.headline import recovery_numbers
 
 
 def test_truth_lies_beside_its_catalogue(run):

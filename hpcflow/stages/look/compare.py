@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.calibration.agreement import clusters_against_published, published_table, truth_table
+from hpcflow.calibration.recovery import find_truth, join_truth
 from hpcflow.catalogues.write import write_rows
-from hpcflow.figures.recovery import find_truth, join_truth
-from hpcflow.figures.summary import has_posterior, summarise
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.summary import has_posterior, summarise
 
 __all__ = ["compare", "write_tables"]
 

@@ -7,10 +7,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hpcflow.calibration.findings import coverage, distances, excursions, gap, joint
+from hpcflow.calibration.recovery import Recovery
 from hpcflow.calibration.uniformity import off
-from hpcflow.figures.recovery import Recovery
-from hpcflow.figures.run import RunFolder
-from hpcflow.figures.summary import has_posterior
+from hpcflow.stages.look.folder import RunFolder
+from hpcflow.store.summary import has_posterior
 
 __all__ = ["GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
 

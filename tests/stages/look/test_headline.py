@@ -1,8 +1,8 @@
 import math
 
-from hpcflow.figures.headline import galaxy_rows, headline, recovery_numbers
-from hpcflow.figures.recovery import recovery
-from hpcflow.figures.run import RunFolder
+from hpcflow.calibration.recovery import recovery
+from hpcflow.stages.look.folder import RunFolder
+from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
 
 
 def test_every_stage_has_its_numbers(run, archive, truth):

@@ -1,0 +1,125 @@
+"""Clusters whose truth is known: joining the truth to the archive, and how often it is found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from hpcflow.catalogues.galaxies import normalise_galaxy
+from hpcflow.catalogues.plain import load_table, numbers, strings
+
+__all__ = ["Recovery", "best_mode", "find_truth", "join_truth", "recovery"]
+
+Floats = NDArray[np.floating]
+
+CLOSE_DEX = 0.3
+CATASTROPHIC_DEX = 1.0
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How well the truth of N clusters was found; shares are of 1, standard errors binomial.
+
+    Args:
+        clusters: N, with a posterior and a truth.
+        close: share whose MAP age is within 0.3 dex.
+        catastrophic: share whose MAP age is wrong by 10 or more times.
+        catastrophic_best: the same for the mode that is nearest in age.
+        coverage: by parameter, share of truths within the central 68 % interval.
+        weighted: the same of samples weighted by the likelihood; empty where there are no weights.
+    """
+
+    clusters: int
+    close: float
+    catastrophic: float
+    catastrophic_best: float
+    coverage: Mapping[str, float]
+    weighted: Mapping[str, float]
+
+    def error(self, share: float) -> float:
+        """Return the standard error of a share of these clusters."""
+        return float(np.sqrt(share * (1 - share) / max(self.clusters, 1)))
+
+
+def find_truth(catalogues: Sequence[Any], run: Path) -> list[Path]:
+    """Return the files NAME_truth.fits that lie beside catalogues NAME.fits.
+
+    Args:
+        catalogues: paths of the config, taken from here or, failing that, from the run's folder.
+        run: the run's folder.
+    """
+    found = []
+    for name in map(str, catalogues):
+        sibling = Path(name.removesuffix(".fits") + "_truth.fits")
+        found += [path for path in (sibling, run / sibling) if name.endswith(".fits") and path.is_file()][:1]
+    return found
+
+
+def join_truth(archive: xr.Dataset, files: Sequence[Path]) -> Floats:
+    """Return the truth (N, D) of the archive's clusters, NaN where there is none.
+
+    Args:
+        archive: galaxy, cluster_id and parameter.
+        files: tables with galaxy, cluster_id and columns named as the parameters.
+    """
+    names = [str(name) for name in archive["parameter"].values]
+    known: dict[tuple[str, str], Floats] = {}
+    for path in files:
+        known |= _rows(load_table(path), names)
+    nothing = np.full(len(names), np.nan)
+    keys = zip(archive["galaxy"].values.tolist(), archive["cluster_id"].values.tolist(), strict=True)
+    return np.array([known.get(key, nothing) for key in keys]).reshape(-1, len(names))
+
+
+def best_mode(archive: xr.Dataset, truth: Floats, parameter: str = "log_age") -> Floats:
+    """Return of each cluster the mode (N, D) that is nearest to the truth in one parameter; NaN without one."""
+    column = list(archive["parameter"].values).index(parameter)
+    modes = archive["mode"].values
+    away = np.abs(modes[:, :, column] - truth[:, None, column])
+    nearest = np.argmin(np.where(np.isfinite(away), away, np.inf), axis=1)
+    return np.asarray(modes[np.arange(len(modes)), nearest])
+
+
+def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
+    """Return how well the truth was found; None where no cluster has both an age and a posterior.
+
+    Args:
+        archive: map, mode and quantile (16, 50, 84 %), weighted_quantile where there are weights.
+        truth: (N, D) as `join_truth` gives it.
+    """
+    names = [str(name) for name in archive["parameter"].values]
+    if "log_age" not in names:
+        return None
+    age = names.index("log_age")
+    good = np.isfinite(truth[:, age]) & np.isfinite(archive["map"].values).all(axis=1)
+    if not good.any():
+        return None
+    wrong = np.abs(archive["map"].values[:, age] - truth[:, age])[good]
+    wrong_best = np.abs(best_mode(archive, truth)[:, age] - truth[:, age])[good]
+    known = np.flatnonzero(np.isfinite(truth[good]).all(axis=0))
+
+    def inside(name: str) -> dict[str, float]:
+        low, high = (archive[name].isel(quantile=i).values for i in (0, 2))
+        return {names[d]: float(((truth >= low) & (truth <= high))[good, d].mean()) for d in known}
+
+    return Recovery(
+        clusters=int(good.sum()),
+        close=float((wrong <= CLOSE_DEX).mean()),
+        catastrophic=float((wrong >= CATASTROPHIC_DEX).mean()),
+        catastrophic_best=float((wrong_best >= CATASTROPHIC_DEX).mean()),
+        coverage=inside("quantile"),
+        weighted=inside("weighted_quantile") if "weighted_quantile" in archive else {},
+    )
+
+
+def _rows(table: Table, names: list[str]) -> dict[tuple[str, str], Floats]:
+    """Return the parameters (D,) by galaxy and identifier, NaN where the table has no such column."""
+    galaxy = [normalise_galaxy(name) for name in strings(table["galaxy"])]
+    absent = np.full(len(table), np.nan)
+    values = np.stack([numbers(table[name]) if name in table.colnames else absent for name in names], axis=1)
+    return dict(zip(zip(galaxy, strings(table["cluster_id"]).tolist(), strict=True), values, strict=True))
