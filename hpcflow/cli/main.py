@@ -366,9 +366,9 @@ def _train(config: Path, settings: "Config", folder: "Run", sets: list[str] | No
 def _search(settings: "Config", folder: "Run", count: int, where: "Where") -> None:
     from rich.console import Console
 
-    from hpcflow.stages.search import BEST
-    from hpcflow.stages.search import search as find
-    from hpcflow.stages.search_results import best_table
+    from hpcflow.stages.search.results import best_table
+    from hpcflow.stages.search.search import BEST
+    from hpcflow.stages.search.search import search as find
 
     Console().print(best_table(find(settings, folder, count, where)))
     print(f"next: hpcflow train {folder.search / BEST} --run {folder.path}")

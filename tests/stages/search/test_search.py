@@ -22,12 +22,12 @@ from hpcflow.base.lock import alone
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import Here
 from hpcflow.config.load import Config, load_config
-from hpcflow.stages import search as module
-from hpcflow.stages import search_trial
 from hpcflow.stages.run import Run
-from hpcflow.stages.search import search, search_slot
-from hpcflow.stages.search_results import Trial, best_trials
-from hpcflow.stages.search_study import Study
+from hpcflow.stages.search import search as module
+from hpcflow.stages.search import trial as search_trial
+from hpcflow.stages.search.results import Trial, best_trials
+from hpcflow.stages.search.search import search, search_slot
+from hpcflow.stages.search.study import Study
 from hpcflow.stages.simulate import simulate
 
 Library = Callable[..., tuple[Config, Run]]

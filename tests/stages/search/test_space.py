@@ -5,7 +5,7 @@ import pytest
 
 from hpcflow.config.load import load_config, with_values
 from hpcflow.flow.families import FAMILIES
-from hpcflow.stages.search_space import SPACES, space_of
+from hpcflow.stages.search.space import SPACES, space_of
 
 
 def test_every_family_has_a_space() -> None:

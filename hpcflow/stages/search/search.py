@@ -13,10 +13,10 @@ from hpcflow.config.load import Config, difference, dump_yaml, load_config, with
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import STAGES, Run
-from hpcflow.stages.search_results import Trial, best_trials, trials_csv
-from hpcflow.stages.search_space import space_of
-from hpcflow.stages.search_study import Report, Study, import_optuna, mend
-from hpcflow.stages.search_trial import train_trial
+from hpcflow.stages.search.results import Trial, best_trials, trials_csv
+from hpcflow.stages.search.space import space_of
+from hpcflow.stages.search.study import Report, Study, import_optuna, mend
+from hpcflow.stages.search.trial import train_trial
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["BEST", "search"]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.base.partitions import rng_for
 from hpcflow.config.load import Axis
-from hpcflow.stages.search_results import Trial
+from hpcflow.stages.search.results import Trial
 
 if TYPE_CHECKING:
     from optuna import Trial as OpenTrial

@@ -3,7 +3,7 @@ import io
 
 from rich.console import Console
 
-from hpcflow.stages.search_results import Trial, best_table, best_trials, trials_csv
+from hpcflow.stages.search.results import Trial, best_table, best_trials, trials_csv
 
 TRIALS = [
     Trial(0, 0, "complete", 2.0, 100, 3.25, {"train.batch": 64}),
