@@ -23,8 +23,8 @@ def status(run: RunArgument) -> None:
     from rich.table import Table
 
     from hpcflow.stages.look.status import status as states
-    from hpcflow.stages.queue import job_status
     from hpcflow.stages.run import Run
+    from hpcflow.stages.slurm.queue import job_status
 
     jobs, workers = job_status(Run(run))
     if jobs and not (run / "run.yaml").is_file():  # nothing has begun
@@ -57,8 +57,8 @@ def status(run: RunArgument) -> None:
 @app.command()
 def cancel(run: RunArgument) -> None:
     """End the run's jobs, those of its workers as well, and no others."""
-    from hpcflow.stages.queue import cancel as end
     from hpcflow.stages.run import Run
+    from hpcflow.stages.slurm.queue import cancel as end
 
     print(f"{end(Run(run))} jobs cancelled")
 

@@ -268,7 +268,7 @@ def check_site(
 ) -> None:
     """Submit a tiny job of each kind, and say in words what is wrong."""
     from hpcflow.config.sites import load_site
-    from hpcflow.stages.site_check import check
+    from hpcflow.stages.slurm.site_check import check
 
     failed = 0
     for finding in check(load_site(site), folder):

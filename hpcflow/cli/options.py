@@ -84,7 +84,7 @@ def site_of(name: str | None, workers: int | None = None, ranks: int | None = No
     from dataclasses import replace
 
     from hpcflow.config.sites import load_site
-    from hpcflow.stages.submit import with_ranks
+    from hpcflow.stages.slurm.submit import with_ranks
 
     if name is None:
         return None
@@ -102,7 +102,7 @@ def submitted(
         raise InputError(
             "--submit and --dry-run need --site SITE; `hpcflow init --site generic` makes one to start from"
         )
-    from hpcflow.stages.submit import show, submit_stages
+    from hpcflow.stages.slurm.submit import show, submit_stages
 
     if dry_run:
         print(show(settings, folder, site, stages), end="")

@@ -10,7 +10,7 @@ import pytest
 from hpcflow.compute.jobs import CHAIN, Place, job_name, plan_job, run_tag, setup_script, worker_job_name
 from hpcflow.compute.site import Resources, Site
 from hpcflow.config.sites import load_site
-from hpcflow.stages.site_check import check_command
+from hpcflow.stages.slurm.site_check import check_command
 
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPTS = Path("/opt/hpcflow/jobs")

@@ -9,7 +9,7 @@ from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.jobs import CHAIN
 from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs, run_jobs
 from hpcflow.stages.run import Run
-from hpcflow.stages.submit import read_record, stage_jobs
+from hpcflow.stages.slurm.submit import read_record, stage_jobs
 
 __all__ = ["JobStatus", "cancel", "describe", "job_status"]
 

@@ -8,8 +8,8 @@ from hpcflow.compute import slurm
 from hpcflow.compute.jobs import job_name, worker_job_name
 from hpcflow.compute.slurm import Queued
 from hpcflow.config.sites import load_site
-from hpcflow.stages.queue import JobStatus, cancel, describe, job_status
 from hpcflow.stages.run import Run
+from hpcflow.stages.slurm.queue import JobStatus, cancel, describe, job_status
 
 SITE = load_site("devcluster")
 LOG = Path("train.7.out")

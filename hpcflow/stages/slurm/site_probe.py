@@ -14,7 +14,7 @@ from hpcflow.compute.interface import address_of
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import ask
 from hpcflow.config.sites import load_site
-from hpcflow.stages.site_check import check_command
+from hpcflow.stages.slurm.site_check import check_command
 
 __all__ = ["Probe", "probe"]
 

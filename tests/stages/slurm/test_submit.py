@@ -15,7 +15,7 @@ from hpcflow.compute.slurm import Queued
 from hpcflow.config.load import Config, load_config
 from hpcflow.config.sites import load_site
 from hpcflow.stages.run import Run
-from hpcflow.stages.submit import plan_chain, read_record, show, submit_stages, with_ranks
+from hpcflow.stages.slurm.submit import plan_chain, read_record, show, submit_stages, with_ranks
 
 SITE = load_site("devcluster")
 
