@@ -15,8 +15,9 @@ from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.model.simulator import SIMULATORS, Simulator
+from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.likelihood import Likelihood
+from hpcflow.sources.cluster.simulators import SIMULATORS
 from hpcflow.stages.run import Run
 
 __all__ = [

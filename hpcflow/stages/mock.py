@@ -17,8 +17,8 @@ from hpcflow.catalogues.phangs import write_phangs
 from hpcflow.catalogues.units import AB_ZERO_MJY
 from hpcflow.catalogues.write import write_rows
 from hpcflow.model.observe import normal, scale
-from hpcflow.model.population import Population
 from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.population import Population
 
 __all__ = ["DEPTH_AB", "Drawn", "draw_mock", "make_mock", "write_truth"]
 

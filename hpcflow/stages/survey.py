@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from hpcflow.catalogues.mast import SAMPLE
 from hpcflow.catalogues.phangs import Classes, write_phangs, write_sed
-from hpcflow.model.grid_fit import GridFit, grid_fit
 from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.grid_fit import GridFit, grid_fit
 from hpcflow.stages.mock import Drawn, draw_mock, write_truth
 
 __all__ = ["FORMS", "make_survey"]

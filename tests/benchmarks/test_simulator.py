@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from hpcflow.config.load import load_config
-from hpcflow.model.simulator import Simulator, build_cigale, build_ssp
+from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.simulators import build_cigale, build_ssp
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import draw, open_or_create, simulate_partition

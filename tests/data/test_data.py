@@ -11,8 +11,8 @@ from astropy.table import Table
 
 from hpcflow.data import make_filters, make_ssp, path
 from hpcflow.model.filters import band_weights, load_curve, shipped_curves
-from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp, shipped_tables
+from hpcflow.sources.cluster.ssp import SspSimulator
 
 SSP = "bc03_miles_kroupa"
 FOLDER = path("galaxies.ecsv").parent

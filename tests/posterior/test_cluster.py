@@ -14,7 +14,6 @@ from hpcflow.flow.families import FAMILIES
 from hpcflow.model.filters import load_curve
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.exact import ExactModel
@@ -22,6 +21,7 @@ from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
+from hpcflow.sources.cluster.ssp import SspSimulator
 from hpcflow.store.archive import QUANTILES, PosteriorArchive
 from hpcflow.store.flags import Flag, Reason
 from hpcflow.store.schema import KNOWN

@@ -10,13 +10,13 @@ from hpcflow.flow.estimator import Estimator, as_tensors
 from hpcflow.model.filters import load_curve
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.posterior.distances import GROUPS, TargetAtDistances, at_distances, sample_at
 from hpcflow.posterior.importance import importance
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.sampling import keyed_noise
 from hpcflow.posterior.target import Target
+from hpcflow.sources.cluster.ssp import SspSimulator
 
 torch.set_num_threads(1)
 

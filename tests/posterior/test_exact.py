@@ -9,9 +9,9 @@ from scipy.special import logsumexp
 from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.model.simulator import build_ssp
 from hpcflow.posterior.exact import ExactModel, ExactPosterior
 from hpcflow.posterior.likelihood import Likelihood
+from hpcflow.sources.cluster.simulators import build_ssp
 
 PRIOR = Prior((Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 BANDS = ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F438W", "WFC3_UVIS.F814W")

@@ -11,8 +11,9 @@ from hpcflow.catalogues.galaxies import galaxies
 from hpcflow.catalogues.read import read_catalogue
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import scale
-from hpcflow.model.simulator import Simulator, build_ssp
+from hpcflow.model.simulator import Simulator
 from hpcflow.model.tables import shipped_tables
+from hpcflow.sources.cluster.simulators import build_ssp
 from hpcflow.stages.mock import make_mock
 from hpcflow.store.flags import Reason
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.model import elsewhere
-from hpcflow.model.elsewhere import SimulatorElsewhere
-from hpcflow.model.simulator import build_cigale
+from hpcflow.sources.cluster import elsewhere
+from hpcflow.sources.cluster.elsewhere import SimulatorElsewhere
+from hpcflow.sources.cluster.simulators import build_cigale
 
 BANDS = {"U": "", "V": "", "I": ""}
 Make = Callable[..., Any]

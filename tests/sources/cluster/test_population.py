@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcflow.model.population import Population
+from hpcflow.sources.cluster.population import Population
 
 N = 200_000
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from hpcflow.model.pipe import Pipe
+from hpcflow.sources.cluster.pipe import Pipe
 
 
 @pytest.fixture

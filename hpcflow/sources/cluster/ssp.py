@@ -18,15 +18,15 @@ from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.model.ages import AgeAxis, Ages
 from hpcflow.model.arrays import Array, moved, mover
-from hpcflow.model.band import weigh
-from hpcflow.model.engine import Engine
 from hpcflow.model.filters import Curve
-from hpcflow.model.series import EBV_MAX, Series
-from hpcflow.model.surface import Surface, tabulate
 from hpcflow.model.tables import SspTable, digest_tables
 from hpcflow.model.threads import in_threads
+from hpcflow.sources.cluster.ages import AgeAxis, Ages
+from hpcflow.sources.cluster.band import weigh
+from hpcflow.sources.cluster.engine import Engine
+from hpcflow.sources.cluster.series import EBV_MAX, Series
+from hpcflow.sources.cluster.surface import Surface, tabulate
 
 __all__ = ["Ages", "SspSimulator"]
 

@@ -8,7 +8,8 @@ import pytest
 
 from hpcflow.base.errors import InputError
 from hpcflow.model.observe import scale
-from hpcflow.model.simulator import SIMULATORS, Simulator
+from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.simulators import SIMULATORS
 
 BANDS = {"U": "WFC3_UVIS.F336W", "V": "WFC3_UVIS.F555W", "I": "WFC3_UVIS.F814W"}
 PARAMETERS = ("log_age", "ebv")

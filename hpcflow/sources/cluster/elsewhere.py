@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.model.pipe import Pipe
+from hpcflow.sources.cluster.pipe import Pipe
 
 __all__ = ["SimulatorElsewhere"]
 

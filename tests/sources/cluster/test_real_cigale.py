@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.model import chain
-from hpcflow.model.elsewhere import SimulatorElsewhere
 from hpcflow.model.filters import Curve
-from hpcflow.model.simulator import build_cigale
-from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp
+from hpcflow.sources.cluster import chain
+from hpcflow.sources.cluster.elsewhere import SimulatorElsewhere
+from hpcflow.sources.cluster.simulators import build_cigale
+from hpcflow.sources.cluster.ssp import SspSimulator
 
 PYTHON = os.environ.get("HPCFLOW_CIGALE_PYTHON", "")
 STARS = os.environ.get("HPCFLOW_CIGALE_STARS", "bc03")
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
-EXPORT = Path(chain.__file__).parents[1] / "data" / "export_cigale.py"
+EXPORT = Path(chain.__file__).parents[2] / "data" / "export_cigale.py"
 pytestmark = [pytest.mark.cigale, pytest.mark.skipif(not PYTHON, reason="HPCFLOW_CIGALE_PYTHON names no interpreter")]
 
 

@@ -8,11 +8,11 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.model.ages import AgeAxis
 from hpcflow.model.arrays import Array
 from hpcflow.model.extinction import LAWS
 from hpcflow.model.filters import Curve, band_weights
 from hpcflow.model.tables import SspTable
+from hpcflow.sources.cluster.ages import AgeAxis
 
 __all__ = ["Band", "weigh"]
 

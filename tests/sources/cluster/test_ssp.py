@@ -8,12 +8,12 @@ import pytest
 
 from hpcflow.base.errors import InputError
 from hpcflow.model.filters import load_curve
-from hpcflow.model.series import EBV_MAX
-from hpcflow.model.simulator import build_ssp
-from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp, load_tables, shipped_tables
+from hpcflow.sources.cluster.series import EBV_MAX
+from hpcflow.sources.cluster.simulators import build_ssp
+from hpcflow.sources.cluster.ssp import SspSimulator
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "cigale" / "reference"
+REFERENCE = Path(__file__).parents[4] / "shared" / "data" / "cigale" / "reference"
 needs_reference = pytest.mark.skipif(
     not REFERENCE.is_dir(), reason="the CIGALE reference (shared/data/cigale/reference) is not beside the checkout"
 )

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from hpcflow.model.filters import load_curve
-from hpcflow.model.grid_fit import AGES_MYR, REDDENINGS, grid_fit
 from hpcflow.model.observe import Photometry, scale
-from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_ssp, shipped_tables
+from hpcflow.sources.cluster.grid_fit import AGES_MYR, REDDENINGS, grid_fit
+from hpcflow.sources.cluster.ssp import SspSimulator
 
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 

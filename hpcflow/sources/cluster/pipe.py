@@ -2,7 +2,7 @@ r"""Messages of plain values and one array over a pipe: a JSON line, then the ar
 
     {"rows": ..., "shape": [2, 3]}\\n  2 * 3 little-endian float64
 
-Both ends of `model.elsewhere` speak this; it needs numpy only.
+Both ends of `sources.cluster.elsewhere` speak this; it needs numpy only.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The other end of `model.elsewhere`: a program that runs where pcigale is installed and hpcflow is not.
+"""The other end of `sources.cluster.elsewhere`: a program that runs where pcigale is installed and hpcflow is not.
 
 It is started by its path, reads requests from its standard input and answers on its standard output. It needs
 Python 3.10 or newer, numpy and pcigale.
@@ -17,8 +17,8 @@ def main() -> None:
     """Build the simulator that the first message describes, then simulate the rows of every further one."""
     _find_hpcflow()
     from hpcflow.base.errors import InputError
-    from hpcflow.model.cigale import CigaleSimulator
-    from hpcflow.model.pipe import Pipe
+    from hpcflow.sources.cluster.cigale import CigaleSimulator
+    from hpcflow.sources.cluster.pipe import Pipe
 
     # pcigale prints; what it says goes to the log, and the pipe stays ours.
     pipe = Pipe(os.dup(0), os.dup(1))
@@ -54,7 +54,7 @@ def _find_hpcflow() -> None:
     sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != here]
     if "hpcflow" in sys.modules:
         return
-    root = here.parent
+    root = here.parents[1]
     spec: Any = importlib.util.spec_from_file_location(
         "hpcflow", root / "__init__.py", submodule_search_locations=[str(root)]
     )

@@ -9,8 +9,8 @@ from array_api_compat import array_namespace, device
 from numpy.typing import NDArray
 
 from hpcflow.model.arrays import Array, blocks
-from hpcflow.model.band import Band
-from hpcflow.model.series import EBV_MAX
+from hpcflow.sources.cluster.band import Band
+from hpcflow.sources.cluster.series import EBV_MAX
 
 __all__ = ["Surface", "tabulate"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.model.cigale import CigaleSimulator
-from hpcflow.model.simulator import build_cigale, build_ssp
+from hpcflow.sources.cluster.cigale import CigaleSimulator
+from hpcflow.sources.cluster.simulators import build_cigale, build_ssp
 
 BANDS = ("U", "V", "I")
 Make = Callable[..., CigaleSimulator]

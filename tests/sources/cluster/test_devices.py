@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from hpcflow.model import arrays, ssp
+from hpcflow.model import arrays
 from hpcflow.model.filters import load_curve
-from hpcflow.model.series import EBV_MAX
-from hpcflow.model.ssp import SspSimulator
 from hpcflow.model.tables import load_tables, shipped_tables
+from hpcflow.sources.cluster import ssp
+from hpcflow.sources.cluster.series import EBV_MAX
+from hpcflow.sources.cluster.ssp import SspSimulator
 
 BANDS = ("F275W", "F438W", "F814W")
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -84,7 +85,7 @@ def test_blocks_change_nothing_that_matters(kind: str, device: str, monkeypatch:
     theta = torch.tensor(drawn(kind, 5000), device=device)
     whole = simulator(kind)(theta)
     for module in ("series", "surface", "engine"):
-        monkeypatch.setattr(f"hpcflow.model.{module}.BLOCK", 77)
+        monkeypatch.setattr(f"hpcflow.sources.cluster.{module}.BLOCK", 77)
     torch.testing.assert_close(simulator(kind)(theta), whole, rtol=1e-13, atol=0)
 
 

@@ -1,7 +1,7 @@
 """The `cigale` simulator: chains of CIGALE modules, row by row (the only file that imports pcigale).
 
 pcigale (Boquien et al. 2019, A&A 622, A103) is in no package registry and needs numpy < 2: it is imported when
-a simulator is built, and this file works with nothing but numpy beside it, see `model.elsewhere`.
+a simulator is built, and this file works with nothing but numpy beside it, see `sources.cluster.elsewhere`.
 """
 
 import importlib
@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.model.chain import Chain
-from hpcflow.model.cigale_content import digest_arrays, digest_package, filter_digest
-from hpcflow.model.cigale_screen import NAME as SCREEN
-from hpcflow.model.cigale_screen import inject_screen
+from hpcflow.sources.cluster.chain import Chain
+from hpcflow.sources.cluster.cigale_content import digest_arrays, digest_package, filter_digest
+from hpcflow.sources.cluster.cigale_screen import NAME as SCREEN
+from hpcflow.sources.cluster.cigale_screen import inject_screen
 
 __all__ = ["CigaleSimulator"]
 

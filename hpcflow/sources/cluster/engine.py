@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from hpcflow.model.ages import AgeAxis
 from hpcflow.model.arrays import Array, between, blocks
-from hpcflow.model.band import Band
-from hpcflow.model.series import Series
-from hpcflow.model.surface import Surface
+from hpcflow.sources.cluster.ages import AgeAxis
+from hpcflow.sources.cluster.band import Band
+from hpcflow.sources.cluster.series import Series
+from hpcflow.sources.cluster.surface import Surface
 
 __all__ = ["Engine"]
 

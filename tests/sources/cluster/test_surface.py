@@ -4,13 +4,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.model import surface
-from hpcflow.model.engine import Engine
 from hpcflow.model.filters import load_curve, shipped_curves
-from hpcflow.model.series import EBV_MAX
-from hpcflow.model.ssp import SspSimulator
-from hpcflow.model.surface import R_V_LIMITS, Grid
 from hpcflow.model.tables import load_tables, shipped_tables
+from hpcflow.sources.cluster import surface
+from hpcflow.sources.cluster.engine import Engine
+from hpcflow.sources.cluster.series import EBV_MAX
+from hpcflow.sources.cluster.ssp import SspSimulator
+from hpcflow.sources.cluster.surface import R_V_LIMITS, Grid
 
 PARAMETERS = ("log_age", "ebv", "r_v")
 RANGES = [(2.0, 6.0), R_V_LIMITS, (3.05, 3.15)]

@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from hpcflow.model.arrays import Array, blocks
-from hpcflow.model.band import Band
+from hpcflow.sources.cluster.band import Band
 
 __all__ = ["EBV_MAX", "Series"]
 

@@ -1,0 +1,72 @@
+"""The simulators of star clusters, by name, and how each is built from a config's plain values."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hpcflow.base.errors import InputError
+from hpcflow.model.filters import load_curve
+from hpcflow.model.simulator import Simulator
+from hpcflow.model.tables import load_ssp, load_tables
+from hpcflow.sources.cluster.ages import Ages
+from hpcflow.sources.cluster.cigale import CigaleSimulator
+from hpcflow.sources.cluster.elsewhere import SimulatorElsewhere
+from hpcflow.sources.cluster.ssp import SspSimulator
+
+__all__ = ["SIMULATORS", "build_cigale", "build_ssp"]
+
+
+def build_ssp(
+    *,
+    ssp: str,
+    bands: Mapping[str, str],
+    parameters: tuple[str, ...],
+    fixed: Mapping[str, float],
+    ages: Ages,
+    extinction: str,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+    threads: int = 1,
+    **_: object,
+) -> SspSimulator:
+    """Return the `ssp` simulator for names or paths of a table and of filter curves.
+
+    Raises:
+        InputError: if a table, curve or parameter is not usable.
+    """
+    free = "metallicity" in parameters
+    tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
+    curves = {band: load_curve(curve) for band, curve in bands.items()}
+    screen = {name: value for name, value in fixed.items() if name != "metallicity"}
+    return SspSimulator(tables, curves, parameters, screen, ages, extinction, bounds, threads)
+
+
+def build_cigale(
+    *,
+    bands: Mapping[str, str],
+    parameters: tuple[str, ...],
+    fixed: Mapping[str, float],
+    cigale: Mapping[str, Any] | None = None,
+    python: str | None = None,
+    **_: object,
+) -> Simulator:
+    """Return the `cigale` simulator for the section `model.cigale`, in this process or in that of another Python.
+
+    Raises:
+        InputError: if the section is missing, a band has no filter, or CIGALE cannot do what it says.
+    """
+    if cigale is None:
+        raise InputError("the simulator cigale needs the section model.cigale; docs/cigale.md has one to copy")
+    filters: Mapping[str, str] = cigale["filters"]
+    if missing := [band for band in bands if band not in filters]:
+        raise InputError(f"model.cigale.filters lacks {', '.join(missing)}; give CIGALE's name of each band's filter")
+    options: dict[str, Any] = {
+        "modules": list(cigale["modules"]),
+        "filters": {band: filters[band] for band in bands},
+        "parameters": list(parameters),
+        "fixed": {name: value for name, value in fixed.items() if name not in parameters},
+        "routes": dict(cigale["parameters"]),
+        "settings": {module: dict(values) for module, values in cigale["fixed"].items()},
+    }
+    return SimulatorElsewhere(python, options) if python else CigaleSimulator(**options)
+
+
+SIMULATORS: dict[str, Callable[..., Simulator]] = {"ssp": build_ssp, "cigale": build_cigale}
