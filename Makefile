@@ -26,7 +26,7 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# As workers are started (compute/cluster.py): one thread, and pages that malloc keeps.
+# As workers are started (compute/local.py): one thread, and pages that malloc keeps.
 bench: install
 	OMP_NUM_THREADS=1 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000 \
 		$(BIN)/pytest tests/benchmarks -m benchmark

@@ -4,7 +4,9 @@ Three stages, on a laptop or a cluster: `hpcflow simulate` fills a library of mo
 learns the posterior from it, `hpcflow infer` applies that to every cluster of a catalogue. The rooms, each
 importing only from those to its right:
 
-    cli -> stages -> figures, posterior, compute -> flow, store -> model, data -> errors
+    cli -> stages -> figures -> calibration -> posterior, catalogues, compute -> flow, store -> sources -> model -> base
+
+and `config`, which cli and stages alone read. docs/architecture.md walks through them.
 """
 
 from importlib.metadata import PackageNotFoundError, version

@@ -349,7 +349,7 @@ def mock(
 
 def _train(config: Path, settings: "Config", folder: "Run", sets: list[str] | None, workers: int, ranks: int) -> None:
     """Train in this process, or in several that run `hpcflow train` for it."""
-    from hpcflow.compute.ranks import follow_launcher, launch, launched
+    from hpcflow.compute.launcher import follow_launcher, launch, launched
 
     if ranks == 1 or launched():
         from hpcflow.stages.train import train_flow

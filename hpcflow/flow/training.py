@@ -17,9 +17,9 @@ from hpcflow.flow.batches import Batch, Source, generator_for
 from hpcflow.flow.distributed import ALONE, Ranks
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.header import Counters, Header
+from hpcflow.flow.heldout import held_out_loss
 from hpcflow.flow.history import Progress, history_csv
 from hpcflow.flow.learner import Learner
-from hpcflow.flow.likelihood import held_out_loss
 from hpcflow.flow.randomness import slices_of
 from hpcflow.flow.schedule import Schedule
 from hpcflow.flow.state import State, identity_of, read_state, write_state

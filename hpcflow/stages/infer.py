@@ -22,7 +22,7 @@ from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, difference, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
-from hpcflow.posterior.cluster import Engine, Settings
+from hpcflow.posterior.inference import Inference, Settings
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.stages.build import build_likelihood, build_prior, config_of, model_fluxes, simulator_of
@@ -172,11 +172,11 @@ def infer_partition(run: str, partition: Partition) -> None:
     found = np.full(len(partition), -1) if (reuse := _reuse(run)) is None else reuse.find(rows)
     old, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
     if not len(old):
-        archive.write(partition, _engine(run).infer(rows))
+        archive.write(partition, _inference(run).infer(rows))
         return
     stored = {} if reuse is None else reuse.read(found[old])
     if len(new):
-        made = archive.stored(_engine(run).infer({name: values[new] for name, values in rows.items()}), len(new))
+        made = archive.stored(_inference(run).infer({name: values[new] for name, values in rows.items()}), len(new))
         order = np.argsort(np.concatenate([old, new]))
         stored = {name: np.concatenate([stored[name], made[name]])[order] for name in made}
     archive.write_stored(partition, stored)
@@ -194,7 +194,7 @@ def _reuse(run: str) -> Reuse | None:
 
 
 @cache
-def _engine(run: str) -> Engine:
+def _inference(run: str) -> Inference:
     one_thread()
     folder = flow_of(config_of(run), Run(Path(run)))
     wanted = config_of(run).infer
@@ -209,7 +209,7 @@ def _engine(run: str) -> Engine:
         refine=wanted.refine,
     )
     support = Support.from_plain(checkpoint.read_description(folder)["support"])
-    return Engine(checkpoint.load(folder), simulator_of(run), support, settings, target)
+    return Inference(checkpoint.load(folder), simulator_of(run), support, settings, target)
 
 
 def _target(config: Config) -> tuple[Target | None, str]:

@@ -8,7 +8,7 @@ from hpcflow.base.errors import FailedPartitionsError, Interrupted
 from hpcflow.base.partitions import Partition
 from hpcflow.base.signals import stop_requests
 from hpcflow.compute.cluster import workers_at
-from hpcflow.compute.loop import map_partitions
+from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.where import Where
 from hpcflow.stages.progress import log, tracked
 from hpcflow.stages.run import Run

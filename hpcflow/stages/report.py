@@ -30,7 +30,7 @@ from hpcflow.store.summary import count_flags, has_posterior, summarise
 
 __all__ = ["draw", "make_report", "open_folder", "render", "write_page"]
 
-TEMPLATES = Path(__file__).parent.parent / "data"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def make_report(run: Path) -> Path:

@@ -16,7 +16,7 @@ from hpcflow.flow.batches import Batch, Library, generator_for
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.flow.training import train
-from hpcflow.posterior.cluster import Engine, Settings
+from hpcflow.posterior.inference import Inference, Settings
 from hpcflow.posterior.sampling import embedded, sample
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
@@ -40,8 +40,8 @@ class Production:
     config: Config
     estimator: Estimator
     library: Library
-    engine: Engine
-    weighing: Engine
+    engine: Inference
+    weighing: Inference
 
     def examples(self, n: int, seed: int) -> Batch:
         """Return n simulated clusters as they would be observed."""
@@ -82,9 +82,9 @@ def production(name: str) -> Production:
     mass = prior.select(["log_mass"]).parameters[0]
     support = Support.of_library(observer, flux, (mass.low, mass.high))
     settings = Settings(samples=SAMPLES, keep=1000, predictive=500, modes=3, seed=1)
-    plain = Engine(estimator, simulator, support, settings)
+    plain = Inference(estimator, simulator, support, settings)
     target = Target(build_likelihood(config))
-    weighing = Engine(estimator, simulator, support, replace(settings, polish="exact"), target)
+    weighing = Inference(estimator, simulator, support, replace(settings, polish="exact"), target)
     return Production(config, estimator, library, plain, weighing)
 
 

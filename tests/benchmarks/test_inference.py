@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from clocks import interleaved, peak_flops, spent_in
-from hpcflow.posterior import cluster
+from hpcflow.posterior import inference
 from hpcflow.posterior.modes import mean_shift
 from hpcflow.posterior.sampling import BLOCK
 from production import SAMPLES, macs_per_cluster, macs_per_sample, production
@@ -25,7 +25,7 @@ def test_clusters_per_second_and_its_parts(name: str, capsys: pytest.CaptureFixt
     weigh = it.inferring(asked, weighing=True)
     runs = {"all": it.inferring(asked), "weights": weigh, "sampling": it.sampling(asked)}
     took = interleaved(runs, REPEATS)
-    with spent_in(cluster, "hpcflow") as spent:
+    with spent_in(inference, "hpcflow") as spent:
         out = weigh()
     assert (out["theta"] == out["theta"]).all(axis=(1, 2)).any()
     operations, peak = 2 * (macs_per_sample(flow) * SAMPLES + macs_per_cluster(flow)), peak_flops()

@@ -16,7 +16,7 @@ from dask import config
 from distributed import Client, LocalCluster, Security, Worker
 
 from hpcflow.base.partitions import Partition, partitions
-from hpcflow.compute.loop import map_partitions
+from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.tls import run_certificate
 from hpcflow.compute.workers import SETTINGS, Workers
 

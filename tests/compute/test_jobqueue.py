@@ -16,9 +16,9 @@ from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute import jobqueue
 from hpcflow.compute.cluster import workers_at
+from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.jobqueue import job_workers, lifetime
 from hpcflow.compute.jobs import worker_job_name
-from hpcflow.compute.loop import map_partitions
 from hpcflow.compute.site import Resources, Site
 from hpcflow.compute.slurm import ask, queued_jobs
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hpcflow.base.errors import InputError
-from hpcflow.compute.ranks import launch
+from hpcflow.compute.launcher import launch
 from hpcflow.flow.distributed import ALONE, Ranks, join_ranks
 
 SCRIPT = Path(__file__).parent / "train_in_ranks.py"

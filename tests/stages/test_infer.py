@@ -83,7 +83,7 @@ class Shared:
         return load_config(self.config, [f"infer.catalogues=[{named}]", f"infer.flow={self.flow}"])
 
     def infer(self, name: str, *paths: Path, **options: Any) -> Run:
-        for cached in (infer._archive, infer._reuse, infer._engine):
+        for cached in (infer._archive, infer._reuse, infer._inference):
             cached.cache_clear()
         run = Run(self.folder / name)
         infer.infer(self.load(*paths), run, Here(1), **options)
@@ -100,13 +100,13 @@ def shared(inferred: Run, tmp_path: Path, here: Callable[..., None], monkeypatch
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Give the clusters that were computed, as they are."""
     seen: list[tuple[str, str]] = []
-    once = infer.Engine.infer
+    once = infer.Inference.infer
 
     def counted(self: Any, rows: Any) -> Any:
         seen.extend(zip(rows["galaxy"].tolist(), rows["cluster_id"].tolist(), strict=True))
         return once(self, rows)
 
-    monkeypatch.setattr(infer.Engine, "infer", counted)
+    monkeypatch.setattr(infer.Inference, "infer", counted)
     return seen
 
 

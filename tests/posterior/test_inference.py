@@ -15,8 +15,8 @@ from hpcflow.model.filters import load_curve
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.tables import load_ssp, shipped_tables
-from hpcflow.posterior.cluster import Engine, Settings
 from hpcflow.posterior.exact import ExactModel
+from hpcflow.posterior.inference import Inference, Settings
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
@@ -55,13 +55,13 @@ def target() -> Target:
 
 
 @cache
-def engine(family: str = "autoregressive", polish: str = "none", seed: int = 5, refine: bool = False) -> Engine:
+def engine(family: str = "autoregressive", polish: str = "none", seed: int = 5, refine: bool = False) -> Inference:
     torch.manual_seed(0)
     estimator = Estimator(PRIOR, BANDS, "absolute", {"family": family, "hidden": 8, "embedding_hidden": 8})
     estimator.features.fit(as_tensors(observed(200)))
     estimator.eval().requires_grad_(False)
     settings = Settings(150, 40, 30, 3, seed, polish, refine)
-    return Engine(estimator, simulator(), support(), settings, target() if polish == "exact" else None)
+    return Inference(estimator, simulator(), support(), settings, target() if polish == "exact" else None)
 
 
 def observed(n: int, seed: int = 2) -> Photometry:

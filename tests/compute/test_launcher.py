@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hpcflow.compute import ranks as module
-from hpcflow.compute.ranks import launch, launched
+from hpcflow.compute import launcher as module
+from hpcflow.compute.launcher import launch, launched
 
 BEGIN = "import os, pathlib, signal, sys, time; rank = int(os.environ['HPCFLOW_RANK']); "
 
@@ -67,7 +67,8 @@ def test_signals_reach_every_rank_once(tmp_path: Path, number: signal.Signals) -
         "(place / f'heard{rank}').write_text(str(len(heard))); sys.exit(1)"
     )
     script = (
-        f"import sys; from hpcflow.compute.ranks import launch; sys.exit(launch([sys.executable, '-c', {code!r}], 2))"
+        "import sys; from hpcflow.compute.launcher import launch; "
+        f"sys.exit(launch([sys.executable, '-c', {code!r}], 2))"
     )
     running = subprocess.Popen([sys.executable, "-c", script])
     while not all((tmp_path / f"ready{rank}").exists() for rank in range(2)):
@@ -79,12 +80,14 @@ def test_signals_reach_every_rank_once(tmp_path: Path, number: signal.Signals) -
 
 def test_ranks_stop_when_the_launcher_is_killed(tmp_path: Path) -> None:
     code = BEGIN + (
-        "from hpcflow.compute.ranks import follow_launcher; "
+        "from hpcflow.compute.launcher import follow_launcher; "
         f"place = pathlib.Path({str(tmp_path)!r}); heard = []; signal.signal(15, lambda n, f: heard.append(n)); "
         "follow_launcher(); (place / f'ready{rank}').touch(); "
         "[time.sleep(0.05) for _ in range(600) if not heard]; (place / f'heard{rank}').write_text(str(len(heard)))"
     )
-    script = f"import sys; from hpcflow.compute.ranks import launch; c = {code!r}; launch([sys.executable, '-c', c], 2)"
+    script = (
+        f"import sys; from hpcflow.compute.launcher import launch; c = {code!r}; launch([sys.executable, '-c', c], 2)"
+    )
     running = subprocess.Popen([sys.executable, "-c", script])
     while not all((tmp_path / f"ready{rank}").exists() for rank in range(2)):
         time.sleep(0.02)

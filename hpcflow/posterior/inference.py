@@ -28,7 +28,7 @@ from hpcflow.posterior.weighing import LEAST_EFFECTIVE, refined, weighed
 from hpcflow.store.archive import QUANTILES
 from hpcflow.store.flags import Flag
 
-__all__ = ["Engine", "Settings"]
+__all__ = ["Inference", "Settings"]
 
 Key = tuple[str, str]
 Floats = NDArray[np.floating]
@@ -60,7 +60,7 @@ class Settings:
     refine: bool = False
 
 
-class Engine:
+class Inference:
     """An estimator, a simulator and settings, loaded once and used on partition after partition.
 
     Args:

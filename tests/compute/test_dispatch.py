@@ -10,8 +10,8 @@ import pytest
 
 from hpcflow.base.errors import DiskFullError, Interrupted
 from hpcflow.base.partitions import Partition, partitions
+from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.local import default_workers, local_workers
-from hpcflow.compute.loop import map_partitions
 from hpcflow.compute.workers import DEATHS, Workers
 
 
