@@ -89,6 +89,17 @@ def test_the_largest_difference_by_chance_is_seldom_exceeded():
     assert np.mean(beyond) == pytest.approx(0.1, abs=0.05)
 
 
+@pytest.mark.parametrize(("n", "critical"), [(5, 0.56328), (10, 0.40925), (20, 0.29408)])
+def test_the_largest_difference_by_chance_is_that_of_kolmogorov_and_smirnov(n, critical):
+    # Massey 1951 (JASA 46, 68), to more digits: the usual table of 5 % critical values for few ranks
+    assert largest_by_chance(n, 0.95) == pytest.approx(critical, abs=1e-4)
+    assert largest_by_chance(n, 0.95) < np.sqrt(np.log(2 / 0.05) / 2 / n)  # the Dvoretzky-Kiefer-Wolfowitz bound
+
+
+def test_one_rank_or_none_can_be_almost_anywhere_by_chance():
+    assert largest_by_chance(0) == largest_by_chance(1) == pytest.approx(0.9995)
+
+
 def test_intervals_of_few_samples_hold_what_they_say():
     # interpolated quantiles of 20 samples would hold 61.5 %
     assert share_inside(ranks(1.0, 20, 20_000), 0.68, 20) == pytest.approx(0.68, abs=0.01)
