@@ -12,10 +12,10 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import PUBLISHED, Catalogue
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.matching import Band, ReadOptions, refuse_missing, rows_of
-from hpcflow.catalogues.units import to_mjy, unit_of
+from hpcflow.catalogues.units import in_unit, to_mjy, unit_of
 from hpcflow.store.flags import Reason
 
-__all__ = ["FORMATS", "find_column", "load_table", "numbers", "read_table", "strings"]
+__all__ = ["COLUMNS", "FORMATS", "find_column", "load_table", "numbers", "read_table", "strings"]
 
 Floats = NDArray[np.float64]
 
@@ -35,6 +35,7 @@ COLUMNS = {
     "distance": ("distance", "distance_mpc"),
     "class": ("class", "cluster_class"),
 } | {name: (name,) for name in PUBLISHED}
+UNITS = {"ra": "deg", "dec": "deg", "distance": "Mpc", "log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
 PAIRS = (("{}_flux", "{}_err"), ("flux_{}", "err_{}"), ("{}", "{}_err"))
 
 
@@ -61,7 +62,9 @@ def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
     flux, sigma, reason = _photometry(path, table, bands, galaxy, options)
 
     def column(key: str) -> Floats:
-        return np.full(len(table), np.nan) if plain[key] is None else numbers(plain[key])
+        if (found := plain[key]) is None:
+            return np.full(len(table), np.nan)
+        return in_unit(numbers(found), found, UNITS.get(key, ""), path)
 
     identifiers = plain["cluster_id"]
     cluster_class = column("class")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 
-__all__ = ["ABSOLUTE_MAG", "AB_ZERO_MJY", "VEGA_TO_AB", "check_colours", "check_units", "to_mjy", "unit_of"]
+__all__ = ["ABSOLUTE_MAG", "AB_ZERO_MJY", "VEGA_TO_AB", "check_colours", "check_units", "in_unit", "to_mjy", "unit_of"]
 
 Floats = NDArray[np.float64]
 
@@ -82,6 +82,37 @@ def unit_of(column: Column, default: str) -> str:
         f"column {column.name} is in {unit}, which is no flux density; convert it to mJy, "
         "or set infer.unit to AB or Vega if these are magnitudes"
     )
+
+
+def in_unit(values: Floats, column: Column, unit: str, where: object) -> Floats:
+    """Return a column's values in a unit, converted from the unit that the column carries, if it carries one.
+
+    A year is as good as a dex(yr): the logarithm is taken. A bare dex is the logarithm that is asked for.
+
+    Args:
+        values: (N,) the column's numbers.
+        column: which says its name and unit.
+        unit: wanted, as astropy writes it; empty where there is none.
+        where: the file, for the message.
+
+    Raises:
+        InputError: if the two are not of one kind.
+
+    >>> in_unit(np.array([100.0]), Column([100.0], "distance", unit="kpc"), "Mpc", "t.ecsv").tolist()
+    [0.1]
+    >>> in_unit(np.array([10.0]), Column([10.0], "log_age", unit="Myr"), "dex(yr)", "t.ecsv").tolist()
+    [7.0]
+    """
+    own, wanted = column.unit, u.Unit(unit)
+    if own is None or own == wanted or (own == u.dex and isinstance(wanted, u.DexUnit)):
+        return values
+    try:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(own.to(wanted, values), dtype=np.float64)
+    except (u.UnitConversionError, TypeError, ValueError) as e:
+        raise InputError(
+            f"{where}: column {column.name} is in {own}, but it must be in {unit or 'no unit at all'}; convert it"
+        ) from e
 
 
 def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -> None:

@@ -7,45 +7,49 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.plain import load_table
+from hpcflow.catalogues.plain import COLUMNS, load_table, numbers
+from hpcflow.catalogues.units import in_unit
 from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.config.load import Config
 from hpcflow.model.observe import scale
-from hpcflow.stages.build import simulator_over
+from hpcflow.stages.build import build_prior, simulator_over
 
 __all__ = ["flux"]
 
 AT_10_PC = 1e-5  # Mpc
+LABELS = ("galaxy", *COLUMNS["cluster_id"], "ra", "dec")  # columns that are kept and mean nothing here
 
 
 def flux(config: Config, table: Path, out: Path) -> int:
-    """Write the table's rows with a column `flux_BAND` [mJy] each, and return how many could not be simulated.
+    """Write the table's rows with a column `flux_BAND` [mJy] for each band, and return how many rows failed.
 
-    Columns are named as the parameters. A parameter without a column has the config's fixed value. Without
-    log_mass [dex(M_sun)] fluxes are per solar mass formed, without distance [Mpc] at 10 pc.
+    Columns are named as the parameters; one that carries a unit is converted. A parameter without a column has the
+    config's fixed value. Without log_mass [dex(M_sun)] fluxes are per solar mass formed, without distance (or
+    distance_mpc) [Mpc] at 10 pc.
 
     Raises:
-        InputError: if the table lacks a parameter, a column is not a number, or asks for what the simulator does
-            not vary.
+        InputError: if the table lacks a parameter, has a column that is none, a column is not a number or in a unit
+            of another kind, or asks for what the simulator does not vary.
     """
     refuse_unknown(out)
     rows = load_table(table)
+    columns = _columns(config, rows, table)
     model = config.model
     needed = [name for name in model.parameters if name != "log_mass"]
-    if missing := [name for name in needed if name not in rows.colnames]:
+    if missing := [name for name in needed if name not in columns]:
         raise InputError(f"{table} has no column {', '.join(missing)}; it has {', '.join(rows.colnames)}")
-    freed = [name for name in model.fixed if name in rows.colnames and name != "metallicity"]
-    if "metallicity" in rows.colnames and not np.allclose(
-        _column(rows, "metallicity", table), model.fixed["metallicity"]
+    freed = [name for name in model.fixed if name in columns and name != "metallicity"]
+    if "metallicity" in model.fixed and not np.allclose(
+        columns.get("metallicity", model.fixed["metallicity"]), model.fixed["metallicity"]
     ):
         raise InputError(
             f"{table}: column metallicity differs from model.fixed.metallicity = {model.fixed['metallicity']:g}; "
             "split the table and give each part its own with --set model.fixed.metallicity=VALUE"
         )
     simulator = simulator_over(config, (*needed, *freed))
-    theta = np.stack([_column(rows, name, table) for name in simulator.parameters], axis=1)
-    log_mass = _column(rows, "log_mass", table) if "log_mass" in rows.colnames else np.zeros(len(rows))
-    distance = _column(rows, "distance", table) if "distance" in rows.colnames else np.full(len(rows), AT_10_PC)
+    theta = np.stack([columns[name] for name in simulator.parameters], axis=1)
+    log_mass = columns.get("log_mass", np.zeros(len(rows)))
+    distance = columns.get("distance", np.full(len(rows), AT_10_PC))
     found = simulator(theta) * scale(log_mass, distance)[:, None]
     result = Table(rows, copy=True)
     for i, band in enumerate(simulator.bands):
@@ -54,8 +58,30 @@ def flux(config: Config, table: Path, out: Path) -> int:
     return int((~np.isfinite(found).all(axis=1)).sum())
 
 
-def _column(rows: Table, name: str, table: Path) -> NDArray[np.float64]:
+def _columns(config: Config, rows: Table, table: Path) -> dict[str, NDArray[np.float64]]:
+    """Return the table's parameters and distance (N,) by name, in declared units."""
+    units = {p.name: p.unit for p in build_prior(config).parameters}
+    units = {"log_mass": "dex(solMass)", "distance": "Mpc", **dict.fromkeys(config.model.fixed, ""), **units}
+    aliases = {alias: name for name in units for alias in COLUMNS.get(name, (name,))}
+    found: dict[str, NDArray[np.float64]] = {}
+    for column in rows.itercols():
+        if (name := aliases.get(column.name)) is None:
+            if column.name in LABELS:
+                continue
+            raise InputError(
+                f"{table}: column {column.name} is no parameter of this model; take it out, or rename it to one of "
+                f"{', '.join(aliases)}; {', '.join(LABELS)} are kept as they are"
+            )
+        if name in found:
+            raise InputError(f"{table} has {name} twice, as {' and '.join(COLUMNS[name])}; keep one of them")
+        found[name] = in_unit(_numbers(column, table), column, units[name], table)
+    return found
+
+
+def _numbers(column: Column, table: Path) -> NDArray[np.float64]:
+    """Return a column's numbers (N,), NaN where there is none; text that is no number is refused."""
     try:
-        return np.ma.filled(np.ma.asarray(rows[name], dtype=np.float64), np.nan)
+        np.ma.asarray(column, dtype=np.float64)
     except (TypeError, ValueError) as e:
-        raise InputError(f"{table}: column {name} holds something that is not a number; mend it ({e})") from e
+        raise InputError(f"{table}: column {column.name} holds something that is not a number; mend it ({e})") from e
+    return numbers(column)

@@ -210,3 +210,16 @@ def test_published_parameters(tmp_path: Path) -> None:
     published = read(tmp_path, rows).published
     assert set(published) == {"log_age", "ebv"}
     assert np.array_equal(published["log_age"], [6.0, 7.0, np.nan], equal_nan=True)
+
+
+def test_a_distance_in_kpc_is_converted(tmp_path: Path) -> None:
+    rows = table()
+    rows["distance"] = [17_690.0] * 3 * u.kpc
+    assert read(tmp_path, rows, "t.ecsv").distance.tolist() == pytest.approx([17.69] * 3)
+
+
+def test_a_distance_in_magnitudes_is_refused(tmp_path: Path) -> None:
+    rows = table()
+    rows["distance"] = [31.2] * 3 * u.mag
+    with pytest.raises(InputError, match="column distance is in mag, but it must be in Mpc"):
+        read(tmp_path, rows, "t.ecsv")

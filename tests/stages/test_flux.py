@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
@@ -34,7 +35,7 @@ def test_the_models_of_cigale_are_reproduced(metallicity: str, tmp_path: Path) -
         np.testing.assert_allclose(out[f"flux_{band}"], models[f"fnu_mJy_{band}"], rtol=1e-9)
 
 
-def write(path: Path, **columns: list[object]) -> Path:
+def write(path: Path, **columns: object) -> Path:
     Table(columns).write(path)
     return path
 
@@ -45,6 +46,8 @@ def write(path: Path, **columns: list[object]) -> Path:
         ({"log_age": [7.0]}, "has no column ebv; it has log_age"),
         ({"log_age": [7.0], "ebv": ["much"]}, "column ebv holds something that is not a number"),
         ({"log_age": [7.0], "ebv": [0.1], "metallicity": [0.004]}, "model.fixed.metallicity=VALUE"),
+        ({"log_age": [7.0], "ebv": [0.1], "distance_pc": [1e6]}, "column distance_pc is no parameter of this model"),
+        ({"log_age": [7.0], "ebv": [0.1], "distance": [1.0], "distance_mpc": [1.0]}, "has distance twice"),
     ],
 )
 def test_wrong_tables(tiny: Callable[..., Path], tmp_path: Path, columns: dict[str, list[object]], says: str) -> None:
@@ -64,3 +67,26 @@ def test_a_row_that_cannot_be_is_nan_and_counted(tiny: Callable[..., Path], tmp_
     out = Table.read(tmp_path / "out.fits")
     assert [str(name).strip() for name in out["id"]] == ["a", "b", "c"]
     assert np.isfinite(np.ma.filled(out["flux_F555W"], np.nan)).tolist() == [True, False, False]
+
+
+def test_distance_and_units_are_those_of_the_column(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    parameters = {"log_age": [7.0], "ebv": [0.1], "log_mass": [4.0]}
+    same: list[dict[str, object]] = [
+        parameters | {"distance": [10.0]},
+        parameters | {"distance_mpc": [10.0]},
+        parameters | {"distance": [10_000.0] * u.kpc},
+        parameters | {"log_age": [10.0] * u.Myr, "log_mass": [1e4] * u.solMass, "distance": [1e7] * u.pc},
+    ]
+    fluxes = []
+    for number, columns in enumerate(same):
+        out = tmp_path / f"out{number}.ecsv"
+        assert flux(load_config(tiny()), write(tmp_path / f"in{number}.ecsv", **columns), out) == 0
+        fluxes.append(Table.read(out)["flux_F555W"][0])
+    assert 1e-6 < fluxes[0] < 1
+    np.testing.assert_allclose(fluxes, fluxes[0], rtol=1e-12)
+
+
+def test_a_unit_of_another_kind_is_refused(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    table = write(tmp_path / "in.ecsv", log_age=[7.0], ebv=[0.1], distance=[29.0] * u.mag)
+    with pytest.raises(InputError, match="column distance is in mag, but it must be in Mpc; convert it"):
+        flux(load_config(tiny()), table, tmp_path / "out.csv")
