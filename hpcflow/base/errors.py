@@ -4,6 +4,7 @@ __all__ = [
     "DiskFullError",
     "DivergedError",
     "FailedPartitionsError",
+    "FetchError",
     "HpcflowError",
     "InputError",
     "Interrupted",
@@ -25,6 +26,12 @@ class InputError(HpcflowError):
 
 class FailedPartitionsError(HpcflowError):
     """Some partitions were set aside with their reasons; all the others are finished."""
+
+    exit_code = 1
+
+
+class FetchError(HpcflowError):
+    """A file could not be fetched; those that came before it are kept."""
 
     exit_code = 1
 

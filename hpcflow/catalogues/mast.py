@@ -1,4 +1,4 @@
-"""Where MAST keeps the catalogues: addresses, nothing is fetched."""
+"""Where MAST keeps the catalogues."""
 
 from typing import NamedTuple
 from urllib.parse import quote
@@ -22,8 +22,11 @@ class Address(NamedTuple):
     url: str
 
 
-def addresses() -> list[Address]:
+def addresses(at: str = FOLDER) -> list[Address]:
     """Return the tables of the whole sample (DR5), and for each galaxy the bundle of its `obs` and `sed` tables (DR4).
+
+    Args:
+        at: address of the folder that holds them; tests have one of their own.
 
     >>> addresses()[0].url.endswith("/dr5/hlsp_phangs-cat_hst_acs-uvis_dr5-targets_v1_human-class1%2B2-primary.fits")
     True
@@ -32,8 +35,8 @@ def addresses() -> list[Address]:
     for who in ("human", "machine"):
         for kind, holds in (("class1+2", "clusters"), ("class3", "compact associations")):
             name = SAMPLE.format(who, kind)
-            found.append(Address(name, f"all galaxies, {who}-classified {holds}", f"{FOLDER}/dr5/{quote(name)}"))
+            found.append(Address(name, f"all galaxies, {who}-classified {holds}", f"{at}/dr5/{quote(name)}"))
     for galaxy in galaxies()["galaxy"].tolist():
         name = BUNDLE.format(galaxy.lower())
-        found.append(Address(name, f"{galaxy}, obs and sed tables", f"{FOLDER}/dr4/bundles/{name}"))
+        found.append(Address(name, f"{galaxy}, obs and sed tables", f"{at}/dr4/bundles/{name}"))
     return found

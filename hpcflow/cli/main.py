@@ -311,6 +311,22 @@ def catalogue_urls() -> None:
     print("# Put files in any folder, sed tables beside their obs tables, then: hpcflow infer phangs.yaml FILE...")
 
 
+@catalogue_app.command("fetch")
+def fetch_catalogues(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Galaxies, or parts of file names.", show_default="all"),
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Where to put them.")] = Path(),
+) -> None:
+    """Fetch the catalogues that `urls` lists, and check that they stay the same."""
+    from hpcflow.catalogues.fetch import chosen, fetch
+    from hpcflow.catalogues.mast import addresses
+
+    for path in fetch(chosen(addresses(), names or []), to):
+        print(path)
+
+
 @app.command()
 def flux(
     config: ConfigPath,

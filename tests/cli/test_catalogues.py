@@ -4,10 +4,12 @@ import io
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from hpcflow.catalogues import mast
 from hpcflow.cli.main import main
 from hpcflow.stages.run import Run
 
@@ -62,3 +64,16 @@ def test_what_runs_here_alone_is_not_submitted(
 ) -> None:
     _, error = hpcflow("infer", tiny(), "--site", "generic", "--submit", *option, code=2)
     assert "cannot be submitted" in error
+
+
+def test_what_cannot_be_fetched_is_said_in_one_line(
+    hpcflow: Callable[..., tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _, error = hpcflow("catalogue", "fetch", "M31", "--to", tmp_path / "here", code=2)
+    assert "no catalogue has 'M31' in its file name" in error
+    assert not (tmp_path / "here").exists()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(mast, "addresses", partial(mast.addresses, "http://127.0.0.1:9"))  # nobody is there
+    _, error = hpcflow("catalogue", "fetch", "NGC1566", "--to", tmp_path / "here", code=1)
+    assert "check that this machine reaches the internet" in error
+    assert len(error.splitlines()) == 1
