@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import instrument_of, normalise_galaxy
-from hpcflow.catalogues.matching import Band, ReadOptions
+from hpcflow.catalogues.matching import Band
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.units import to_mjy
 from hpcflow.store.flags import Reason
 

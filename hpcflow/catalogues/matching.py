@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.galaxies import bands_of, instrument_of
 from hpcflow.model.filters import shipped_curves
 
-__all__ = ["Band", "ReadOptions", "parse_bands", "refuse_missing", "rows_of"]
+__all__ = ["Band", "parse_bands", "refuse_missing", "rows_of"]
 
 _FILTER = re.compile(r"F\d{3}[A-Z]+", re.IGNORECASE)
 
@@ -25,20 +25,6 @@ class Band:
     curve: str
     filter_name: str
     instrument: str | None
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """What a reader may be told.
-
-    Galaxy of all rows, map of columns, unit of fluxes without one, and whose classes are wanted where humans and
-    machines classified: auto is what the file is of, a human's first.
-    """
-
-    galaxy: str | None = None
-    columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    unit: str = "mJy"
-    classification: str = "auto"
 
 
 def parse_bands(bands: Mapping[str, str]) -> tuple[Band, ...]:

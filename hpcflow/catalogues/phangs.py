@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import bands_of, instrument_of, normalise_galaxy
-from hpcflow.catalogues.matching import Band, ReadOptions, refuse_missing, rows_of
+from hpcflow.catalogues.matching import Band, refuse_missing, rows_of
 from hpcflow.catalogues.phangs_sed import IDENTIFIERS, PUBLISHED, is_sed, obs_of, published_fits
 from hpcflow.catalogues.plain import find_column, load_table, numbers, strings
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy, unit_of
 from hpcflow.catalogues.write import write_rows
 from hpcflow.store.flags import Classifier, Reason

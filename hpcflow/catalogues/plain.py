@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import PUBLISHED, Catalogue
 from hpcflow.catalogues.galaxies import normalise_galaxy
-from hpcflow.catalogues.matching import Band, ReadOptions, refuse_missing, rows_of
+from hpcflow.catalogues.matching import Band, refuse_missing, rows_of
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.units import in_unit, to_mjy, unit_of
 from hpcflow.store.flags import Reason
 

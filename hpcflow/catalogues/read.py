@@ -13,9 +13,10 @@ from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import distance_error_of, distance_of, normalise_galaxy
 from hpcflow.catalogues.legus import NAME as LEGUS_NAME
 from hpcflow.catalogues.legus import read_legus
-from hpcflow.catalogues.matching import Band, ReadOptions, parse_bands
+from hpcflow.catalogues.matching import Band, parse_bands
 from hpcflow.catalogues.phangs import read_phangs
 from hpcflow.catalogues.plain import load_table, read_table
+from hpcflow.catalogues.read_options import ReadOptions
 
 __all__ = ["READERS", "Reader", "detect_format", "read_catalogue"]
 
@@ -24,23 +25,7 @@ Reader = Callable[[Path, Sequence[Band], ReadOptions], Catalogue]
 READERS: dict[str, Reader] = {"phangs": read_phangs, "legus": read_legus, "table": read_table}
 
 
-def read_catalogue(
-    path: str | Path,
-    bands: Mapping[str, str],
-    *,
-    format: str = "auto",
-    galaxy: str | None = None,
-    distances: Mapping[str, float] | None = None,
-    classes: Collection[int] | None = None,
-    columns: Mapping[str, str | Sequence[str]] | None = None,
-    unit: str = "mJy",
-    check_units: bool = True,
-    negative: bool = False,
-    source: str = "phangs",
-    errors: Mapping[str, float] | None = None,
-    classification: str = "auto",
-    model: NDArray[np.floating] | None = None,
-) -> Catalogue:
+def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOptions = ReadOptions()) -> Catalogue:
     """Read a catalogue of observed clusters.
 
     A number that cannot be used is masked and its reason kept; it stops no other.
@@ -48,18 +33,7 @@ def read_catalogue(
     Args:
         path: the file.
         bands: label -> shipped curve or path, the config's `model.bands`.
-        format: "auto" or one of `READERS`.
-        galaxy: galaxy of all rows, where the file does not tell or is wrong.
-        distances: Mpc by galaxy; before the file's own column, and that before the galaxies table.
-        classes: cluster classes to keep, all where None.
-        columns: names of a plain table's columns, see `read_table`.
-        unit: unit of fluxes whose columns carry none: mJy, Jy, uJy, nJy, AB, Vega.
-        check_units: refuse fluxes that are no star clusters', and colours that no model has.
-        negative: use fluxes of zero and below, as the noise law `normal` can.
-        source: whose distances the galaxies table gives, see `distance_of`.
-        errors: of log10 of the distance [dex] by galaxy; before those of the galaxies table.
-        classification: whose classes, see `ReadOptions`.
-        model: (M, B) fluxes of models that cover the prior, in any unit; colours are not checked without.
+        options: how it is read.
 
     Returns:
         the clusters, in the file's order.
@@ -71,23 +45,19 @@ def read_catalogue(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"catalogue {path} does not exist or is no file; correct its path in infer.catalogues")
-    name = detect_format(path) if format == "auto" else format
-    if name not in READERS:
-        raise InputError(f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}")
-    options = ReadOptions(galaxy, columns or {}, unit, classification)
-    catalogue = READERS[name](path, parse_bands(bands), options).masked(negative)
-    catalogue = _of_classes(catalogue, classes, path)
+    catalogue = _reader(path, options.format)(path, parse_bands(bands), options).masked(options.negative)
+    catalogue = _of_classes(catalogue, options.classes, path)
     catalogue = replace(
         catalogue,
-        distance=_distances(catalogue, distances or {}, source, path),
-        distance_error=_distance_errors(catalogue, errors or {}, path),
+        distance=_distances(catalogue, options, path),
+        distance_error=_distance_errors(catalogue, options.distance_error_dex, path),
     )
     catalogue.refuse_duplicates(str(path))
     _refuse_unusable(catalogue, path)
-    if check_units:
-        units.check_units(catalogue.flux, catalogue.distance, str(path), unit)
-        if model is not None:
-            units.check_colours(catalogue.flux, model, catalogue.bands, str(path), unit)
+    if options.check_units:
+        units.check_units(catalogue.flux, catalogue.distance, str(path), options.unit)
+        if options.model_fluxes is not None:
+            units.check_colours(catalogue.flux, options.model_fluxes, catalogue.bands, str(path), options.unit)
     return catalogue
 
 
@@ -103,6 +73,13 @@ def detect_format(path: Path) -> str:
     return "phangs" if phangs else "table"
 
 
+def _reader(path: Path, format: str) -> Reader:
+    name = detect_format(path) if format == "auto" else format
+    if name not in READERS:
+        raise InputError(f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}")
+    return READERS[name]
+
+
 def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Path) -> Catalogue:
     if classes is None:
         return catalogue
@@ -114,9 +91,9 @@ def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Pat
     return catalogue.select(kept)
 
 
-def _distances(catalogue: Catalogue, overrides: Mapping[str, float], source: str, path: Path) -> NDArray[np.float64]:
+def _distances(catalogue: Catalogue, options: ReadOptions, path: Path) -> NDArray[np.float64]:
     """Return (N,) Mpc; a row with no usable one of its own has its galaxy's: the table's, or the median."""
-    given = {normalise_galaxy(name): float(value) for name, value in overrides.items()}
+    given = {normalise_galaxy(name): float(value) for name, value in options.distance_mpc.items()}
     for name, value in given.items():
         if not (np.isfinite(value) and value > 0):
             raise InputError(f"{path}: {value} Mpc cannot be the distance of {name}; correct it in infer.distance_mpc")
@@ -127,7 +104,7 @@ def _distances(catalogue: Catalogue, overrides: Mapping[str, float], source: str
             distance[rows] = given[name]
         usable = rows & np.isfinite(distance) & (distance > 0)
         if not usable.any() or not usable[rows].all():
-            distance[rows & ~usable] = _distance(name, distance[usable], source, path)
+            distance[rows & ~usable] = _distance(name, distance[usable], options.distances, path)
     return distance
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.known import known_variables
 from hpcflow.catalogues.phangs_sed import is_sed, obs_of
 from hpcflow.catalogues.read import read_catalogue
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, difference, with_values
 from hpcflow.flow import checkpoint
@@ -32,7 +33,7 @@ from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_source
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.reuse import Reuse
 
-__all__ = ["flow_of", "infer", "read_catalogues"]
+__all__ = ["flow_of", "infer", "options_of", "read_catalogues"]
 
 DISTANCES = {  # by infer.marginalise_distance
     False: "their errors are neglected",
@@ -95,31 +96,20 @@ def read_catalogues(config: Config) -> Catalogue:
     Raises:
         InputError: if there is none, or one cannot be used.
     """
+    paths, options = _with_photometry(config.infer.catalogues), options_of(config)
+    return Catalogue.concatenate([read_catalogue(path, config.model.bands, options) for path in paths]).by_galaxy()
+
+
+def options_of(config: Config) -> ReadOptions:
+    """Return how the config wants its catalogues read."""
     wanted = config.infer
-    columns = wanted.columns.model_dump(exclude_none=True) if wanted.columns else None
-    model = model_fluxes(config) if wanted.check_units and wanted.catalogues else None
-    whole = Catalogue.concatenate(
-        [
-            read_catalogue(
-                path,
-                config.model.bands,
-                format=wanted.format,
-                galaxy=wanted.galaxy,
-                distances=wanted.distance_mpc,
-                classes=wanted.classes,
-                columns=columns,
-                unit=wanted.unit,
-                check_units=wanted.check_units,
-                negative=config.observe.noise == "normal",
-                source=wanted.distances,
-                errors=wanted.distance_error_dex,
-                classification=wanted.classification,
-                model=model,
-            )
-            for path in _with_photometry(wanted.catalogues)
-        ]
+    given = wanted.model_dump(include={f.name for f in fields(ReadOptions)}, exclude_none=True)
+    checked = wanted.check_units and wanted.catalogues  # models take seconds
+    return ReadOptions(
+        **given,
+        negative=config.observe.noise == "normal",
+        model_fluxes=model_fluxes(config) if checked else None,
     )
-    return whole.by_galaxy()
 
 
 def _with_photometry(paths: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from astropy.table import Table
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.read import read_catalogue
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.store.flags import Reason
 
 FILTERS = ("F275W", "F336W", "F438W", "F555W", "F814W")
@@ -201,7 +202,7 @@ def test_an_unknown_galaxy_among_known_ones_is_named_and_takes_a_distance(tmp_pa
     path = put("PHANGS_GALAXY", ["ngc1566"] * (N - 1) + ["ngc9999"])(tmp_path)
     with pytest.raises(InputError, match=r"NGC9999 is unknown; set infer\.distance_mpc"):
         read_catalogue(path, UVIS)
-    catalogue = read_catalogue(path, UVIS, distances={"NGC 9999": 12.0})
+    catalogue = read_catalogue(path, UVIS, ReadOptions(distance_mpc={"NGC 9999": 12.0}))
     assert catalogue.distance[-1] == 12.0
     assert len(catalogue) == N
 

@@ -5,6 +5,7 @@ import pytest
 
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.read import read_catalogue
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.store.flags import Reason
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "legus"
@@ -101,7 +102,7 @@ def test_no_band_at_all_is_named(tmp_path: Path) -> None:
 def test_another_name_is_refused_with_the_remedy(tmp_path: Path) -> None:
     path = written(tmp_path, [row(1, GOOD)], "ngc1566.tab")
     with pytest.raises(InputError, match=r"ngc1566.tab is not named .*rename it to hlsp_legus_hst_"):
-        read_catalogue(path, UVIS, format="legus")
+        read_catalogue(path, UVIS, ReadOptions(format="legus"))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 def test_the_real_catalogues_have_the_known_counts(name: str, rows: int, complete: int) -> None:
     whole = read_catalogue(SHARED / name, BOTH)
     assert len(whole) == rows
-    good = read_catalogue(SHARED / name, BOTH, classes=(1, 2))
+    good = read_catalogue(SHARED / name, BOTH, ReadOptions(classes=(1, 2)))
     assert np.count_nonzero(good.observed.sum(axis=1) == 5) == complete
     assert np.isfinite(whole.flux[whole.observed]).all()
     assert (whole.sigma[whole.observed] > 0).all()

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.phangs import write_phangs
 from hpcflow.catalogues.read import read_catalogue
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.store.flags import Classifier, Reason
 
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
@@ -50,8 +52,8 @@ def edited(path: Path, **columns: object) -> Path:
     return path
 
 
-def read(path: Path, bands: dict[str, str] = BOTH, **options: object) -> Catalogue:
-    return read_catalogue(path, bands, **options)  # type: ignore[arg-type]
+def read(path: Path, bands: dict[str, str] = BOTH, **options: Any) -> Catalogue:
+    return read_catalogue(path, bands, ReadOptions(**options))
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from astropy.table import MaskedColumn, Table
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.read import read_catalogue
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy
 from hpcflow.store.flags import Reason
 
@@ -22,9 +24,9 @@ def table(value: str = "{}_flux", error: str = "{}_err", bands: tuple[str, ...] 
     return Table(columns)
 
 
-def read(folder: Path, rows: Table, name: str = "t.fits", bands: dict[str, str] = BANDS, **kw: object) -> Catalogue:
+def read(folder: Path, rows: Table, name: str = "t.fits", bands: dict[str, str] = BANDS, **options: Any) -> Catalogue:
     rows.write(folder / name, overwrite=True)
-    return read_catalogue(folder / name, bands, format="table", **kw)  # type: ignore[arg-type]
+    return read_catalogue(folder / name, bands, ReadOptions(format="table", **options))
 
 
 @pytest.mark.parametrize("name", ["t.fits", "t.fits.gz", "t.csv", "t.ecsv", "t.parquet"])
@@ -186,7 +188,7 @@ def test_a_filters_column_is_the_band_of_the_instrument_that_took_it(tmp_path: P
     bands = {"F336W": "WFC3_UVIS.F336W", "F555W": "WFC3_UVIS.F555W", "ACS_F555W": "ACS_WFC.F555W"}
     rows = table()
     rows["galaxy"] = ["NGC1566", "NGC0628C", "M51"]
-    observed = read(tmp_path, rows, bands=bands, distances={"M51": 8.6}).observed
+    observed = read(tmp_path, rows, bands=bands, distance_mpc={"M51": 8.6}).observed
     assert observed.tolist() == [[True, True, False], [True, False, True], [True, True, False]]
 
 

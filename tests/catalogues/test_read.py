@@ -17,6 +17,7 @@ from hpcflow.catalogues.galaxies import (
     normalise_galaxy,
 )
 from hpcflow.catalogues.read import READERS, detect_format, read_catalogue
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.units import VEGA_TO_AB, check_colours
 from hpcflow.config.load import load_config
 from hpcflow.model.filters import shipped_curves
@@ -46,9 +47,9 @@ def written(folder: Path, table: Table, name: str = "clusters.fits") -> Path:
     return path
 
 
-def message(path: Path, *args: object, **options: object) -> str:
+def message(path: Path, **options: Any) -> str:
     with pytest.raises(InputError) as caught:
-        read_catalogue(path, *(args or (UVIS,)), **options)  # type: ignore[arg-type]
+        read_catalogue(path, UVIS, ReadOptions(**options))
     assert str(path) in str(caught.value)
     return str(caught.value)
 
@@ -95,7 +96,7 @@ def test_fluxes_below_zero_are_used_where_they_can_be_and_sound_otherwise(tmp_pa
     below = np.array([flux, FLUX_MJY, flux, -9999.0])
     error = np.array([1e-4, 1e-4, 0.0, 1e-4])
     path = written(tmp_path, plain(F275W_flux=below, F275W_err=error))
-    catalogue = read_catalogue(path, UVIS, negative=True)
+    catalogue = read_catalogue(path, UVIS, ReadOptions(negative=True))
     assert catalogue.reason[:, 0].tolist() == [Reason.OK, Reason.OK, Reason.BAD_ERROR, Reason.NO_COVERAGE]
     assert catalogue.flux[0, 0] == flux
     assert catalogue.sigma[0, 0] == 1e-4
@@ -105,8 +106,8 @@ def test_fluxes_below_zero_are_used_where_they_can_be_and_sound_otherwise(tmp_pa
 def test_a_catalogue_with_nothing_above_zero_has_no_magnitudes(tmp_path: Path) -> None:
     path = written(tmp_path, plain(**{f"{name}_flux": np.full(4, -1e-4) for name in UVIS}))
     with pytest.raises(InputError, match="would be inf"):
-        read_catalogue(path, UVIS, negative=True)
-    assert read_catalogue(path, UVIS, negative=True, check_units=False).observed.all()
+        read_catalogue(path, UVIS, ReadOptions(negative=True))
+    assert read_catalogue(path, UVIS, ReadOptions(negative=True, check_units=False)).observed.all()
 
 
 def test_select_and_concatenate_undo_each_other(tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_concatenate_fills_what_one_catalogue_does_not_publish(tmp_path: Path) -
 def test_concatenate_refuses_what_does_not_fit_together(tmp_path: Path) -> None:
     path = written(tmp_path, plain())
     one = read_catalogue(path, UVIS)
-    two = read_catalogue(path, {"F275W": UVIS["F275W"], "F336W": UVIS["F336W"]}, galaxy="NGC 685")
+    two = read_catalogue(path, {"F275W": UVIS["F275W"], "F336W": UVIS["F336W"]}, ReadOptions(galaxy="NGC 685"))
     with pytest.raises(InputError, match="different bands"):
         Catalogue.concatenate([one, two])
     with pytest.raises(InputError, match="cluster 1 of NGC1566 comes more than once"):
@@ -184,7 +185,7 @@ def test_a_missing_band_is_named_with_those_there(tmp_path: Path) -> None:
 
 def test_a_missing_band_of_an_unknown_galaxy_is_named(tmp_path: Path) -> None:
     path = written(tmp_path, plain(galaxy=["M 51"] * 4, F438W_flux=None))
-    assert "band F438W" in message(path, distances={"M51": 8.6})
+    assert "band F438W" in message(path, distance_mpc={"M51": 8.6})
 
 
 def test_a_band_of_the_other_instrument_may_be_missing(tmp_path: Path) -> None:
@@ -219,7 +220,7 @@ def test_the_same_identifier_in_two_galaxies_is_no_duplicate(tmp_path: Path) -> 
 
 def test_classes_select(tmp_path: Path) -> None:
     path = written(tmp_path, plain())
-    assert read_catalogue(path, UVIS, classes=[2]).cluster_id.tolist() == ["2", "4"]
+    assert read_catalogue(path, UVIS, ReadOptions(classes=[2])).cluster_id.tolist() == ["2", "4"]
     text = message(path, classes=[3])
     assert "it has 1, 2" in text
     assert "infer.classes" in text
@@ -229,7 +230,7 @@ def test_distances_come_from_the_override_the_column_the_table_in_this_order(tmp
     own = written(tmp_path, plain(distance=[18.0, np.nan, -1.0, 18.5]))
     known = distance_of("NGC1566")
     assert read_catalogue(own, UVIS).distance.tolist() == [18.0, known, known, 18.5]
-    assert read_catalogue(own, UVIS, distances={"ngc1566": 21.0}).distance.tolist() == [21.0] * 4
+    assert read_catalogue(own, UVIS, ReadOptions(distance_mpc={"ngc1566": 21.0})).distance.tolist() == [21.0] * 4
 
 
 def test_a_row_of_an_unknown_galaxy_without_distance_has_that_of_the_others(tmp_path: Path) -> None:
@@ -242,8 +243,8 @@ def test_an_unknown_distance_is_named(tmp_path: Path) -> None:
     text = message(path)
     assert "galaxy M51" in text
     assert "infer.distance_mpc" in text
-    assert read_catalogue(path, UVIS, distances={"M 51": 8.6}).distance[2] == 8.6
-    assert "infer.distance_mpc" in message(path, distances={"M 51": -8.6})
+    assert read_catalogue(path, UVIS, ReadOptions(distance_mpc={"M 51": 8.6})).distance[2] == 8.6
+    assert "infer.distance_mpc" in message(path, distance_mpc={"M 51": -8.6})
 
 
 @pytest.mark.parametrize(("factor", "unit"), [(1e-3, "Jy"), (1e3, "uJy"), (1e6, "nJy")])
@@ -253,8 +254,8 @@ def test_fluxes_in_another_unit_are_found_out(tmp_path: Path, factor: float, uni
     text = message(path)
     assert "median absolute AB magnitude" in text
     assert all(part in text for part in (f"if they are {unit}", "infer.unit", "infer.check_units: false", "mJy"))
-    assert np.allclose(read_catalogue(path, UVIS, unit=unit).flux, 1e-3)
-    assert np.allclose(read_catalogue(path, UVIS, check_units=False).flux, factor * 1e-3)
+    assert np.allclose(read_catalogue(path, UVIS, ReadOptions(unit=unit)).flux, 1e-3)
+    assert np.allclose(read_catalogue(path, UVIS, ReadOptions(check_units=False)).flux, factor * 1e-3)
 
 
 def test_a_wrong_unit_option_is_found_out_too(tmp_path: Path) -> None:
@@ -264,7 +265,7 @@ def test_a_wrong_unit_option_is_found_out_too(tmp_path: Path) -> None:
 
 
 def test_the_galaxy_may_be_told(tmp_path: Path) -> None:
-    catalogue = read_catalogue(written(tmp_path, plain()), UVIS, galaxy="ngc 685")
+    catalogue = read_catalogue(written(tmp_path, plain()), UVIS, ReadOptions(galaxy="ngc 685"))
     assert set(catalogue.galaxy) == {"NGC0685"}
 
 
@@ -330,11 +331,14 @@ def test_distances_of_the_table_have_errors_and_legus_is_an_alternative(tmp_path
     path = written(tmp_path, plain())
     catalogue = read_catalogue(path, UVIS)
     assert catalogue.distance_error.tolist() == [0.047] * 4
-    assert read_catalogue(path, UVIS, source="legus").distance.tolist() == [18.0] * 4
-    assert read_catalogue(path, UVIS, errors={"ngc1566": 0.1}).distance_error.tolist() == [0.1] * 4
+    assert read_catalogue(path, UVIS, ReadOptions(distances="legus")).distance.tolist() == [18.0] * 4
+    assert (
+        read_catalogue(path, UVIS, ReadOptions(distance_error_dex={"ngc1566": 0.1})).distance_error.tolist()
+        == [0.1] * 4
+    )
     other = written(tmp_path, plain(galaxy=["M 31"] * 4, distance=np.full(4, 15.0)), "other.fits")
     assert read_catalogue(other, UVIS).distance_error.tolist() == [0.0] * 4
-    assert "infer.distance_error_dex" in message(path, errors={"NGC1566": -0.1})
+    assert "infer.distance_error_dex" in message(path, distance_error_dex={"NGC1566": -0.1})
 
 
 def test_every_galaxy_of_the_survey_has_a_distance_with_an_error() -> None:
@@ -360,20 +364,20 @@ def coloured(n: int, shift: list[float]) -> Table:
 
 def test_colours_that_no_model_has_are_refused(tmp_path: Path) -> None:
     good, wrong = coloured(60, [0.0] * 5), coloured(60, [1.5, 1.2, -0.2, 0.0, 0.4])
-    assert len(read_catalogue(written(tmp_path, good), UVIS, model=models())) == 60
+    assert len(read_catalogue(written(tmp_path, good), UVIS, ReadOptions(model_fluxes=models()))) == 60
     path = written(tmp_path, wrong, "vega.fits")
-    assert "no model has the median colours of its 60 clusters" in message(path, model=models())
-    assert len(read_catalogue(path, UVIS, model=models(), check_units=False)) == 60
+    assert "no model has the median colours of its 60 clusters" in message(path, model_fluxes=models())
+    assert len(read_catalogue(path, UVIS, ReadOptions(model_fluxes=models(), check_units=False))) == 60
     assert len(read_catalogue(path, UVIS)) == 60
     few = written(tmp_path, wrong[:20], "few.fits")
-    assert len(read_catalogue(few, UVIS, model=models())) == 20
+    assert len(read_catalogue(few, UVIS, ReadOptions(model_fluxes=models()))) == 20
 
 
 def test_colours_of_clusters_that_lack_a_band_are_not_held_against_the_rest(tmp_path: Path) -> None:
     table = coloured(160, [0.0] * 5)
     table["F275W_flux"][:60] = -9999
     table["F336W_flux"][:60] *= 3
-    assert len(read_catalogue(written(tmp_path, table), UVIS, model=models())) == 160
+    assert len(read_catalogue(written(tmp_path, table), UVIS, ReadOptions(model_fluxes=models()))) == 160
 
 
 @pytest.mark.parametrize("name", ["ngc1566", "ngc628-c"])
@@ -385,7 +389,7 @@ def test_real_catalogues_have_colours_of_models_and_with_vega_for_ab_they_have_n
     config = load_config(shipped_configs()["phangs"])
     bands, model = config.model.bands, model_fluxes(config)
     assert model is not None
-    catalogue = read_catalogue(found[0], bands, classes=[1, 2], model=model)
+    catalogue = read_catalogue(found[0], bands, ReadOptions(classes=[1, 2], model_fluxes=model))
     offset = np.array([VEGA_TO_AB[curve] for curve in bands.values()])
     with pytest.raises(InputError, match="no model has the median colours"):
         check_colours(catalogue.flux * 10 ** (0.4 * wrong * offset), model, catalogue.bands, "here", "AB")

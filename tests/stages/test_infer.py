@@ -1,6 +1,7 @@
 """What inference does of its own accord where the likelihood can be written down, and where it cannot."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.plain import strings
+from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.compute.where import Here
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages import infer, simulate
@@ -208,3 +210,34 @@ def test_galaxies_are_together_in_the_order_they_come(shared: Shared) -> None:
     _, first = np.unique(catalogue.galaxy, return_index=True)
     assert np.count_nonzero(catalogue.galaxy[1:] != catalogue.galaxy[:-1]) == len(first) - 1
     assert catalogue.galaxy[0] in grown_galaxies(shared.paths[1])
+
+
+def test_whatever_the_config_says_of_reading_reaches_the_reader(tiny: Callable[..., Path]) -> None:
+    said: dict[str, Any] = {
+        "format": "table",
+        "galaxy": "M 51",
+        "classes": [1, 2],
+        "distances": "legus",
+        "distance_mpc": {"M 51": 8.6},
+        "distance_error_dex": {"M 51": 0.1},
+        "classification": "human",
+        "columns": {"ra": "alpha", "F275W": ["flux", "error"]},
+        "unit": "AB",
+        "check_units": False,
+    }
+    options = infer.options_of(load_config(tiny(infer=said)))
+    computed = {"negative", "model_fluxes"}
+    assert {f.name for f in fields(ReadOptions)} == set(said) | computed
+    assert {name: getattr(options, name) for name in said} == said
+
+
+def test_a_config_that_says_nothing_of_reading_has_the_readers_own_defaults(tiny: Callable[..., Path]) -> None:
+    config = load_config(tiny())
+    assert infer.options_of(config) == ReadOptions(negative=config.observe.noise == "normal")
+    checked = infer.options_of(load_config(tiny(), ["infer.catalogues=[a.fits]"])).model_fluxes
+    assert checked is not None
+    assert checked.shape[1] == len(config.model.bands)
+    unchecked = load_config(tiny(), ["infer.catalogues=[a.fits]", "infer.check_units=false"])
+    assert infer.options_of(unchecked).model_fluxes is None
+    normal = load_config(tiny(), ["observe={noise: normal, relative_error: [0.03, 0.5]}"])
+    assert infer.options_of(normal).negative
