@@ -1,9 +1,10 @@
 """From config to the objects that the stages work with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from hpcflow.sources.cluster.simulators import SIMULATORS
 from hpcflow.stages.run import Run
 
 __all__ = [
+    "SETTINGS",
     "build_likelihood",
     "build_observer",
     "build_prior",
@@ -69,17 +71,31 @@ def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[s
     """
     model = config.model
     return SIMULATORS[model.simulator](
-        ssp=model.ssp,
         bands=model.bands if bands is None else bands,
         parameters=parameters,
         fixed=model.fixed,
-        ages=model.ages,
-        extinction=model.extinction,
-        cigale=model.cigale and model.cigale.model_dump(),
-        bounds={name: (bounds.low, bounds.high) for name, bounds in model.parameters.items()},
-        threads=config.simulate.threads,
-        python=config.simulate.python,
+        **SETTINGS[model.simulator](config),
     )
+
+
+def _ssp_settings(config: Config) -> dict[str, Any]:
+    model = config.model
+    return {
+        "ssp": model.ssp,
+        "ages": model.ages,
+        "extinction": model.extinction,
+        "bounds": {name: (bounds.low, bounds.high) for name, bounds in model.parameters.items()},
+        "threads": config.simulate.threads,
+    }
+
+
+def _cigale_settings(config: Config) -> dict[str, Any]:
+    section = config.model.cigale
+    return {"cigale": section and section.model_dump(), "python": config.simulate.python}
+
+
+# What each simulator takes of a config besides its bands, parameters and fixed values.
+SETTINGS: dict[str, Callable[[Config], dict[str, Any]]] = {"ssp": _ssp_settings, "cigale": _cigale_settings}
 
 
 def build_observer(config: Config) -> Observer:

@@ -25,7 +25,6 @@ def build_ssp(
     extinction: str,
     bounds: Mapping[str, tuple[float, float]] | None = None,
     threads: int = 1,
-    **_: object,
 ) -> SspSimulator:
     """Return the `ssp` simulator for names or paths of a table and of filter curves.
 
@@ -44,9 +43,8 @@ def build_cigale(
     bands: Mapping[str, str],
     parameters: tuple[str, ...],
     fixed: Mapping[str, float],
-    cigale: Mapping[str, Any] | None = None,
+    cigale: Mapping[str, Any] | None,
     python: str | None = None,
-    **_: object,
 ) -> Simulator:
     """Return the `cigale` simulator for the section `model.cigale`, in this process or in that of another Python.
 

@@ -20,16 +20,12 @@ Built = Callable[..., Simulator]
 @pytest.fixture
 def built(fake_cigale: dict[str, Any]) -> Built:
     def build(name: str, **changed: object) -> Simulator:
-        options: dict[str, object] = {
-            "ssp": "bc03_miles_kroupa",
-            "bands": BANDS,
-            "parameters": PARAMETERS,
-            "fixed": {"r_v": 3.1, "metallicity": 0.02},
-            "ages": "continuous",
-            "extinction": "odonnell94",
-            "cigale": fake_cigale,
+        shared = {"bands": BANDS, "parameters": PARAMETERS, "fixed": {"r_v": 3.1, "metallicity": 0.02}}
+        own: dict[str, dict[str, object]] = {
+            "ssp": {"ssp": "bc03_miles_kroupa", "ages": "continuous", "extinction": "odonnell94"},
+            "cigale": {"cigale": fake_cigale},
         }
-        return SIMULATORS[name](**options | changed)
+        return SIMULATORS[name](**shared | own[name] | changed)
 
     return build
 
@@ -127,6 +123,12 @@ def test_what_it_was_built_from_is_said(name: str, built: Built) -> None:
 def test_what_it_cannot_use_is_an_input_error(name: str, wrong: dict[str, object], says: str, built: Built) -> None:
     with pytest.raises(InputError, match=says):
         built(name, **wrong)
+
+
+@simulators
+def test_a_setting_that_it_does_not_know_is_an_error(name: str, built: Built) -> None:
+    with pytest.raises(TypeError, match="extinktion"):
+        built(name, extinktion="ccm89")
 
 
 @simulators
