@@ -27,7 +27,7 @@ def status(run: RunArgument) -> None:
     from hpcflow.stages.slurm.queue import job_status
 
     jobs, workers = job_status(Run(run))
-    if jobs and not (run / "run.yaml").is_file():  # nothing has begun
+    if jobs and not Run(run).begun:
         for job in jobs:
             print(f"{job.stage}: job {job.id} is {job.says}")
         return

@@ -16,6 +16,7 @@ from distributed import Client, Security, Status
 from tornado.ioloop import PeriodicCallback
 
 from hpcflow.base.errors import HpcflowError, InputError
+from hpcflow.base.paths import RunPaths
 from hpcflow.compute.jobs import options, worker_job_name
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import ask, cancel_workers, queued_jobs
@@ -78,7 +79,7 @@ def lifetime(walltime_s: float) -> tuple[int, int]:
 def _asked(site: Site, run: Path, stage: str, private: Path) -> dict[str, Any]:
     """Return what SLURMCluster is told."""
     each = site.worker
-    logs = run.resolve() / "logs" / "workers"
+    logs = RunPaths(run.resolve()).workers
     logs.mkdir(parents=True, exist_ok=True)
     least, stagger = lifetime(60 * each.walltime_minutes)
     output = f"--output={str(logs).replace('%', '%%')}/%x.%j.out"
@@ -181,8 +182,8 @@ class _Cluster(SLURMCluster):
         self._forget(gone)
         if self._unborn >= max(6, 2 * len(self.worker_spec)):
             self._fault = InputError(
-                f"{self._unborn} worker jobs ended before a worker had come; logs/workers in the run folder "
-                "has what they said, and `hpcflow site check` may say why"
+                f"{self._unborn} worker jobs ended before a worker had come; their logs in the run folder "
+                "have what they said, and `hpcflow site check` may say why"
             )
 
     def _retry(self, refused: dict[str, _Job]) -> None:

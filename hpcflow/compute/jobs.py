@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hpcflow.base.paths import RunPaths
 from hpcflow.compute.site import Resources, Site
 
 __all__ = ["CHAIN", "Job", "Place", "job_name", "options", "plan_job", "run_tag", "setup_script", "worker_job_name"]
@@ -86,10 +87,10 @@ def plan_job(stage: str, site: Site, place: Place, after: str | None = None) -> 
         place: what all jobs of the run are told.
         after: id of a job that must have succeeded before.
     """
-    run = place.run.resolve()
-    logs, folder = run / "logs", run / "logs" / "submitted" / stage
-    name, asked, tasks = job_name(site, run, stage), *_asked(stage, site)
-    arguments = [str(folder / "config.yaml"), "--run", str(run)]
+    run = RunPaths(place.run.resolve())
+    folder, log = run.submitted(stage), run.job_log(stage, "%j")
+    name, asked, tasks = job_name(site, run.path, stage), *_asked(stage, site)
+    arguments = [str(folder / "config.yaml"), "--run", str(run.path)]
     if stage == "train":
         arguments += ["--workers", str(asked.cores)]
     elif stage != "report":
@@ -101,7 +102,7 @@ def plan_job(stage: str, site: Site, place: Place, after: str | None = None) -> 
         "--dependency=singleton" + (f",afterok:{after}" if after else ""),
         f"--signal=B:USR1@{min(WARNING_S, 15 * asked.walltime_minutes)}",
         f"--chdir={place.home.resolve()}",
-        f"--output={str(logs).replace('%', '%%')}/{stage}.%j.out",
+        f"--output={str(log.parent).replace('%', '%%')}/{log.name}",
         *options(asked),
         *tasks,
         str(place.scripts / f"{stage}.sbatch"),

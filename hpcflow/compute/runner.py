@@ -14,6 +14,7 @@ from pathlib import Path
 from distributed import Client
 
 from hpcflow.base.errors import InputError, SchedulerError
+from hpcflow.base.paths import RunPaths
 from hpcflow.compute.jobqueue import SLURMRunner
 from hpcflow.compute.site import Site
 from hpcflow.compute.tls import private_folder, run_certificate
@@ -39,7 +40,7 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
             f"the workers of {site.name} run inside an allocation of at least three tasks, and this is none; "
             "add --submit, or call salloc first"
         )
-    logs = run / "logs" / "workers"
+    logs = RunPaths(run).workers
     logs.mkdir(parents=True, exist_ok=True)
     with private_folder(run, stage) as private:
         security, file = run_certificate(private), private / "scheduler.json"

@@ -10,6 +10,7 @@ from pathlib import Path
 from distributed import Security
 
 from hpcflow.base.lock import alone
+from hpcflow.base.paths import RunPaths
 from hpcflow.compute.workers import private_settings
 
 __all__ = ["private_folder", "run_certificate"]
@@ -26,8 +27,8 @@ def private_folder(run: Path, stage: str) -> Iterator[Path]:
     Raises:
         InputError: if another driver of this stage is at work in the run.
     """
-    folder = run.resolve() / f".{stage}-workers"
-    with alone(run / "logs" / f"{stage}.lock", f"`hpcflow {stage}`"):
+    folder = RunPaths(run.resolve()).private(stage)
+    with alone(RunPaths(run).lock(stage), f"`hpcflow {stage}`"):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
         folder.chmod(0o700)  # whatever the parent's default access list says

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, fields
 
-__all__ = ["Progress", "history_csv"]
+__all__ = ["HISTORY", "Progress", "history_csv"]
+
+HISTORY = "history.csv"  # in a flow's folder
 
 
 @dataclass(frozen=True)

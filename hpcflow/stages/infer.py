@@ -73,7 +73,7 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
     if append:
         _set_aside(run, sources)
     run.begin("infer", config, may_differ)
-    with log_to(run.logs, "infer"):
+    with log_to(run.log("infer")):
         for note in catalogue.notes:
             log.info("infer: %s", note)
         for band, counts in catalogue.counts().items():

@@ -42,7 +42,7 @@ def run_missing(
         InputError: if no worker can be had.
     """
     total, left = sum(map(len, everything)), sum(map(len, missing))
-    reasons = run.logs / f"{stage}.failed.json"
+    reasons = run.failed(stage)
     reasons.unlink(missing_ok=True)
     if not missing:
         log.info("%s: all %d %s are done already", stage, total, unit)

@@ -54,10 +54,10 @@ def tracked(what: str, total: int, done: int = 0) -> Iterator[Callable[[int, str
 
 
 @contextmanager
-def log_to(folder: Path, stage: str) -> Iterator[None]:
-    """Keep what is logged in the run's own file as well."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / f"{stage}.log")
+def log_to(path: Path) -> Iterator[None]:
+    """Keep what is logged in a file of the run as well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:

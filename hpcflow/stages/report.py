@@ -14,21 +14,20 @@ import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from hpcflow.base.errors import InputError
 from hpcflow.calibration.recovery import find_truth, join_truth, recovery
 from hpcflow.calibration.verdicts import Verdict, judge
-from hpcflow.config.load import dump_yaml, load_yaml
+from hpcflow.config.load import dump_yaml
 from hpcflow.config.sections import Require
 from hpcflow.figures.posteriors import example_clusters, outlier_clusters
 from hpcflow.figures.style import save_pdf, to_png
 from hpcflow.stages.look.compare import write_tables
 from hpcflow.stages.look.exactly import exact_posteriors, trained_errors
-from hpcflow.stages.look.folder import RunFolder
+from hpcflow.stages.look.folder import RunFolder, open_folder
 from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
 from hpcflow.stages.look.plans import Beside, Plans, plan_figures
 from hpcflow.store.summary import count_flags, has_posterior, summarise
 
-__all__ = ["draw", "make_report", "open_folder", "render", "write_page"]
+__all__ = ["draw", "make_report", "render", "write_page"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -51,15 +50,14 @@ def make_report(run: Path) -> Path:
     archive = None if folder.posteriors is None else summarise(folder.posteriors)
     truth = _truth(folder, archive)
     examples = {} if archive is None else example_clusters(archive) | outlier_clusters(archive)
-    report = run / "report"
     if archive is not None:
-        write_tables(archive, truth, report / "tables")
+        write_tables(archive, truth, folder.paths.tables)
     exact, _ = ({}, "") if archive is None else exact_posteriors(folder.config, archive, examples.values())
     draws = {row: posterior.samples for row, posterior in exact.items()}
     errors = None if archive is None else trained_errors(folder.config)
-    pictures = draw(plan_figures(folder, archive, Beside(truth, draws, errors), examples), report / "figures")
+    pictures = draw(plan_figures(folder, archive, Beside(truth, draws, errors), examples), folder.paths.figures)
     page = _render(folder, archive, truth, examples, pictures)
-    return write_page(page, report / "index.html")
+    return write_page(page, folder.paths.page)
 
 
 def write_page(page: str, path: Path) -> Path:
@@ -68,24 +66,6 @@ def write_page(page: str, path: Path) -> Path:
     growing.write_text(page, encoding="utf-8")
     growing.replace(path)
     return path
-
-
-def open_folder(run: Path) -> RunFolder:
-    """Return the parts of a run.
-
-    Raises:
-        InputError: if the folder is not a run.
-    """
-    path = run / "run.yaml"
-    if not path.is_file():
-        raise InputError(
-            f"{run} is not a run folder: it has no run.yaml; `hpcflow simulate CONFIG` makes one, "
-            "or name the run's own folder with --run"
-        )
-    values = load_yaml(path)
-    if not isinstance(values, dict) or not isinstance(values.get("config"), dict):
-        raise InputError(f"{path} has no section config; restore it, or make the run anew in another folder")
-    return RunFolder(run, values["config"], values.get("provenance") or {})
 
 
 def _truth(folder: RunFolder, archive: xr.Dataset | None) -> NDArray[np.floating] | None:

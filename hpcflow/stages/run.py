@@ -1,4 +1,4 @@
-"""The run folder: where a run keeps what it made, and the config it was made with."""
+"""A run: the config that it was made with, and what later stages are held to."""
 
 import hashlib
 import platform
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hpcflow.base.errors import InputError
-from hpcflow.config.load import Config, difference, dump_yaml, load_yaml
+from hpcflow.base.paths import RunPaths
+from hpcflow.config.load import Config, difference, dump_yaml, load_yaml, parse_config
 
-__all__ = ["STAGES", "Run", "digest_file", "provenance", "refuse_other_sources"]
+__all__ = ["STAGES", "Record", "Run", "digest_file", "provenance", "refuse_other_sources"]
 
 # What each stage depends on: once it has begun, those sections are frozen.
 STAGES = {
@@ -27,67 +28,50 @@ PACKAGES = ("starcluster-hpcflow", "numpy", "scipy", "torch", "FrEIA", "dask", "
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run folder."""
+class Record:
+    """What a run says it was made with.
 
-    path: Path
+    Args:
+        config: all of it, as plain values.
+        frozen: sections that stages depend on that have begun.
+        provenance: versions and whatever else was noted when the last of them began.
+    """
 
-    @property
-    def simulations(self) -> Path:
-        """Simulation store."""
-        return self.path / "simulations.zarr"
+    config: Mapping[str, Any]
+    frozen: tuple[str, ...]
+    provenance: Mapping[str, Any]
 
-    @property
-    def flow(self) -> Path:
-        """Trained flow."""
-        return self.path / "flow"
 
-    @property
-    def search(self) -> Path:
-        """Trials of a search for hyperparameters, and the best config."""
-        return self.path / "search"
+@dataclass(frozen=True)
+class Run(RunPaths):
+    """A run folder, and the config that it holds its stages to."""
 
-    @property
-    def training(self) -> Path:
-        """State of a training that is not finished."""
-        return self.path / "training.safetensors"
-
-    @property
-    def members(self) -> Path:
-        """Trained flows, while the ensemble that they belong to is not complete."""
-        return self.path / "members"
-
-    @property
-    def posteriors(self) -> Path:
-        """Posterior archive."""
-        return self.path / "posteriors.zarr"
-
-    @property
-    def before(self) -> Path:
-        """Posterior archive as it was before a catalogue was added, while that is not finished."""
-        return self.path / "posteriors.before.zarr"
-
-    @property
-    def validation(self) -> Path:
-        """Calibration on held-out simulations."""
-        return self.path / "report" / "validation.zarr"
-
-    @property
-    def logs(self) -> Path:
-        """Logs and reasons of failures, by stage."""
-        return self.path / "logs"
-
-    def config(self) -> Config:
-        """Return the config the run was made with.
+    def read(self) -> Record:
+        """Return what the run was made with.
 
         Raises:
-            InputError: if the folder is not a run.
+            InputError: if the folder is not a run, or does not say it.
         """
-        if not (self.path / "run.yaml").is_file():
-            raise InputError(
-                f"{self.path} is not a run folder: it has no run.yaml; `hpcflow simulate CONFIG` makes one"
-            )
-        return Config.model_validate(load_yaml(self.path / "run.yaml")["config"])
+        self.refuse_if_not_begun()
+        values = load_yaml(self.record)
+        for section, kind in (("config", dict), ("frozen", list)):
+            if not isinstance(values, dict) or not isinstance(values.get(section), kind):
+                raise InputError(
+                    f"{self.record} has no section {section}; restore it, or make the run anew in another folder"
+                )
+        return Record(values["config"], tuple(values["frozen"]), values.get("provenance") or {})
+
+    def config(self) -> Config:
+        """Return the config that the run was made with.
+
+        Raises:
+            InputError: as `read`, or if this version has no such config.
+        """
+        plain = self.read().config
+        try:
+            return parse_config(plain)
+        except InputError as e:
+            raise InputError(f"{self.record}: {e}") from e
 
     def begin(self, stage: str, config: Config, may_differ: tuple[str, ...] = ()) -> None:
         """Freeze the sections of the config that a stage depends on.
@@ -101,13 +85,12 @@ class Run:
             InputError: if any was frozen before with another value; nothing is written.
         """
         frozen, plain = self.refuse(config, may_differ), config.plain()
-        path = self.path / "run.yaml"
         needed = [key for key in plain if key in {*frozen, *STAGES[stage]}]
         text = dump_yaml({"config": plain, "frozen": needed, "provenance": provenance()})
         self.path.mkdir(parents=True, exist_ok=True)
-        growing = path.with_suffix(".new")
+        growing = self.record.with_suffix(".new")
         growing.write_text(text)
-        growing.replace(path)
+        growing.replace(self.record)
 
     def refuse(self, config: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
         """Return the sections that are frozen; raise if the config says otherwise.
@@ -115,12 +98,11 @@ class Run:
         Raises:
             InputError: with the difference.
         """
-        path = self.path / "run.yaml"
-        if not path.is_file():
+        if not self.begun:
             self._refuse_orphans()
             return []
         before, plain = self.config().plain(), config.plain()  # keys that are new since then have their defaults
-        frozen: list[str] = load_yaml(path)["frozen"]
+        frozen = list(self.read().frozen)
         changed = [line for key in frozen for line in difference(before.get(key), plain.get(key), key)]
         changed = [line for line in changed if not line.startswith((*PLACES, *may_differ))]
         if changed:
@@ -133,7 +115,7 @@ class Run:
     def _refuse_orphans(self) -> None:
         if self.simulations.exists() or self.posteriors.exists():
             raise InputError(
-                f"{self.path} holds stores but no run.yaml that says what they are; name another with --run"
+                f"{self.path} holds stores but no {self.record.name} that says what they are; name another with --run"
             )
 
 

@@ -27,7 +27,7 @@ def simulate(config: Config, run: Run, where: Where) -> None:
     """
     source = build_simulator(config).provenance  # before anything is written: a wrong path is said at once
     run.begin("simulate", config)
-    with log_to(run.logs, "simulate"):
+    with log_to(run.log("simulate")):
         store = open_or_create(config, run, source)
         run_missing("simulate", run, simulate_partition, store.partitions, store.missing(), where)
         for reason, count in store.failures().items():

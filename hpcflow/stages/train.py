@@ -18,6 +18,7 @@ from hpcflow.flow.batches import Batch, Source, generator_for
 from hpcflow.flow.distributed import Ranks, join_ranks
 from hpcflow.flow.estimator import Estimator, combine
 from hpcflow.flow.header import read_header
+from hpcflow.flow.history import HISTORY
 from hpcflow.flow.precision import fast_matmul
 from hpcflow.flow.training import Progress, history_csv, train
 from hpcflow.model.observe import Photometry
@@ -56,7 +57,7 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
             return
         training, held_out = open_library(config, store, ranks.device)
         ranks.alone(lambda: run.begin("train", config))
-        with log_to(run.logs, "train") if ranks.lead else nullcontext():
+        with log_to(run.log("train")) if ranks.lead else nullcontext():
             torch.set_num_threads(ranks.threads(workers or default_workers()))
             fast_matmul()
             exact = _exact_log_prob(config, held_out)
@@ -78,7 +79,7 @@ def _member(
         estimator = Estimator(build_prior(config), bands, config.train.features, flow).to(ranks.device)
         history = _learn(config, run, member, estimator, training, held_out, exact, ranks)
         found = {"steps": history[-1].step, "validation_nll": min(line.validation_nll for line in history)}
-        ranks.alone(lambda: checkpoint.save(estimator, folder, found, {"history.csv": history_csv(history)}))
+        ranks.alone(lambda: checkpoint.save(estimator, folder, found, {HISTORY: history_csv(history)}))
         ranks.alone(lambda: run.training.unlink(missing_ok=True))
     return folder
 
@@ -154,7 +155,7 @@ def _exact_log_prob(config: Config, held_out: Batch) -> Tensor | None:
 def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Path]) -> None:
     """Write the run's flow: the only member, or the ensemble of all."""
     estimator = combine([checkpoint.load(folder) for folder in members])
-    histories = {f"history{f'-{k + 1}' if k else ''}.csv": folder / "history.csv" for k, folder in enumerate(members)}
+    histories = {f"history{f'-{k + 1}' if k else ''}.csv": folder / HISTORY for k, folder in enumerate(members)}
     mass = estimator.prior.select(["log_mass"]).parameters[0]
     support = Support.of_library(build_observer(config), store.flux_range("train"), (mass.low, mass.high))
     extra = {

@@ -51,7 +51,7 @@ def validate(config: Config, run: Run, where: Where) -> None:
     checkpoint.read_description(run.flow)
     available = len(SimulationStore.open(run.simulations).rows("test")[0])
     run.begin("validate", config)
-    with log_to(run.logs, "validate"):
+    with log_to(run.log("validate")):
         store = _open_or_create(config, run, min(config.validation.n, available))
         run_missing("validate", run, validate_partition, store.partitions, store.missing(), where)
         for line in describe(run.validation):

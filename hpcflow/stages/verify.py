@@ -53,7 +53,7 @@ def verify(config: Config, run: Run, rows: int = 1000) -> Verdict:
     rng = np.random.default_rng()
     again = rng.multinomial(rows, np.full(len(finished), 1 / max(1, len(finished))))
     verdict = Verdict()
-    with log_to(run.logs, "simulate"), tracked("verify", sum(map(len, finished))) as advance:
+    with log_to(run.log("simulate")), tracked("verify", sum(map(len, finished))) as advance:
         for partition, count in zip(finished, again, strict=True):
             chosen = rng.choice(len(partition), min(int(count), len(partition)), replace=False)
             _check(config, store, simulator, partition, chosen, verdict)

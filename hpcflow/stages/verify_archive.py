@@ -28,7 +28,7 @@ def verify_archive(run: Run) -> int:
         raise InputError(
             f"{run.posteriors}: the photometry is damaged ({e}); restore it, or remove the archive to make it anew"
         ) from e
-    with log_to(run.logs, "infer"), tracked("verify", sum(map(len, finished))) as advance:
+    with log_to(run.log("infer")), tracked("verify", sum(map(len, finished))) as advance:
         for partition in finished:
             try:
                 archive.check(partition)

@@ -18,3 +18,18 @@ def test_a_run_made_before_a_key_was_there_is_gone_on_with_at_its_default(tiny: 
         run.begin("train", load_config(tiny(), ["observe.undetected=5"]))
     run.begin("train", config)
     assert load_yaml(run.path / "run.yaml")["config"] == config.plain()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[]", "has no section config; restore it"),
+        ("config: {}", "has no section frozen; restore it"),
+        ("{config: {name: a}, frozen: []}", r"run\.yaml: model is missing"),
+    ],
+)
+def test_a_record_that_does_not_say_what_a_run_is_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    run = Run(tmp_path)
+    run.record.write_text(text)
+    with pytest.raises(InputError, match=says):
+        run.config()

@@ -34,7 +34,7 @@ def compare(run: Run, truth: Sequence[Path] = ()) -> list[Path]:
     archive = summarise(xr.open_zarr(run.posteriors, chunks=None))
     files = list(truth) or find_truth(run.config().infer.catalogues, run.path)
     known = join_truth(archive, files) if files else None
-    written = write_tables(archive, known, run.path / "report" / "tables")
+    written = write_tables(archive, known, run.tables)
     if not written:
         raise InputError(
             f"{run.posteriors} has no cluster with a posterior and a published fit or a known truth; give --truth FILE"

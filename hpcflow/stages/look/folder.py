@@ -11,12 +11,16 @@ import numpy as np
 import xarray as xr
 
 from hpcflow.base.errors import InputError
+from hpcflow.base.paths import RunPaths
 from hpcflow.calibration.record import ValidationStore
+from hpcflow.flow.checkpoint import DESCRIPTION
+from hpcflow.flow.history import HISTORY
 from hpcflow.model.filters import load_curve
+from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.simulations import SimulationStore
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "open_folder"]
 
 Store = SimulationStore | PosteriorArchive | ValidationStore
 
@@ -35,25 +39,30 @@ class RunFolder:
     config: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
+    @property
+    def paths(self) -> RunPaths:
+        """Where its parts are."""
+        return RunPaths(self.path)
+
     @cached_property
     def simulations(self) -> xr.Dataset | None:
         """The library of simulations."""
-        return _open(SimulationStore, self.path / "simulations.zarr")
+        return _open(SimulationStore, self.paths.simulations)
 
     @cached_property
     def posteriors(self) -> xr.Dataset | None:
         """The archive's finished clusters; None too where no partition is finished."""
-        return _finished(_open(PosteriorArchive, self.path / "posteriors.zarr"), "cluster")
+        return _finished(_open(PosteriorArchive, self.paths.posteriors), "cluster")
 
     @cached_property
     def validation(self) -> xr.Dataset | None:
         """Ranks and quantiles of the held-out simulations that are finished."""
-        return _finished(_open(ValidationStore, self.path / "report" / "validation.zarr"), "simulation")
+        return _finished(_open(ValidationStore, self.paths.validation), "simulation")
 
     @cached_property
     def history(self) -> xr.Dataset | None:
         """The training history along `step`."""
-        path = self.path / "flow" / "history.csv"
+        path = self.paths.flow / HISTORY
         if not path.is_file():
             return None
         table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True, dtype=float))
@@ -63,7 +72,7 @@ class RunFolder:
     @cached_property
     def flow(self) -> dict[str, Any]:
         """What the flow's folder says of it; empty where there is none."""
-        path = self.path / "flow" / "flow.json"
+        path = self.paths.flow / DESCRIPTION
         try:
             return dict(json.loads(path.read_text())) if path.is_file() else {}
         except ValueError as e:
@@ -72,9 +81,9 @@ class RunFolder:
     def progress(self) -> dict[str, tuple[int, int]]:
         """Return how many partitions each store has finished, and how many it has; (0, 0) where there is none."""
         stores: dict[str, tuple[type[Store], Path]] = {
-            "simulations": (SimulationStore, self.path / "simulations.zarr"),
-            "posteriors": (PosteriorArchive, self.path / "posteriors.zarr"),
-            "validation": (ValidationStore, self.path / "report" / "validation.zarr"),
+            "simulations": (SimulationStore, self.paths.simulations),
+            "posteriors": (PosteriorArchive, self.paths.posteriors),
+            "validation": (ValidationStore, self.paths.validation),
         }
         found = {}
         for name, (kind, path) in stores.items():
@@ -92,6 +101,16 @@ class RunFolder:
             except (KeyError, InputError):
                 continue  # a curve of the user's own may have moved since
         return found
+
+
+def open_folder(run: Path) -> RunFolder:
+    """Return the parts of a run.
+
+    Raises:
+        InputError: if the folder is not a run.
+    """
+    made = Run(run).read()
+    return RunFolder(run, made.config, made.provenance)
 
 
 def _open(kind: type[Store], path: Path) -> xr.Dataset | None:

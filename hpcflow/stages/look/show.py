@@ -13,9 +13,9 @@ from hpcflow.figures.chi2 import spectral_energy
 from hpcflow.figures.posteriors import corner
 from hpcflow.figures.style import WIDE
 from hpcflow.stages.look.exactly import Exact, exact_posteriors
+from hpcflow.stages.look.folder import open_folder
 from hpcflow.stages.look.samples import find_cluster
-from hpcflow.stages.report import draw, open_folder, render, write_page
-from hpcflow.stages.run import Run
+from hpcflow.stages.report import draw, render, write_page
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.summary import count_flags, units
 
@@ -40,14 +40,14 @@ def show(run: Path, cluster_id: str, galaxy: str | None = None) -> Path:
         InputError: if the folder is not a run, or there is no such cluster with a posterior.
     """
     folder = open_folder(run)
-    row = find_cluster(PosteriorArchive.open(Run(run).posteriors), cluster_id, galaxy)
-    archive = xr.open_zarr(Run(run).posteriors, chunks=None)
+    row = find_cluster(PosteriorArchive.open(folder.paths.posteriors), cluster_id, galaxy)
+    archive = xr.open_zarr(folder.paths.posteriors, chunks=None)
     one = archive.isel(cluster=[row]).load()
     truth = _truth(folder.config, run, one)
     found, why = exact_posteriors(folder.config, one, [0], MODES)
     exact = found.get(0)
     name = re.sub(r"[^\w.+-]+", "_", f"{one['galaxy'].item()}-{one['cluster_id'].item()}")
-    pages = run / "report" / "clusters"
+    pages = folder.paths.clusters
     pivots = folder.pivots([str(band) for band in one["band"].values])
     samples = None if exact is None else exact.samples
     pictures = draw(

@@ -68,7 +68,7 @@ def status(run: Run) -> list[StageStatus]:
             lost = store.failures() if stage == "simulate" else {}
         found[stage] = StageStatus(stage, done, total, unit, _failed(run, stage), rate, lost)
     found["train"] = _training(run)
-    page = (run.path / "report" / "index.html").is_file()
+    page = run.page.is_file()
     found["report"] = StageStatus("report", int(page), 1, "page", {})
     return [found[stage] for stage in (BORROWED if borrows else STAGES)]
 
@@ -102,5 +102,5 @@ def pace(finished: Sequence[float], now: float) -> float:
 
 
 def _failed(run: Run, stage: str) -> dict[str, str]:
-    path = run.logs / f"{stage}.failed.json"
+    path = run.failed(stage)
     return json.loads(path.read_text()) if path.is_file() else {}

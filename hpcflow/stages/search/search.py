@@ -51,7 +51,7 @@ def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
     _refuse_without_library(config, run)
     _refuse_another_search(config, run)
     run.search.mkdir(exist_ok=True)
-    with alone(run.search / "lock", "search"), log_to(run.logs, "search"):
+    with alone(run.search / "lock", "search"), log_to(run.log("search")):
         _write(run.search / CONFIG, dump_yaml(_resolved(config)))
         mend(run.search)
         study = _open(config, run)

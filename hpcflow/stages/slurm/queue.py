@@ -5,11 +5,11 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpcflow.base.errors import HpcflowError, InputError
+from hpcflow.base.errors import HpcflowError
 from hpcflow.compute.jobs import CHAIN
 from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs, run_jobs
 from hpcflow.stages.run import Run
-from hpcflow.stages.slurm.submit import read_record, stage_jobs
+from hpcflow.stages.slurm.submit import stage_jobs, submitted_jobs
 
 __all__ = ["JobStatus", "cancel", "describe", "job_status"]
 
@@ -50,21 +50,21 @@ class JobStatus:
 
 def job_status(run: Run) -> tuple[list[JobStatus], str]:
     """Return the jobs of a run's stages, and a line about its workers; nothing where there is no SLURM."""
-    record = read_record(run)
+    submitted = submitted_jobs(run)
     if not shutil.which("squeue"):
         return [], ""
     try:
         jobs = run_jobs(run.path, patience_s=0.0)
     except HpcflowError as e:  # what is on disk is known all the same
-        return [], f"not known: {e}" if record else ""
+        return [], f"not known: {e}" if submitted else ""
     found = stage_jobs(run.path, jobs)
-    forgotten = ended_jobs([noted["id"] for stage, noted in record.items() if stage not in found])
+    forgotten = ended_jobs([noted["id"] for stage, noted in submitted.items() if stage not in found])
     lines = []
     for stage in CHAIN:
-        noted = record.get(stage, {}).get("id", "")
+        noted = submitted.get(stage, {}).get("id", "")
         job = found.get(stage) or forgotten.get(noted)
         if job:
-            lines.append(JobStatus(stage, job.id, describe(job, run.logs / f"{stage}.{job.id}.out"), job.active))
+            lines.append(JobStatus(stage, job.id, describe(job, run.job_log(stage, job.id)), job.active))
         elif noted:
             lines.append(JobStatus(stage, noted, "ended; SLURM remembers no more of it", False))
     states = Counter(job.state.lower() for job in jobs if job.name.endswith("-worker") and job.active)
@@ -97,6 +97,6 @@ def cancel(run: Run) -> int:
         InputError: if the folder is no run and nothing was submitted for it.
         SchedulerError: if SLURM does not answer.
     """
-    if not (run.path / "run.yaml").is_file() and not read_record(run):
-        raise InputError(f"{run.path} is not a run folder: it has neither run.yaml nor logs/jobs.json; name another")
+    if not submitted_jobs(run):
+        run.refuse_if_not_begun()
     return cancel_jobs(lambda: run_jobs(run.path))

@@ -14,7 +14,7 @@ from hpcflow.compute.slurm import Queued, cancel_jobs, queued_jobs, run_jobs, su
 from hpcflow.config.load import Config, dump_yaml
 from hpcflow.stages.run import Run
 
-__all__ = ["Plan", "plan_chain", "read_record", "show", "stage_jobs", "submit_stages", "with_ranks"]
+__all__ = ["Plan", "plan_chain", "show", "stage_jobs", "submit_stages", "submitted_jobs", "with_ranks"]
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,9 @@ def stage_jobs(run: Path, jobs: Sequence[Queued]) -> dict[str, Queued]:
     return {stage: job for job in order for stage in CHAIN if job.name.endswith(f"-{run_tag(run)}-{stage}")}
 
 
-def read_record(run: Run) -> dict[str, dict[str, str]]:
+def submitted_jobs(run: Run) -> dict[str, dict[str, str]]:
     """Return what was noted of the jobs that were submitted last, by stage."""
-    path = run.logs / "jobs.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    return json.loads(run.jobs.read_text()) if run.jobs.is_file() else {}
 
 
 def _plan(config: Config, run: Run, wanted: Sequence[str], jobs: Sequence[Queued]) -> Plan:
@@ -151,7 +150,7 @@ def _refuse_what_cannot_run(config: Config, plan: Plan) -> None:
 def _finished(run: Run) -> list[str]:
     from hpcflow.stages.look.status import status
 
-    if not (run.path / "run.yaml").is_file():
+    if not run.begun:
         return []
     return [s.stage for s in status(run) if s.finished]
 
@@ -165,9 +164,8 @@ def _write(job: Job, config: Config, site: Site) -> None:
 
 
 def _record(run: Run, stage: str, id: str, job: Job, site: Site) -> None:
-    path = run.logs / "jobs.json"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    jobs = read_record(run) | {stage: {"id": id, "name": job.name, "site": site.name, "submitted": now}}
-    growing = path.with_suffix(".new")
+    jobs = submitted_jobs(run) | {stage: {"id": id, "name": job.name, "site": site.name, "submitted": now}}
+    growing = run.jobs.with_suffix(".new")
     growing.write_text(json.dumps(jobs, indent=1) + "\n")
-    growing.replace(path)
+    growing.replace(run.jobs)

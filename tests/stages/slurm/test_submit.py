@@ -15,7 +15,7 @@ from hpcflow.compute.slurm import Queued
 from hpcflow.config.load import Config, load_config
 from hpcflow.config.sites import load_site
 from hpcflow.stages.run import Run
-from hpcflow.stages.slurm.submit import plan_chain, read_record, show, submit_stages, with_ranks
+from hpcflow.stages.slurm.submit import plan_chain, show, submit_stages, submitted_jobs, with_ranks
 
 SITE = load_site("devcluster")
 
@@ -129,7 +129,7 @@ def test_after_a_dead_driver_the_same_command_submits_the_chain_again(
     assert said[0] == "simulate: job 6"
     assert said[-1] == "report: job 10, after 9"
     assert {fake_slurm.jobs[id]["state"] for id in "345"} == {"CANCELLED"}
-    assert read_record(run)["report"]["id"] == "10"
+    assert submitted_jobs(run)["report"]["id"] == "10"
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,0 +1,148 @@
+"""Where a run keeps things: the one place that spells the names of its files and folders."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpcflow.base.errors import InputError
+
+__all__ = ["RunPaths"]
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files and folders of a run; nothing here looks into them.
+
+    >>> RunPaths(Path("runs/phangs")).posteriors
+    PosixPath('runs/phangs/posteriors.zarr')
+
+    Args:
+        path: the run's folder.
+    """
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """What the run was made with: config, versions, and the sections that can no longer change."""
+        return self.path / "run.yaml"
+
+    @property
+    def begun(self) -> bool:
+        """Whether a stage has begun here, which makes the folder a run."""
+        return self.record.is_file()
+
+    def refuse_if_not_begun(self) -> None:
+        """Raise unless the folder is a run.
+
+        Raises:
+            InputError: saying how to come by one.
+        """
+        if not self.begun:
+            raise InputError(
+                f"{self.path} is not a run folder: it has no {self.record.name}; name the folder of a run, "
+                "or make one with `hpcflow simulate CONFIG`"
+            )
+
+    @property
+    def simulations(self) -> Path:
+        """The library of simulations."""
+        return self.path / "simulations.zarr"
+
+    @property
+    def flow(self) -> Path:
+        """The trained flow."""
+        return self.path / "flow"
+
+    @property
+    def training(self) -> Path:
+        """The state of a training that is not finished."""
+        return self.path / "training.safetensors"
+
+    @property
+    def members(self) -> Path:
+        """Trained flows of an ensemble that is not complete."""
+        return self.path / "members"
+
+    @property
+    def search(self) -> Path:
+        """The trials of a search for hyperparameters, and the best config."""
+        return self.path / "search"
+
+    @property
+    def posteriors(self) -> Path:
+        """The archive of posteriors."""
+        return self.path / "posteriors.zarr"
+
+    @property
+    def before(self) -> Path:
+        """The archive as it was before a catalogue was added, until that is finished."""
+        return self.path / "posteriors.before.zarr"
+
+    @property
+    def report(self) -> Path:
+        """What people look at."""
+        return self.path / "report"
+
+    @property
+    def validation(self) -> Path:
+        """The calibration on held-out simulations."""
+        return self.report / "validation.zarr"
+
+    @property
+    def page(self) -> Path:
+        """The report itself."""
+        return self.report / "index.html"
+
+    @property
+    def figures(self) -> Path:
+        """The report's figures, as PNG and PDF."""
+        return self.report / "figures"
+
+    @property
+    def tables(self) -> Path:
+        """Comparisons with published fits and with a known truth."""
+        return self.report / "tables"
+
+    @property
+    def clusters(self) -> Path:
+        """Pages of single clusters, each with a folder of its figures."""
+        return self.report / "clusters"
+
+    @property
+    def logs(self) -> Path:
+        """What stages, jobs and workers said."""
+        return self.path / "logs"
+
+    def log(self, stage: str) -> Path:
+        """What a stage said, over all its attempts."""
+        return self.logs / f"{stage}.log"
+
+    def failed(self, stage: str) -> Path:
+        """Why partitions of a stage were set aside the last time it was run."""
+        return self.logs / f"{stage}.failed.json"
+
+    def lock(self, stage: str) -> Path:
+        """The file that the driver of a stage holds."""
+        return self.logs / f"{stage}.lock"
+
+    @property
+    def jobs(self) -> Path:
+        """The jobs that were submitted last."""
+        return self.logs / "jobs.json"
+
+    def job_log(self, stage: str, id: str) -> Path:
+        """What a stage's job said; the id "%j" is SLURM's word for the job's own."""
+        return self.logs / f"{stage}.{id}.out"
+
+    def submitted(self, stage: str) -> Path:
+        """The folder of what a stage's job is told."""
+        return self.logs / "submitted" / stage
+
+    @property
+    def workers(self) -> Path:
+        """The folder of what workers said."""
+        return self.logs / "workers"
+
+    def private(self, stage: str) -> Path:
+        """The folder of certificates that is there while workers of a stage are."""
+        return self.path / f".{stage}-workers"
