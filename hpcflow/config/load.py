@@ -10,17 +10,15 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hpcflow.base.errors import InputError
+from hpcflow.config.flows import FAMILIES, Axis
+from hpcflow.config.section import Section
 from hpcflow.config.sections import (
-    Autoregressive,
-    Axis,
     Bounds,
-    Cinn,
     Infer,
     Mock,
     Model,
     Observe,
     Search,
-    Section,
     Simulate,
     Train,
     Validate,
@@ -225,11 +223,7 @@ def _keys(location: Sequence[Any]) -> list[str]:
     section: Any = Config
     for part in location:
         fields = {f.alias or name: f.annotation for name, f in section.model_fields.items()}
-        if part == "flow":
-            section = Train
-            continue
-        families: dict[Any, Any] = {"cinn": Cinn, "autoregressive": Autoregressive}
-        section = families.get(part) or fields.get(part, section)
+        section = FAMILIES.get(part) or fields.get(part, section)
         section = next((kind for kind in get_args(section) if hasattr(kind, "model_fields")), section)  # of "or null"
         if not hasattr(section, "model_fields"):
             section = Axis if part == "space" else Bounds

@@ -3,19 +3,18 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from hpcflow.config.flows import Autoregressive, Axis, Flow
+from hpcflow.config.section import Section
 
 __all__ = [
-    "Autoregressive",
-    "Axis",
     "Bounds",
-    "Cinn",
     "Infer",
     "Mock",
     "Model",
     "Observe",
     "Search",
-    "Section",
     "Simulate",
     "Train",
     "Validate",
@@ -24,12 +23,6 @@ __all__ = [
 Fraction = Annotated[float, Field(ge=0, le=1)]
 # Argument lists on the command line are easily given as one word.
 Paths = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-
-
-class Section(BaseModel):
-    """A part of the config: every key is declared, none can be changed afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class Bounds(Section):
@@ -130,37 +123,10 @@ class Simulate(Section):
         return self
 
 
-class Cinn(Section):
-    """The FrEIA network of Walter et al. 2026; see `flow.cinn`."""
-
-    family: Literal["cinn"] = "cinn"
-    blocks: int = 8
-    hidden: int = 128
-    layers: int = 2
-    embedding: int = 64
-    embedding_hidden: int = 256
-    embedding_layers: int = 2
-    clamp: float = 2.0
-
-
-class Autoregressive(Section):
-    """The autoregressive spline flow; see `flow.autoregressive`."""
-
-    family: Literal["autoregressive"] = "autoregressive"
-    order: list[str] = []
-    bins: int = 16
-    hidden: int = 96
-    layers: int = 2
-    rank: int = 32
-    frequencies: int = 8
-    embedding_hidden: int = 384
-    embedding_layers: int = 3
-
-
 class Train(Section):
     """What is learned, and how."""
 
-    flow: Annotated[Cinn | Autoregressive, Field(discriminator="family")] = Autoregressive()
+    flow: Annotated[Flow, Field(discriminator="family")] = Autoregressive()
     features: Literal["absolute", "asinh", "paper"] = "absolute"  # with normal noise: asinh
     members: Annotated[int, Field(ge=1)] = 1  # flows of the ensemble
     batch: Annotated[int, Field(gt=0)] = 2048
@@ -179,33 +145,6 @@ class Train(Section):
     compile: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 1
-
-
-class Axis(Section):
-    """The values one key may take in a search: choices, or all from low to high (in the logarithm: log)."""
-
-    choices: list[bool | int | float | str] = []
-    low: int | float | None = None
-    high: int | float | None = None
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _is_choices_or_a_range(self) -> "Axis":
-        if self.choices:
-            if self.low is not None or self.high is not None:
-                raise ValueError("choices and a range are given; keep one")
-        elif self.low is None or self.high is None:
-            raise ValueError("give choices, or both low and high")
-        elif not self.low < self.high:
-            raise ValueError(f"low = {self.low} is not below high = {self.high}; swap them")
-        elif self.log and self.low <= 0:
-            raise ValueError(f"low = {self.low} has no logarithm; raise it above 0")
-        return self
-
-    @property
-    def corners(self) -> list[bool | int | float | str]:
-        """Its choices, or the two ends of its range."""
-        return self.choices or [end for end in (self.low, self.high) if end is not None]
 
 
 class Search(Section):

@@ -1,0 +1,82 @@
+"""The families of flows: the settings of each, and where a search looks that is not told where."""
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, get_args
+
+from pydantic import model_validator
+
+from hpcflow.config.section import Section
+
+__all__ = ["FAMILIES", "Autoregressive", "Axis", "Cinn", "Flow"]
+
+
+class Axis(Section):
+    """The values one key may take in a search: choices, or all from low to high (in the logarithm: log)."""
+
+    choices: list[bool | int | float | str] = []
+    low: int | float | None = None
+    high: int | float | None = None
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _is_choices_or_a_range(self) -> "Axis":
+        if self.choices:
+            if self.low is not None or self.high is not None:
+                raise ValueError("choices and a range are given; keep one")
+        elif self.low is None or self.high is None:
+            raise ValueError("give choices, or both low and high")
+        elif not self.low < self.high:
+            raise ValueError(f"low = {self.low} is not below high = {self.high}; swap them")
+        elif self.log and self.low <= 0:
+            raise ValueError(f"low = {self.low} has no logarithm; raise it above 0")
+        return self
+
+    @property
+    def corners(self) -> list[bool | int | float | str]:
+        """Its choices, or the two ends of its range."""
+        return self.choices or [end for end in (self.low, self.high) if end is not None]
+
+
+class Cinn(Section):
+    """The FrEIA network of Walter et al. 2026; see `flow.cinn`."""
+
+    family: Literal["cinn"] = "cinn"
+    blocks: int = 8
+    hidden: int = 128
+    layers: int = 2
+    embedding: int = 64
+    embedding_hidden: int = 256
+    embedding_layers: int = 2
+    clamp: float = 2.0
+
+    space: ClassVar[Mapping[str, Axis]] = {
+        "blocks": Axis(low=4, high=12),
+        "hidden": Axis(choices=[64, 128, 256]),
+        "embedding": Axis(choices=[32, 64, 128]),
+        "embedding_hidden": Axis(choices=[128, 256, 512]),
+    }
+
+
+class Autoregressive(Section):
+    """The autoregressive spline flow; see `flow.autoregressive`."""
+
+    family: Literal["autoregressive"] = "autoregressive"
+    order: list[str] = []
+    bins: int = 16
+    hidden: int = 96
+    layers: int = 2
+    rank: int = 32
+    frequencies: int = 8
+    embedding_hidden: int = 384
+    embedding_layers: int = 3
+
+    space: ClassVar[Mapping[str, Axis]] = {
+        "bins": Axis(choices=[8, 16, 24]),
+        "hidden": Axis(choices=[64, 96, 128]),
+        "embedding_hidden": Axis(choices=[192, 256, 384, 512]),
+        "embedding_layers": Axis(low=2, high=4),
+    }
+
+
+Flow = Cinn | Autoregressive  # every family; `flow.families` has their networks
+FAMILIES: dict[str, type[Section]] = {section.model_fields["family"].default: section for section in get_args(Flow)}
