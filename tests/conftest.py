@@ -14,7 +14,7 @@ import dask
 import pytest
 
 from browser import visit
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import InProcess
 from hpcflow.config.load import dump_yaml
 
 if TYPE_CHECKING:
@@ -159,43 +159,23 @@ def tiny(tmp_path: Path, write_config: Callable[..., Path]) -> Callable[..., Pat
 
 
 @pytest.fixture(scope="session")
-def here() -> "Callable[..., None]":
-    """Give a function that runs a stage's partitions in this process, in place of `run_missing`."""
-
-    def run_here(
-        stage: str, run: "Run", task: Callable[..., None], everything: Any, missing: Any, workers: int
-    ) -> None:
-        from hpcflow.flow.precision import as_worker
-
-        with as_worker():
-            for partition in missing:
-                task(str(run.path), partition)
-
-    return run_here
-
-
-@pytest.fixture(scope="session")
-def inferred(
-    tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path], here: Callable[..., None]
-) -> "Run":
+def inferred(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path]) -> "Run":
     """Give a small run with every stage up to inference done; tests must not change it."""
     from hpcflow.config.load import load_config
-    from hpcflow.stages import infer, simulate
     from hpcflow.stages.build import build_survey_simulator
+    from hpcflow.stages.infer import infer
     from hpcflow.stages.mock import make_mock
     from hpcflow.stages.run import Run
+    from hpcflow.stages.simulate import simulate
     from hpcflow.stages.train import train_flow
 
     folder = tmp_path_factory.mktemp("inferred")
     config = load_config(write_config(folder), [f"infer.catalogues=[{folder / 'mock.fits'}]"])
     make_mock(build_survey_simulator(config), config.model.bands, 50, 2, folder)
     run = Run(folder / "run")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulate, "run_missing", here)
-        patch.setattr(infer, "run_missing", here)
-        simulate.simulate(config, run, Here(1))
-        train_flow(config, run, 1)
-        infer.infer(config, run, Here(1))
+    simulate(config, run, InProcess())
+    train_flow(config, run, 1)
+    infer(config, run, InProcess())
     return run
 
 

@@ -1,17 +1,19 @@
 """Workers, wherever they are: the door to the files beside it."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.local import local_workers
-from hpcflow.compute.where import Here, Where
+from hpcflow.compute.once import forget
+from hpcflow.compute.where import Here, InProcess, Where
 from hpcflow.compute.workers import Workers
 
 __all__ = ["workers_at"]
 
 
-def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContextManager[Workers]:
+def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContextManager[Workers | InProcess]:
     """Give workers for one stage of a run, and end them afterwards.
 
     Args:
@@ -23,6 +25,8 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
     Raises:
         InputError: if the site takes no jobs.
     """
+    if isinstance(where, InProcess):
+        return _this_process(where)
     if isinstance(where, Here):
         return local_workers(min(where.workers, most))
     if not where.interface:
@@ -37,3 +41,13 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
     from hpcflow.compute.jobqueue import job_workers
 
     return job_workers(where, most, run, stage)
+
+
+@contextmanager
+def _this_process(where: InProcess) -> Iterator[InProcess]:
+    """Give this process as a worker that has just started, and forget afterwards what it loaded."""
+    forget()
+    try:
+        yield where
+    finally:
+        forget()

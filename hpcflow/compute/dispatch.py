@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from itertools import islice
 from queue import Empty, SimpleQueue
 from uuid import uuid4
@@ -11,9 +12,13 @@ from distributed import Future, KilledWorker
 
 from hpcflow.base.errors import DiskFullError
 from hpcflow.base.partitions import Partition
+from hpcflow.compute.where import InProcess
 from hpcflow.compute.workers import DEATHS, Workers
 
 __all__ = ["map_partitions"]
+
+Task = Callable[[str, Partition], None]
+Ended = tuple[Partition, BaseException | None]  # what it raised, or nothing
 
 AHEAD = 4  # partitions per worker that the scheduler knows of; the driver's memory does not grow with their number
 CHECK_S = 0.5
@@ -21,8 +26,8 @@ ENDED = ("finished", "error", "cancelled")
 
 
 def map_partitions(
-    workers: Workers,
-    task: Callable[[str, Partition], None],
+    workers: Workers | InProcess,
+    task: Task,
     argument: str,
     todo: Sequence[Partition],
     done: Callable[[Partition], None],
@@ -52,30 +57,27 @@ def map_partitions(
     failed: dict[Partition, str] = {}
     suspects: list[Partition] = []
 
-    def run(partitions: Iterable[Partition], width: int) -> Iterator[tuple[Partition, BaseException | None]]:
-        group = f"{task.__name__}-{uuid4().hex}"  # another call's tasks are others, though their partitions be the same
-
-        def submit(p: Partition) -> Future[None]:
-            return workers.client.submit(task, argument, p, key=(group, p.index), retries=retries, pure=False)
-
-        for partition, future, status in _finished(partitions, submit, width, check, workers):
-            if status == "finished":
+    def run(partitions: Iterable[Partition], alone: bool = False) -> Iterator[tuple[Partition, BaseException]]:
+        if isinstance(workers, InProcess):
+            ended = _in_turn(task, argument, partitions, retries, check)
+        else:
+            width = 1 if alone else AHEAD * workers.count
+            ended = _by_workers(workers, task, argument, partitions, retries, check, width)
+        for partition, error in ended:
+            if error is None:
                 done(partition)
             else:
-                error = future.exception()
                 _raise_if_disk_full(argument, error)
                 yield partition, error
-            future.release()
 
-    for partition, error in run(todo, AHEAD * workers.count):
+    for partition, error in run(todo):
         if isinstance(error, KilledWorker):
             suspects.append(partition)
         else:
             failed[partition] = _reason(error)
     for suspect in suspects:
-        for partition, error in run([suspect], 1):
-            killed = isinstance(error, KilledWorker)
-            failed[partition] = KILLER if killed else _reason(error)
+        for partition, error in run([suspect], alone=True):
+            failed[partition] = KILLER if isinstance(error, KilledWorker) else _reason(error)
     return dict(sorted(failed.items(), key=lambda item: item[0].index))
 
 
@@ -83,6 +85,44 @@ KILLER = (
     f"{2 * DEATHS} workers died with it, {DEATHS} of them while they did nothing else; "
     "their logs may say why, and memory that ran out often is"
 )
+
+
+def _in_turn(
+    task: Task, argument: str, partitions: Iterable[Partition], retries: int, check: Callable[[], None]
+) -> Iterator[Ended]:
+    """Do partitions in this process, one after the other."""
+    for partition in partitions:
+        check()
+        error: Exception | None = None
+        for _ in range(1 + retries):
+            try:
+                task(argument, partition)
+            except Exception as e:
+                error = e
+            else:
+                error = None
+                break
+        yield partition, error
+
+
+def _by_workers(
+    workers: Workers,
+    task: Task,
+    argument: str,
+    partitions: Iterable[Partition],
+    retries: int,
+    check: Callable[[], None],
+    width: int,
+) -> Iterator[Ended]:
+    """Have workers do partitions, and give each as it ends."""
+    group = f"{task.__name__}-{uuid4().hex}"  # another call's tasks are others, though their partitions be the same
+
+    def submit(p: Partition) -> Future[None]:
+        return workers.client.submit(task, argument, p, key=(group, p.index), retries=retries, pure=False)
+
+    for partition, future, status in _finished(partitions, submit, width, check, workers):
+        yield partition, None if status == "finished" else future.exception() or CancelledError("Dask cancelled it")
+        future.release()
 
 
 def _finished(
@@ -119,12 +159,12 @@ def _finished(
         start(1)
 
 
-def _raise_if_disk_full(argument: str, error: BaseException | None) -> None:
+def _raise_if_disk_full(argument: str, error: BaseException) -> None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise DiskFullError(
             f"{argument}: {error.strerror}; what is finished is kept: make room and run the same command again"
         ) from error
 
 
-def _reason(error: BaseException | None) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}" if error else "cancelled"
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

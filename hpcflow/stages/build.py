@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from hpcflow.base.errors import InputError
+from hpcflow.compute.once import once_per_worker
 from hpcflow.config.load import Config
 from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
@@ -143,13 +143,13 @@ def model_fluxes(config: Config) -> NDArray[np.floating] | None:
     return flux[(np.isfinite(flux) & (flux > 0)).all(axis=1)]
 
 
-@cache
+@once_per_worker
 def config_of(run: str) -> Config:
     """Return a run's frozen config; a worker reads it once."""
     return Run(Path(run)).config()
 
 
-@cache
+@once_per_worker
 def simulator_of(run: str) -> Simulator:
     """Return a run's simulator; a worker builds it once."""
     return build_simulator(config_of(run))

@@ -4,7 +4,6 @@ import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from hpcflow.catalogues.known import known_variables
 from hpcflow.catalogues.phangs_sed import is_sed, obs_of
 from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.read_options import ReadOptions
+from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, difference, with_values
 from hpcflow.flow import checkpoint
@@ -172,18 +172,18 @@ def infer_partition(run: str, partition: Partition) -> None:
     archive.write_stored(partition, stored)
 
 
-@cache
+@once_per_worker
 def _archive(run: str) -> PosteriorArchive:
     return PosteriorArchive.open(Run(Path(run)).posteriors)
 
 
-@cache
+@once_per_worker
 def _reuse(run: str) -> Reuse | None:
     before = Run(Path(run)).before
     return Reuse(PosteriorArchive.open(before)) if before.exists() else None
 
 
-@cache
+@once_per_worker
 def _inference(run: str) -> Inference:
     one_thread()
     folder = flow_of(config_of(run), Run(Path(run)))

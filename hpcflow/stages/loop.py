@@ -3,13 +3,14 @@
 import json
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from hpcflow.base.errors import FailedPartitionsError, Interrupted
 from hpcflow.base.partitions import Partition
 from hpcflow.base.signals import stop_requests
 from hpcflow.compute.cluster import workers_at
 from hpcflow.compute.dispatch import map_partitions
-from hpcflow.compute.where import Where
+from hpcflow.compute.where import InProcess, Where
 from hpcflow.stages.progress import log, tracked
 from hpcflow.stages.run import Run
 
@@ -57,6 +58,7 @@ def run_missing(
                 )
 
         with (
+            _as_worker(where),
             workers_at(where, len(missing), run.path, stage) as workers,
             tracked(stage, total, total - left) as advance,
         ):
@@ -70,3 +72,12 @@ def run_missing(
             f"{stage}: {len(failed)} of {len(everything)} partitions failed, first {first.index} ({reason:.200}); "
             f"all reasons are in {reasons}; run the same command again to try them again"
         )
+
+
+def _as_worker(where: Where) -> AbstractContextManager[None]:
+    """Compute as workers do, to the last bit, for as long as this process is the only one."""
+    if not isinstance(where, InProcess):
+        return nullcontext()
+    from hpcflow.flow.precision import as_worker  # and torch, which the driver of other workers does without
+
+    return as_worker()

@@ -1,12 +1,12 @@
 """`hpcflow simulate`: fill the library with parameters drawn from the prior and their fluxes."""
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition, rng_for
+from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config
 from hpcflow.stages.build import build_prior, build_simulator, config_of, simulator_of
@@ -48,7 +48,7 @@ def draw(config: Config, partition: Partition) -> NDArray[np.floating]:
     return prior.sample(len(partition), rng_for(config.simulate.seed, "simulate", partition.index))
 
 
-@cache
+@once_per_worker
 def _store(run: str) -> SimulationStore:
     return SimulationStore.open(Run(Path(run)).simulations)
 

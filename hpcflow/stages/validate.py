@@ -1,6 +1,5 @@
 """`hpcflow validate`: is the flow right? Calibration on simulations that training never saw."""
 
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ from hpcflow.calibration.record import ValidationStore
 from hpcflow.calibration.statistics import calibrate, denser, nearer, product_names
 from hpcflow.calibration.strata import mean_error, pattern_of
 from hpcflow.calibration.verdicts import judge
+from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
@@ -168,23 +168,23 @@ def _distances(
     }
 
 
-@cache
+@once_per_worker
 def _store(run: str) -> ValidationStore:
     return ValidationStore.open(Run(Path(run)).validation)
 
 
-@cache
+@once_per_worker
 def _estimator(run: str) -> Estimator:
     one_thread()
     return checkpoint.load(Run(Path(run)).flow)
 
 
-@cache
+@once_per_worker
 def _exact(run: str) -> ExactModel:
     return ExactModel(build_likelihood(config_of(run)))
 
 
-@cache
+@once_per_worker
 def _held_out(run: str) -> tuple[list[str], NDArray[np.float32], NDArray[np.float32]]:
     store = SimulationStore.open(Run(Path(run)).simulations)
     return store.parameters, *store.rows("test")

@@ -12,6 +12,7 @@ from hpcflow.base.errors import DiskFullError, Interrupted
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.local import default_workers, local_workers
+from hpcflow.compute.where import InProcess
 from hpcflow.compute.workers import DEATHS, Workers
 
 
@@ -19,6 +20,12 @@ from hpcflow.compute.workers import DEATHS, Workers
 def workers() -> Iterator[Workers]:
     with local_workers(2) as workers:
         yield workers
+
+
+@pytest.fixture(params=["workers", "this process"])
+def either(request: pytest.FixtureRequest) -> Workers | InProcess:
+    """Give workers, and this process in their place: who does it is no part of what is done."""
+    return InProcess() if request.param == InProcess.name else request.getfixturevalue("workers")
 
 
 def task(folder: str, partition: Partition) -> None:
@@ -30,6 +37,10 @@ def task(folder: str, partition: Partition) -> None:
         with (here / "deaths").open("a") as file:
             file.write(f"{partition.index}\n")
         os._exit(9)
+    tripping = here / f"trip-{partition.index}"
+    if tripping.exists():
+        tripping.unlink()
+        raise RuntimeError(f"partition {partition.index} tripped")
     dying = here / f"die-{partition.index}"
     if dying.exists():
         dying.unlink()
@@ -41,21 +52,36 @@ def written(folder: Path) -> list[int]:
     return sorted(int(path.name.split("-")[1]) for path in folder.glob("done-*"))
 
 
-def test_all_are_done_and_counted(workers: Workers, tmp_path: Path) -> None:
+def test_all_are_done_and_counted(either: Workers | InProcess, tmp_path: Path) -> None:
     seen: list[int] = []
-    failed = map_partitions(workers, task, str(tmp_path), partitions(95, 3), lambda p: seen.append(p.index))
+    failed = map_partitions(either, task, str(tmp_path), partitions(95, 3), lambda p: seen.append(p.index))
     assert failed == {}
     assert sorted(seen) == written(tmp_path) == list(range(32))
 
 
-def test_failures_are_set_aside_with_their_reasons(workers: Workers, tmp_path: Path) -> None:
+def test_failures_are_set_aside_with_their_reasons(either: Workers | InProcess, tmp_path: Path) -> None:
     for index in (3, 7):
         (tmp_path / f"poison-{index}").touch()
     seen: list[int] = []
-    failed = map_partitions(workers, task, str(tmp_path), partitions(30, 3), lambda p: seen.append(p.index))
+    failed = map_partitions(either, task, str(tmp_path), partitions(30, 3), lambda p: seen.append(p.index))
     assert [p.index for p in failed] == [3, 7]
     assert "row 9 is poison" in failed[Partition(3, 9, 12)]
     assert sorted(seen) == written(tmp_path) == [0, 1, 2, 4, 5, 6, 8, 9]
+
+
+def test_one_that_fails_once_is_done_when_it_is_tried_again(either: Workers | InProcess, tmp_path: Path) -> None:
+    (tmp_path / "trip-2").touch()
+    assert map_partitions(either, task, str(tmp_path), partitions(12, 3), lambda _: None) == {}
+    assert written(tmp_path) == [0, 1, 2, 3]
+    (tmp_path / "trip-2").touch()
+    failed = map_partitions(either, task, str(tmp_path), partitions(12, 3), lambda _: None, retries=0)
+    assert failed == {Partition(2, 6, 9): "RuntimeError: partition 2 tripped"}
+
+
+def test_this_process_does_them_in_order(tmp_path: Path) -> None:
+    seen: list[int] = []
+    map_partitions(InProcess(), task, str(tmp_path), partitions(30, 3), lambda p: seen.append(p.index))
+    assert seen == list(range(10))
 
 
 def test_a_killed_worker_is_replaced_and_its_partition_done_again(workers: Workers, tmp_path: Path) -> None:
@@ -82,7 +108,7 @@ def test_few_partitions_beside_a_killer_are_not_blamed_for_it(workers: Workers, 
     assert written(tmp_path) == [1, 2]
 
 
-def test_what_a_check_raises_ends_the_loop(workers: Workers, tmp_path: Path) -> None:
+def test_what_a_check_raises_ends_the_loop(either: Workers | InProcess, tmp_path: Path) -> None:
     seen: list[Partition] = []
 
     def check() -> None:
@@ -90,7 +116,7 @@ def test_what_a_check_raises_ends_the_loop(workers: Workers, tmp_path: Path) -> 
             raise Interrupted("enough")
 
     with pytest.raises(Interrupted, match="enough"):
-        map_partitions(workers, task, str(tmp_path), partitions(3000, 1), seen.append, check=check)
+        map_partitions(either, task, str(tmp_path), partitions(3000, 1), seen.append, check=check)
     assert len(seen) < 3000
 
 
@@ -118,9 +144,9 @@ def full(folder: str, partition: Partition) -> None:
     (Path(folder) / "done-0").write_text("")
 
 
-def test_a_full_disk_ends_the_loop_at_once(workers: Workers, tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_loop_at_once(either: Workers | InProcess, tmp_path: Path) -> None:
     with pytest.raises(DiskFullError, match=f"{tmp_path}: No space left on device; what is finished is kept"):
-        map_partitions(workers, full, str(tmp_path), partitions(3000, 3), lambda _: None)
+        map_partitions(either, full, str(tmp_path), partitions(3000, 3), lambda _: None)
 
 
 def test_the_drivers_memory_does_not_grow_with_the_partitions(workers: Workers, tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pytest
 import xarray as xr
 from astropy.table import Table
 
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import InProcess
 from hpcflow.config.load import load_config
-from hpcflow.stages import infer
+from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
@@ -64,7 +63,7 @@ def inferred_table(rows: Table, folder: Path, config: Path, flow: Run) -> xr.Dat
     folder.mkdir()
     rows.write(folder / "rows.csv", format="ascii.csv")
     sets = [f"infer.catalogues=[{folder / 'rows.csv'}]", f"infer.flow={flow.path}", "infer.partition=8"]
-    infer.infer(load_config(config, sets), Run(folder / "run"), Here(1))
+    infer(load_config(config, sets), Run(folder / "run"), InProcess())
     return PosteriorArchive.open(folder / "run" / "posteriors.zarr").dataset().load()
 
 
@@ -72,10 +71,7 @@ def test_poison_stays_in_its_row(
     tmp_path: Path,
     tiny: Callable[..., Path],
     inferred: Run,
-    here: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(infer, "run_missing", here)
     n = 2 * len(POISONS) + 1
     clean, poisoned = table(n), table(n)
     for i, poison in enumerate(POISONS):

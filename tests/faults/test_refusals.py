@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import InProcess
 from hpcflow.flow import checkpoint
 from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
@@ -16,7 +16,7 @@ from hpcflow.stages.run import Run
 def refused(run: Run, says: str) -> None:
     before = {path: path.stat().st_mtime_ns for path in run.posteriors.rglob("*")}
     with pytest.raises(InputError, match=says):
-        infer(run.config(), run, Here(1))
+        infer(run.config(), run, InProcess())
     assert {path: path.stat().st_mtime_ns for path in run.posteriors.rglob("*")} == before
 
 
@@ -59,7 +59,7 @@ def test_an_archive_of_another_catalogue(inferred: Run, copied: Callable[[Run], 
     other.write_text(f"galaxy,cluster_id,{fluxes}\nNGC1566,1,{','.join(['1e-3,1e-4'] * len(config.model.bands))}\n")
     wanted = config.infer.model_copy(update={"catalogues": [str(other)]})
     with pytest.raises(InputError, match="made with another config"):
-        infer(config.model_copy(update={"infer": wanted}), run, Here(1))
+        infer(config.model_copy(update={"infer": wanted}), run, InProcess())
     Path(config.infer.catalogues[0]).rename(tmp_path / "kept")
     try:
         Path(config.infer.catalogues[0]).write_bytes(b"nonsense")

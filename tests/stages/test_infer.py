@@ -15,7 +15,7 @@ from hpcflow.base.partitions import Partition
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.plain import strings
 from hpcflow.catalogues.read_options import ReadOptions
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import InProcess
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages import infer, simulate
 from hpcflow.stages.build import build_survey_simulator
@@ -39,20 +39,18 @@ def test_where_the_likelihood_is_tractable_samples_have_weights(inferred: Run) -
 
 
 def test_errors_without_a_range_have_no_density_so_no_weights_are_invented(
-    tmp_path: Path, tiny: Callable[..., Path], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: Callable[..., Path]
 ) -> None:
-    for stage in (simulate, infer):
-        monkeypatch.setattr(stage, "run_missing", here)
     path = tiny(observe={"relative_error": [0.1, 0.1], "missing": 0.1})
     sets = [f"infer.catalogues=[{tmp_path / 'mock.fits'}]"]
     config, run = load_config(path, sets), Run(tmp_path / "run")
     make_mock(build_survey_simulator(config), config.model.bands, 20, 2, tmp_path)
-    simulate.simulate(config, run, Here(1))
+    simulate.simulate(config, run, InProcess())
     train_flow(config, run, 1)
     with pytest.raises(InputError, match=r"infer\.polish: exact.*auto, flow or none"):
-        infer.infer(load_config(path, [*sets, "infer.polish=exact"]), run, Here(1))
+        infer.infer(load_config(path, [*sets, "infer.polish=exact"]), run, InProcess())
     assert not run.posteriors.exists()
-    infer.infer(config, run, Here(1))
+    infer.infer(config, run, InProcess())
     with xr.open_zarr(run.posteriors) as ds:
         assert not set(WEIGHTED) & set(ds.data_vars)
         assert ds.attrs["log_weight"].startswith("none: ")
@@ -85,16 +83,13 @@ class Shared:
         return load_config(self.config, [f"infer.catalogues=[{named}]", f"infer.flow={self.flow}"])
 
     def infer(self, name: str, *paths: Path, **options: Any) -> Run:
-        for cached in (infer._archive, infer._reuse, infer._inference):
-            cached.cache_clear()
         run = Run(self.folder / name)
-        infer.infer(self.load(*paths), run, Here(1), **options)
+        infer.infer(self.load(*paths), run, InProcess(), **options)
         return run
 
 
 @pytest.fixture
-def shared(inferred: Run, tmp_path: Path, here: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Shared:
-    monkeypatch.setattr(infer, "run_missing", here)
+def shared(inferred: Run, tmp_path: Path) -> Shared:
     return Shared(inferred, tmp_path)
 
 

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import InProcess
 from hpcflow.config.load import load_config
 from hpcflow.model.observe import Observer
 from hpcflow.stages.build import build_prior, build_simulator
@@ -39,9 +39,9 @@ def archives(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..
     for noise in ("lognormal", "normal"):
         sets = [f"observe.noise={noise}", f"infer.catalogues=[{folder / 'limits.csv'}]", "infer.check_units=false"]
         config, run = load_config(path, sets), Run(folder / noise)
-        simulate(config, run, Here(1))
+        simulate(config, run, InProcess())
         train_flow(config, run, 1)
-        infer(config, run, Here(1))
+        infer(config, run, InProcess())
         found[noise] = xr.open_zarr(run.posteriors).load()
     return found
 

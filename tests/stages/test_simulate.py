@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import Here, InProcess
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.look.status import status
@@ -61,9 +61,9 @@ def test_workers_speak_to_cigale_and_count_what_failed(configured: Configured, t
 
 def test_an_environment_may_move(configured: Configured, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
-    simulate(configured(None), run, Here(1))
+    simulate(configured(None), run, InProcess())
     (run.simulations / "status" / "c" / "2").unlink(missing_ok=True)
-    simulate(configured(), run, Here(1))
+    simulate(configured(), run, InProcess())
     assert SimulationStore.open(run.simulations).missing() == []
 
 

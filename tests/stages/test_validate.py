@@ -13,7 +13,7 @@ from torch import Tensor
 from hpcflow.base.errors import InputError, MiscalibratedError
 from hpcflow.base.partitions import Partition
 from hpcflow.calibration.findings import describe
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import InProcess
 from hpcflow.config.load import Config, dump_yaml, load_config, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
@@ -33,9 +33,9 @@ VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30, "require": No
 
 def validated(path: Path, run: Path, *sets: str) -> xr.Dataset:
     config = load_config(path, list(sets))
-    simulate(config, Run(run), Here(1))
+    simulate(config, Run(run), InProcess())
     train_flow(config, Run(run), 1)
-    validate(config, Run(run), Here(2))
+    validate(config, Run(run), InProcess())
     return xr.open_zarr(Run(run).validation).load()
 
 
@@ -123,14 +123,12 @@ def ideal(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., 
     settings = {"n": 5000, "samples": 50, "partition": 1000, "exact": 0}
     sets = {"validate": settings, "simulate": {"n": 21_000, "partition": 7000, "seed": 3}}
     config = load_config(write_config(folder, **sets), ["train.steps=150"])
-    simulate(config, Run(folder / "run"), Here(1))
+    simulate(config, Run(folder / "run"), InProcess())
     train_flow(config, Run(folder / "run"), 1)
     return config, Run(folder / "run"), checkpoint.load(Run(folder / "run").flow)
 
 
-def judged(
-    ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch, flow: Flow
-) -> None:
+def judged(ideal: tuple[Config, Run, Estimator], monkeypatch: pytest.MonkeyPatch, flow: Flow) -> None:
     """Validate a flow on truths that are drawn from the trained one, whose posteriors are therefore exact."""
     config, run, estimator = ideal
     shutil.rmtree(run.validation, ignore_errors=True)
@@ -144,26 +142,23 @@ def judged(
     other = SimpleNamespace(prior=estimator.prior, condition=estimator.condition, flow=flow)
     monkeypatch.setattr(stage, "_observed", observed)
     monkeypatch.setattr(stage, "_estimator", lambda _: other)
-    monkeypatch.setattr(stage, "run_missing", here)
-    stage._store.cache_clear()
-    validate(config, run, Here(1))
+    validate(config, run, InProcess())
 
 
 def test_a_flow_that_is_right_passes_the_default_requirements(
-    ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ideal: tuple[Config, Run, Estimator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged(ideal, here, monkeypatch, Spoiled(ideal[2]))  # by nothing
+    judged(ideal, monkeypatch, Spoiled(ideal[2]))  # by nothing
 
 
 @pytest.mark.parametrize("spoil", SPOILT)
 def test_spoiled_flows_fail_the_default_requirements(
     ideal: tuple[Config, Run, Estimator],
-    here: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     spoil: dict[str, float],
 ) -> None:
     with pytest.raises(MiscalibratedError, match=r"more than validate\.require"):
-        judged(ideal, here, monkeypatch, Spoiled(ideal[2], **spoil))
+        judged(ideal, monkeypatch, Spoiled(ideal[2], **spoil))
 
 
 class Exact(Flow):
@@ -200,7 +195,7 @@ class Exact(Flow):
 
 
 def test_the_exact_posterior_passes_the_default_requirements_and_more(
-    ideal: tuple[Config, Run, Estimator], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ideal: tuple[Config, Run, Estimator], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config, run, estimator = ideal
     wanted = {"n": 150, "exact": 100, "partition": 75, "require": {"gap": 0.05, "c2st": 0.52}}
@@ -211,8 +206,7 @@ def test_the_exact_posterior_passes_the_default_requirements_and_more(
     flow = Exact(ExactModel(build_likelihood(config)))
     other = SimpleNamespace(prior=estimator.prior, condition=flow.condition, flow=flow)
     monkeypatch.setattr(stage, "_estimator", lambda _: other)
-    monkeypatch.setattr(stage, "run_missing", here)
-    validate(config, copy, Here(1))
+    validate(config, copy, InProcess())
     record = xr.open_zarr(copy.validation).load()
     assert abs(float(record["kl"].mean())) < 0.01
     apart, floor = (float(record[name].mean()) for name in ("wasserstein", "wasserstein_exact"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hpcflow.base.errors import FailedPartitionsError, InputError
-from hpcflow.compute.where import Here
-from hpcflow.stages import infer
+from hpcflow.compute.where import InProcess
+from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.verify_archive import verify_archive
 
@@ -21,9 +21,7 @@ def test_a_sound_archive_is_sound(inferred: Run) -> None:
     assert verify_archive(inferred) == 4
 
 
-def test_harm_is_named_and_made_anew(
-    inferred: Run, copied: Callable[[Run], Run], here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_harm_is_named_and_made_anew(inferred: Run, copied: Callable[[Run], Run]) -> None:
     run = copied(inferred)
     sound = files(run.posteriors)
     (run.posteriors / "theta" / "c" / "1" / "0" / "0").unlink()
@@ -31,8 +29,7 @@ def test_harm_is_named_and_made_anew(
     torn.write_bytes(torn.read_bytes()[:-9])
     with pytest.raises(FailedPartitionsError, match=re.compile("2 partitions are damaged, first 1 .*hpcflow infer")):
         verify_archive(run)
-    monkeypatch.setattr(infer, "run_missing", here)
-    infer.infer(run.config(), run, Here(1))
+    infer(run.config(), run, InProcess())
     assert files(run.posteriors) == sound
 
 

@@ -1,13 +1,13 @@
 """`hpcflow train --search N`: try N settings of training on the run's library, and write the best as a config."""
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.base.lock import alone
 from hpcflow.base.partitions import Partition, partitions
+from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, difference, dump_yaml, load_config, with_values
 from hpcflow.stages.loop import run_missing
@@ -84,7 +84,7 @@ def search_slot(run: str, slot: Partition) -> None:
     _open(config, Run(Path(run))).attempt(slot.index, space_of(config), objective)
 
 
-@cache
+@once_per_worker
 def _config(run: str) -> Config:
     return load_config(Run(Path(run)).search / CONFIG)
 

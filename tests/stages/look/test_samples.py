@@ -8,10 +8,10 @@ import pytest
 from astropy.table import Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import InProcess
 from hpcflow.config.load import load_config
 from hpcflow.flow import checkpoint
-from hpcflow.stages import infer
+from hpcflow.stages.infer import infer
 from hpcflow.stages.look.samples import samples, write_samples
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
@@ -72,14 +72,11 @@ def test_a_cluster_that_is_not_inferred_yet_has_none(inferred: Run, copied: Call
         samples(run.path, str(ds.cluster_id.values[0]), str(ds.galaxy.values[0]))
 
 
-def test_samples_at_all_distances_come_again_too(
-    inferred: Run, tmp_path: Path, here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(infer, "run_missing", here)
+def test_samples_at_all_distances_come_again_too(inferred: Run, tmp_path: Path) -> None:
     sets = [f"infer.flow={inferred.path}", f"infer.catalogues=[{inferred.path.parent / 'mock.fits'}]"]
     config = load_config(inferred.path.parent / "tiny.yaml", [*sets, "infer.marginalise_distance=true"])
     run = Run(tmp_path / "run")
-    infer.infer(config, run, Here(1))
+    infer(config, run, InProcess())
     archive = PosteriorArchive.open(run.posteriors)
     ds = archive.dataset()
     assert (ds["distance_error"].values > 0).all()

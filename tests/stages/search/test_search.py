@@ -20,7 +20,7 @@ from optuna.exceptions import TrialPruned
 from hpcflow.base.errors import FailedPartitionsError, HpcflowError, InputError
 from hpcflow.base.lock import alone
 from hpcflow.base.partitions import Partition
-from hpcflow.compute.where import Here
+from hpcflow.compute.where import Here, InProcess
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages.run import Run
 from hpcflow.stages.search import search as module
@@ -52,7 +52,7 @@ def library(tiny: Callable[..., Path], tmp_path: Path) -> Library:
     def make(**sections: Any) -> tuple[Config, Run]:
         config, run = load_config(tiny(**{"train": TRAIN, "search": SEARCH, **sections})), Run(tmp_path / "run")
         if not run.simulations.exists():
-            simulate(config, run, Here(1))
+            simulate(config, run, InProcess())
         return config, run
 
     return make
@@ -75,9 +75,7 @@ def of(run: Run) -> Study:
 
 
 @pytest.mark.slow
-def test_a_search_finishes_as_many_trials_as_asked_and_writes_the_best(
-    library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_search_finishes_as_many_trials_as_asked_and_writes_the_best(library: Library) -> None:
     config, run = library()
     frozen = (run.path / "run.yaml").read_bytes()
     trials = search(config, run, 4, Here(2))
@@ -104,35 +102,23 @@ def test_a_search_finishes_as_many_trials_as_asked_and_writes_the_best(
 
     # more are added, fewer are none
     assert len(search(config, run, 2, Here(2))) == 4
-    monkeypatch.setattr(module, "run_missing", here)
-    more = search(config, run, 5, Here(1))
+    more = search(config, run, 5, InProcess())
     assert finished(more) == [0, 1, 2, 3, 4]
     assert more[:4] == trials
 
 
-def test_one_worker_finds_the_same_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_missing", here)
+def test_one_worker_finds_the_same_again(library: Library) -> None:
     config, run = library()
-    one = search(config, run, 4, Here(1))
+    one = search(config, run, 4, InProcess())
     run.search.rename(run.path / "first")
-    two = search(config, run, 4, Here(1))
+    two = search(config, run, 4, InProcess())
     assert [(t.values, t.value, t.state) for t in one] == [(t.values, t.value, t.state) for t in two]
     assert len({t.values["train.learning_rate"] for t in one}) == 4
 
 
-def here(
-    _: str, run: Run, task: Callable[[str, Partition], None], __: object, missing: list[Partition], *___: object
-) -> None:
-    """Do in this process what workers do in theirs."""
-    module._config.cache_clear()
-    for slot in missing:
-        task(str(run.path), slot)
-
-
-def test_what_was_killed_is_done_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_missing", here)
+def test_what_was_killed_is_done_again(library: Library) -> None:
     config, run = library()
-    whole = search(config, run, 3, Here(1))
+    whole = search(config, run, 3, InProcess())
     run.search.rename(run.path / "first")
 
     # killed: once with a slot, once before it had one, and once in the middle of a line
@@ -143,7 +129,7 @@ def test_what_was_killed_is_done_again(library: Library, monkeypatch: pytest.Mon
     with (run.search / "journal.log").open("ab") as file:
         file.write(b'{"op_code":4,"wor')
     (run.search / "journal.log.lock").touch()
-    trials = search(config, run, 3, Here(1))
+    trials = search(config, run, 3, InProcess())
     assert states(trials)["failed"] == 2
     again = sorted((trial for trial in trials if trial.finished), key=lambda trial: trial.slot or 0)
     assert [trial.slot for trial in again] == [0, 1, 2]
@@ -208,13 +194,12 @@ def test_a_killed_search_goes_on(library: Library, tmp_path: Path) -> None:
     assert states(trials)["running"] == 0
 
 
-def test_poor_trials_are_stopped_early(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_missing", here)
+def test_poor_trials_are_stopped_early(library: Library) -> None:
     absurd = {"train.learning_rate": {"choices": [3e-3, 1e6]}}
     config, run = library(
         search={"space": absurd, "steps": 36, "seed": 4}, train={**TRAIN, "average": 0.0, "clip": 1e6, "warmup": 0}
     )
-    trials = search(config, run, 8, Here(1))
+    trials = search(config, run, 8, InProcess())
     poor = [trial for trial in trials if trial.values["train.learning_rate"] > 1]
     good = [trial for trial in trials if trial.values["train.learning_rate"] < 1]
     assert poor
@@ -233,32 +218,25 @@ def test_trials_that_raise_are_set_aside_and_tried_again_with_other_values(
 ) -> None:
     config, run = library()
     with monkeypatch.context() as patch:
-        patch.setattr(module, "search_slot", raise_in_worker)
+        patch.setattr(module, "train_trial", raising)
         with pytest.raises(FailedPartitionsError, match="unlucky"):
-            search(config, run, 1, Here(1))
+            search(config, run, 1, InProcess())
     rows = table(run)
     assert {row["state"] for row in rows} == {"failed"}
     assert len({row["train.learning_rate"] for row in rows}) == len(rows) == 2
     assert not (run.search / "best.yaml").exists()
     assert "unlucky" in next(iter(json.loads((run.logs / "search.failed.json").read_text()).values()))
-    monkeypatch.setattr(module, "run_missing", here)
-    assert finished(search(config, run, 1, Here(1))) == [0]
-
-
-def raise_in_worker(run: str, slot: Partition) -> None:
-    module.train_trial = raising
-    search_slot(run, slot)
+    assert finished(search(config, run, 1, InProcess())) == [0]
 
 
 def test_divergence_is_a_poor_trial_and_no_failure(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     def diverge(*_: object) -> float:
         raise HpcflowError("training diverged near step 4")
 
-    monkeypatch.setattr(module, "run_missing", here)
     monkeypatch.setattr(module, "train_trial", diverge)
     config, run = library()
     with pytest.raises(HpcflowError, match="none of 2 trials was trained to its end"):
-        search(config, run, 2, Here(1))
+        search(config, run, 2, InProcess())
     assert states(of(run).trials()) == {"pruned": 2}
 
 
@@ -267,10 +245,9 @@ def test_the_last_validation_prunes_nobody(library: Library, monkeypatch: pytest
         report(12, float(config.search.seed))
         return float(config.search.seed)
 
-    monkeypatch.setattr(module, "run_missing", here)
     monkeypatch.setattr(module, "train_trial", worse_and_worse)
     config, run = library()
-    assert states(search(config, run, 6, Here(1))) == {"complete": 6}
+    assert states(search(config, run, 6, InProcess())) == {"complete": 6}
 
 
 def test_a_trial_trains_for_the_steps_of_the_search(library: Library) -> None:
@@ -288,10 +265,9 @@ def test_a_trial_trains_for_the_steps_of_the_search(library: Library) -> None:
         search_trial.train_trial(config, str(run.path), stop)
 
 
-def test_another_config_or_a_second_search_is_refused(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_missing", here)
+def test_another_config_or_a_second_search_is_refused(library: Library) -> None:
     config, run = library()
-    search(config, run, 1, Here(1))
+    search(config, run, 1, InProcess())
     before = {path: path.read_bytes() for path in run.search.iterdir()}
     for sections, says in (
         ({"train": {**TRAIN, "patience": 3}}, r"train\.patience: 20 -> 3"),
@@ -299,21 +275,20 @@ def test_another_config_or_a_second_search_is_refused(library: Library, monkeypa
         ({"simulate": {"n": 4500, "partition": 1000, "seed": 8}}, r"simulate\.seed: 3 -> 8"),
     ):
         with pytest.raises(InputError, match=says):
-            search(library(**sections)[0], run, 1, Here(1))
+            search(library(**sections)[0], run, 1, InProcess())
     with alone(run.search / "lock", "search"), pytest.raises(InputError, match="another search is at work"):
-        search(config, run, 2, Here(1))
+        search(config, run, 2, InProcess())
     assert {path: path.read_bytes() for path in run.search.iterdir()} == before
 
 
-def test_the_journal_is_lines_of_json(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "run_missing", here)
+def test_the_journal_is_lines_of_json(library: Library) -> None:
     config, run = library()
-    search(config, run, 1, Here(1))
+    search(config, run, 1, InProcess())
     journal = run.search / "journal.log"
     assert all(isinstance(json.loads(line), dict) for line in journal.read_text().splitlines())
     journal.write_text("nonsense\n" * 3)
     with pytest.raises(InputError, match="is damaged"):
-        search(config, run, 2, Here(1))
+        search(config, run, 2, InProcess())
 
 
 def test_no_library_and_no_optuna_are_said(
@@ -321,8 +296,8 @@ def test_no_library_and_no_optuna_are_said(
 ) -> None:
     config = load_config(tiny())
     with pytest.raises(InputError, match="hpcflow simulate"):
-        search(config, Run(tmp_path / "none"), 1, Here(1))
+        search(config, Run(tmp_path / "none"), 1, InProcess())
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match=r'pip install "starcluster-hpcflow\[search\]"'):
-        search(config, Run(tmp_path / "none"), 1, Here(1))
+        search(config, Run(tmp_path / "none"), 1, InProcess())
     assert not (tmp_path / "none").exists()
