@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 DEMO ?= runs/demo
 SETS ?=
 
-.PHONY: install demo test lint bench slurm-up slurm-down test-slurm clean
+.PHONY: install demo test test-all lint bench slurm-up slurm-down test-slurm clean
 
 install: $(VENV)/.installed
 
@@ -18,8 +18,16 @@ demo: install
 	$(BIN)/hpcflow mock configs/demo.yaml --out $(DEMO)/mock $(SETS)
 	$(BIN)/hpcflow run configs/demo.yaml --run $(DEMO) --ranks 2 --set "infer.catalogues=[$(DEMO)/mock/mock.fits]" $(SETS)
 
+# Two processes side by side, of one thread each; a file's tests stay together, for they share what they have made.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# What a change wants after every edit: minutes.
 test: install
-	$(BIN)/pytest
+	$(PYTEST) -m "not (slow or legus or slurm or benchmark)"
+
+# What that leaves out: tests of more than ten seconds, and those on real catalogues. `.ci/run` runs both.
+test-all: install
+	$(PYTEST) -m "(slow or legus) and not (slurm or benchmark)" --durations=25
 
 lint: install
 	$(BIN)/ruff check .
