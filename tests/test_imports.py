@@ -1,4 +1,4 @@
-"""The house: imports point downwards, each outside library has one door, and help is instant."""
+"""The house: imports point downwards, each outside library has one door, help is instant, and tests mirror it."""
 
 import ast
 import subprocess
@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "hpcflow"
+TESTS = Path(__file__).parent
+PACKAGE = TESTS.parent / "hpcflow"
 # Each room may import the rooms of the lines below it, and itself; rooms of one line know nothing of each other.
 ROOMS = (
     ("cli",),
@@ -54,6 +55,16 @@ DOORS = {
     "pydantic": "config/",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
+BESIDE = ("benchmarks", "fakes", "faults", "helpers")  # folders of tests that cross all rooms, or serve them
+WIDER = {  # tests of more than one file
+    "cli/test_catalogues.py",
+    "cli/test_site_jobs.py",
+    "sources/cluster/test_devices.py",
+    "sources/cluster/test_real_cigale.py",
+    "stages/test_legus.py",
+    "stages/test_limits.py",
+    "stages/test_pages.py",
+}
 
 
 def imported(path: Path) -> list[str]:
@@ -113,3 +124,16 @@ def test_help_imports_nothing_heavy() -> None:
 @pytest.mark.parametrize("path", [p for p in FILES if p.name == "__init__.py"], ids=lambda p: p.parent.name)
 def test_every_room_says_what_it_is_for(path: Path) -> None:
     assert len(ast.get_docstring(ast.parse(path.read_text())) or "") > 40
+
+
+def test_tests_mirror_the_house_file_for_file() -> None:
+    """Each `tests/ROOM/test_X.py` tests `hpcflow/ROOM/X.py`, or `ROOM` itself; those at the top test the repository."""
+    found = [path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")]
+    mirrors = [path for path in found if path.parent != Path() and path.parts[0] not in BESIDE]
+    strays = {
+        str(path)
+        for path in mirrors
+        if not (PACKAGE / path.parent / path.name.removeprefix("test_")).is_file()
+        and path.stem != f"test_{path.parent.name}"
+    }
+    assert strays == WIDER

@@ -28,7 +28,7 @@ from dask_jobqueue.slurm import SLURMCluster, SLURMJob, SLURMRunner  # noqa: E40
 
 signal.signal(signal.SIGINT, _before)  # the import had Ctrl-C end the process without a word
 
-__all__ = ["SLURMRunner", "job_workers", "lifetime"]
+__all__ = ["Job", "SLURMRunner", "job_settings", "job_workers", "lifetime"]
 
 log = logging.getLogger("hpcflow")
 LOOK_S = 10.0  # between two looks at jobs that have no worker
@@ -51,7 +51,7 @@ def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Worker
     count = jobs * site.worker.cores
     with private_folder(run, stage) as private:
         security = run_certificate(private)
-        asked = _asked(site, run, stage, private)
+        asked = job_settings(site, run, stage, private)
         with (
             dask.config.set({**SETTINGS, "distributed.deploy.lost-worker-timeout": "5s"}),
             _Cluster(**asked, security=security) as cluster,
@@ -76,7 +76,7 @@ def lifetime(walltime_s: float) -> tuple[int, int]:
     return int(walltime_s - margin - stagger), int(stagger)
 
 
-def _asked(site: Site, run: Path, stage: str, private: Path) -> dict[str, Any]:
+def job_settings(site: Site, run: Path, stage: str, private: Path) -> dict[str, Any]:
     """Return what SLURMCluster is told."""
     each = site.worker
     logs = RunPaths(run.resolve()).workers
@@ -111,18 +111,20 @@ def _asked(site: Site, run: Path, stage: str, private: Path) -> dict[str, Any]:
     }
 
 
-class _Job(SLURMJob):
+class Job(SLURMJob):
     """A worker job; one that SLURM does not take remembers why."""
 
     refusal: HpcflowError | None = None
 
     async def start(self) -> None:
+        """Submit it."""
         try:
             await super().start()
         except HpcflowError as e:
             self.refusal, self.status = e, Status.running
 
     async def close(self) -> None:
+        """Cancel it, unless it has ended."""
         await super().close()
         self.status = Status.closed
 
@@ -139,7 +141,7 @@ class _Job(SLURMJob):
 class _Cluster(SLURMCluster):
     """Worker jobs of which Dask forgets those that never came to have a worker, so that it submits others."""
 
-    job_cls = _Job
+    job_cls = Job
 
     def __init__(self, **asked: Any) -> None:
         self._fault: HpcflowError | None = None
@@ -186,7 +188,7 @@ class _Cluster(SLURMCluster):
                 "have what they said, and `hpcflow site check` may say why"
             )
 
-    def _retry(self, refused: dict[str, _Job]) -> None:
+    def _retry(self, refused: dict[str, Job]) -> None:
         """Have what SLURM refused be submitted again, more and more rarely; a site that never took any is at fault."""
         if not refused:
             self._wait_s = LOOK_S

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hpcflow.model.extinction import odonnell94
 from hpcflow.model.filters import Curve, band_weights
 
-__all__ = ["choose_nodes", "errors", "rebin"]
+__all__ = ["choose_nodes", "errors", "rebin", "transmission"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -35,7 +35,7 @@ def rebin(wl_nm: Floats, spectra: Floats, nodes: Indices) -> Floats:
         spectra: (N, W) luminosities per wavelength.
         nodes: (J,) rising indices into `wl_nm`.
     """
-    screen = _screen(wl_nm, EBV_FIT)
+    screen = transmission(wl_nm, EBV_FIT)
     inside = slice(nodes[0], nodes[-1] + 1)
     fitted = _least_squares(wl_nm[inside], (spectra * screen)[:, inside], nodes - nodes[0])
     return fitted / screen[nodes]
@@ -54,7 +54,7 @@ def errors(
         curves: the bands.
         ebv: (E,) colour excesses in mag.
     """
-    full, coarse = (np.stack([_screen(wl, e) for e in ebv], axis=1) for wl in (wl_nm, wl_nm[nodes]))
+    full, coarse = (np.stack([transmission(wl, e) for e in ebv], axis=1) for wl in (wl_nm, wl_nm[nodes]))
     found = {}
     for band, curve in curves.items():
         truth = spectra @ (full * band_weights(curve, wl_nm)[:, None])
@@ -91,21 +91,22 @@ def choose_nodes(wl_nm: Floats, spectra: Floats, curves: Mapping[str, Curve], to
     raise ValueError(f"no nodes keep the bands to {tolerance:g} after {ROUNDS} rounds; allow more")
 
 
-def _screen(wl_nm: Floats, ebv: float) -> Floats:
+def transmission(wl_nm: Floats, ebv: float) -> Floats:
+    """Return the share (W,) of light that a screen of dust lets through."""
     a, b = odonnell94(wl_nm)
     return 10 ** (-0.4 * ebv * (R_V * a + b))
 
 
 def _blame(wl_nm: Floats, spectra: Floats, nodes: Indices, curves: Mapping[str, Curve]) -> Floats:
     """Largest share of any band that each cell (J-1,) misplaces for good, zero where it cannot be split."""
-    screen = _screen(wl_nm, EBV_FIT)
+    screen = transmission(wl_nm, EBV_FIT)
     light = spectra * screen
     fitted = _least_squares(wl_nm, light, nodes)
     missed = _between(wl_nm, nodes, fitted) - light
     step = np.gradient(wl_nm)
     score = np.zeros(len(nodes) - 1)
     for more in (0.0 - EBV_FIT, EBV_MAX - EBV_FIT):
-        ratio = _screen(wl_nm, more)
+        ratio = transmission(wl_nm, more)
         difference = _between(wl_nm, nodes, fitted * ratio[nodes]) - light * ratio
         for curve in curves.values():
             throughput = np.interp(wl_nm, curve.wavelength_nm, curve.throughput, left=0.0, right=0.0) * wl_nm

@@ -54,6 +54,8 @@ class Plan:
 class Stream:
     """Examples from the pool; a thread reads the next block while this one is trained on.
 
+    `pool` is a list of columns (resident * rows, ...), made with the first block and never larger.
+
     Args:
         read: returns theta (n, D') and flux (n, B) of a block, without the rows that failed.
         rows: the most rows a block has.
@@ -73,7 +75,7 @@ class Stream:
         self._read, self._rows, self._plan, self._observation = read, rows, plan, observation
         self.device = torch.device(device)
         self.waited = 0.0
-        self._pool: list[Tensor] = []  # columns (resident * rows, ...)
+        self.pool: list[Tensor] = []
         self._places: list[int | None] = [None] * plan.resident
         self._counts = [0] * plan.resident
         self._ends = self._shifts = torch.zeros(plan.resident, dtype=torch.int64)
@@ -106,6 +108,10 @@ class Stream:
         self._ends, self._shifts = ends.to(self.device), (starts - (ends - counts)).to(self.device)
         self._ahead = (window.stop, self._thread.submit(self._read, self._plan.block(window.stop)))
 
+    def close(self) -> None:
+        """Read no more; a block that is on its way still comes."""
+        self._thread.shutdown()
+
     def draw(self, n: int, generator: torch.Generator) -> Batch:
         """Return `n` examples, chosen with replacement from the rows in the pool."""
         return self.gather([Slice(n, generator)])
@@ -114,7 +120,7 @@ class Stream:
         """Return the examples of several slices, one after the other, each from its own random numbers."""
         chosen = torch.cat([torch.randint(len(self), (n,), generator=g, device=self.device) for n, g in slices])
         rows = chosen + self._shifts[torch.searchsorted(self._ends, chosen, right=True)]
-        return self._observation.examples([column[rows] for column in self._pool], slices)
+        return self._observation.examples([column[rows] for column in self.pool], slices)
 
     def _fetch(self, place: int) -> Rows:
         began = time.monotonic()
@@ -126,10 +132,10 @@ class Stream:
     def _put(self, place: int, rows: Rows) -> None:
         theta, flux = (torch.from_numpy(part).to(self.device) for part in rows)
         columns = self._observation.keep(theta, flux, self._plan.block(place))
-        if not self._pool:
+        if not self.pool:
             size = self._plan.resident * self._rows
-            self._pool = [column.new_empty((size, *column.shape[1:])) for column in columns]
+            self.pool = [column.new_empty((size, *column.shape[1:])) for column in columns]
         slot = place % self._plan.resident
-        for whole, column in zip(self._pool, columns, strict=True):
+        for whole, column in zip(self.pool, columns, strict=True):
             whole[slot * self._rows :][: len(column)] = column
         self._places[slot], self._counts[slot] = place, len(theta)

@@ -34,7 +34,7 @@ from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import QUANTILES
 from hpcflow.store.simulations import SimulationStore
 
-__all__ = ["validate"]
+__all__ = ["estimator_of", "observed_partition", "validate"]
 
 TILE = 25  # clusters that go through the network together; fixed, so that results do not depend on anything else
 HELD = 64  # exact samples that the flow's density of the first parameters is averaged over
@@ -77,8 +77,8 @@ def _refuse_miscalibrated(config: Config, run: Run) -> None:
 
 def validate_partition(run: str, partition: Partition) -> None:
     """Observe, infer, rank and compare one partition of held-out simulations; what a worker does."""
-    config, estimator = config_of(run), _estimator(run)
-    truth, photometry = _observed(run, partition)
+    config, estimator = config_of(run), estimator_of(run)
+    truth, photometry = observed_partition(run, partition)
     noise = keyed_noise(
         config.validation.seed,
         ("validate", partition.index),
@@ -117,9 +117,9 @@ class Inferred(NamedTuple):
     photometry: Photometry
 
 
-def _observed(run: str, partition: Partition) -> tuple[Tensor, Photometry]:
+def observed_partition(run: str, partition: Partition) -> tuple[Tensor, Photometry]:
     """Return true parameters (n, D) and photometry of a partition's simulations."""
-    config, prior = config_of(run), _estimator(run).prior
+    config, prior = config_of(run), estimator_of(run).prior
     names, theta, flux = _held_out(run)
     rows = slice(partition.start, partition.stop)
     rng = rng_for(config.validation.seed, "validate", partition.index)
@@ -137,7 +137,7 @@ def _compare(run: str, partition: Partition, those: Inferred) -> dict[str, Any]:
     found = {name: np.full(shape, np.nan) for name in ("gap", "wasserstein", "wasserstein_exact")}
     found |= {name: np.full(shape[0], np.nan) for name in ("log_p", "kl", "c2st")}
     if attrs["exact"] and len(rows):
-        model, flow = _exact(run), _estimator(run).flow
+        model, flow = _exact(run), estimator_of(run).flow
         rng = rng_for(attrs["seed"], "exact", partition.index)
         posteriors = [model.posterior(Photometry(*(a[i : i + 1] for a in those.photometry))) for i in rows]
         points = those.truth[rows].double().numpy()
@@ -174,7 +174,8 @@ def _store(run: str) -> ValidationStore:
 
 
 @once_per_worker
-def _estimator(run: str) -> Estimator:
+def estimator_of(run: str) -> Estimator:
+    """Return a run's trained flow; a worker reads it once."""
     one_thread()
     return checkpoint.load(Run(Path(run)).flow)
 

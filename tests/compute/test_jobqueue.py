@@ -52,10 +52,10 @@ def test_a_site_without_an_interface_is_refused(tmp_path: Path) -> None:
 def test_what_is_said_to_slurm_is_quoted_and_has_no_secret(tmp_path: Path, need: Callable[[str], str]) -> None:
     run = tmp_path / "a run; touch x"
     site = replace(SITE, modules=("python; touch x",), python="/opt/my python", scratch="/tmp/$(touch x)")
-    asked = jobqueue._asked(site, run, "simulate", run / "private")
+    asked = jobqueue.job_settings(site, run, "simulate", run / "private")
     for key in ("name", "scheduler_options", "silence_logs"):
         del asked[key]
-    script = jobqueue._Job("tls://127.0.0.1:1", name="hpcflow-0", **asked).job_script()
+    script = jobqueue.Job("tls://127.0.0.1:1", name="hpcflow-0", **asked).job_script()
     assert "tls-key" not in script
     assert "#SBATCH --no-requeue" in script
     (tmp_path / "script").write_text(script)

@@ -1,4 +1,4 @@
-"""SLURM's commands, which a stand-in answers; the real ones are in tests/slurm."""
+"""SLURM's commands, which a stand-in answers; tests marked slurm call the real ones."""
 
 import os
 import stat

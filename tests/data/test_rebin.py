@@ -18,7 +18,7 @@ def lines(count: int = 3) -> np.ndarray:
 def test_straight_pieces_are_returned_exactly() -> None:
     nodes = np.array([0, 40, 200, 600])
     behind = np.interp(WL, WL[nodes], [1.0, 3.0, 2.0, 5.0])
-    spectrum = behind / rebin._screen(WL, rebin.EBV_FIT)
+    spectrum = behind / rebin.transmission(WL, rebin.EBV_FIT)
     np.testing.assert_allclose(rebin.rebin(WL, spectrum[None], nodes)[0], spectrum[nodes], rtol=1e-12)
 
 

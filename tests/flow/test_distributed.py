@@ -1,6 +1,8 @@
-"""Ranks that are real processes, found by hpcflow's own launcher."""
+"""Ranks that are real processes, found by hpcflow's own launcher, or met as under srun."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,18 @@ from torch import Tensor
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.launcher import launch
-from hpcflow.flow.distributed import ALONE, Ranks, join_ranks
+from hpcflow.flow.distributed import ALONE, Ranks, join_ranks, roll_call
 
 SCRIPT = Path(__file__).parent / "train_in_ranks.py"
+ROOT = Path(__file__).parents[2]
+MEETING = """
+import psutil
+from hpcflow.flow.distributed import join_ranks
+with join_ranks() as ranks:
+    listening = {c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN}
+    print(ranks.rank, ranks.size, *sorted(listening))
+    ranks.barrier()
+"""
 STOPS = (1, 4, 7, 8, 10, 13, 15, 16, 19, 22)  # one before each look
 
 
@@ -83,3 +94,25 @@ def test_a_failure_of_one_that_works_alone_is_raised() -> None:
 
 def test_threads_are_shared_out() -> None:
     assert [Ranks(beside=n).threads(8) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
+
+
+def start(rank: int) -> "subprocess.Popen[str]":
+    srun = {
+        "SLURM_PROCID": str(rank), "SLURM_LOCALID": "0", "SLURM_NTASKS": "2", "SLURM_CPUS_PER_TASK": "1",
+        "SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "nowhere[1-2]",
+        "MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT),
+    }  # fmt: skip
+    command = [sys.executable, "-c", MEETING]
+    return subprocess.Popen(command, env=os.environ | srun, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_ranks_of_nodes_without_a_name_meet_on_one_interface() -> None:
+    said = [process.communicate(timeout=300) for process in [start(0), start(1)]]
+    assert [out.split() for out, _ in said] == [["0", "2", "127.0.0.1"], ["1", "2", "127.0.0.1"]], said
+
+
+def test_one_process_answers_for_itself() -> None:
+    found = roll_call()
+    assert found is not None
+    assert found[0] == 1

@@ -81,7 +81,7 @@ def test_every_block_is_used_in_two_passes() -> None:
     made = stream(reader)
     for step in range(1, 2 * BLOCKS * PLAN.every + 1):
         made.seek(step)
-    made._thread.shutdown()  # the block read ahead is still on its way
+    made.close()  # the block read ahead is still on its way
     read = Counter(reader.read)
     assert set(read) == set(range(BLOCKS))
     # two passes, the pool and the one ahead
@@ -122,7 +122,7 @@ def test_the_pool_is_bounded_and_the_next_block_is_read_ahead() -> None:
     sizes = set()
     for step in range(1, 100):
         made.seek(step)
-        sizes.add(tuple(column.shape for column in made._pool))
+        sizes.add(tuple(column.shape for column in made.pool))
         assert len(made) <= PLAN.resident * ROWS
     assert sizes == {((3 * ROWS, 2), (3 * ROWS, 3))}
     first, *rest = sorted(reader.by)

@@ -351,14 +351,18 @@ def test_what_is_saved_is_finite(tmp_path: Path) -> None:
     assert read_header(keep).counters.rollbacks == 1
 
 
-def test_a_state_that_leads_nowhere_is_not_kept(tmp_path: Path) -> None:
+def test_a_state_that_leads_nowhere_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep = tmp_path / "state"
     schedule = replace(SCHEDULE, checkpoint_minutes=0.0)
     # good until step 10, then nothing but what is no number
     simulations = library(1)
 
+    def nothing(slices: Sequence[Slice]) -> Batch:
+        theta, photometry = Library.gather(simulations, slices)
+        return Batch(theta * math.nan, photometry)
+
     def report(line: Progress) -> None:
-        simulations._kept = tuple(column * math.nan for column in simulations._kept)
+        monkeypatch.setattr(simulations, "gather", nothing)
 
     with pytest.raises(HpcflowError, match=r"diverged near step 20.*lower train\.learning_rate") as e:
         train(estimator(), simulations, held_out(), schedule, keep=keep, report=report)

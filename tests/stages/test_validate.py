@@ -132,7 +132,7 @@ def judged(ideal: tuple[Config, Run, Estimator], monkeypatch: pytest.MonkeyPatch
     """Validate a flow on truths that are drawn from the trained one, whose posteriors are therefore exact."""
     config, run, estimator = ideal
     shutil.rmtree(run.validation, ignore_errors=True)
-    observe = stage._observed
+    observe = stage.observed_partition
 
     def observed(folder: str, partition: Partition) -> tuple[Tensor, Photometry]:
         _, photometry = observe(folder, partition)
@@ -140,8 +140,8 @@ def judged(ideal: tuple[Config, Run, Estimator], monkeypatch: pytest.MonkeyPatch
         return estimator.flow.sample(estimator.condition(photometry), 1, generator)[:, 0].detach(), photometry
 
     other = SimpleNamespace(prior=estimator.prior, condition=estimator.condition, flow=flow)
-    monkeypatch.setattr(stage, "_observed", observed)
-    monkeypatch.setattr(stage, "_estimator", lambda _: other)
+    monkeypatch.setattr(stage, "observed_partition", observed)
+    monkeypatch.setattr(stage, "estimator_of", lambda _: other)
     validate(config, run, InProcess())
 
 
@@ -205,7 +205,7 @@ def test_the_exact_posterior_passes_the_default_requirements_and_more(
     (copy.path / "run.yaml").write_text(dump_yaml({"config": config.plain(), "frozen": []}))
     flow = Exact(ExactModel(build_likelihood(config)))
     other = SimpleNamespace(prior=estimator.prior, condition=flow.condition, flow=flow)
-    monkeypatch.setattr(stage, "_estimator", lambda _: other)
+    monkeypatch.setattr(stage, "estimator_of", lambda _: other)
     validate(config, copy, InProcess())
     record = xr.open_zarr(copy.validation).load()
     assert abs(float(record["kl"].mean())) < 0.01

@@ -40,7 +40,7 @@ class CigaleSimulator:
     Calling it with theta (N, D), columns as `parameters`, returns fluxes (N, B) in mJy at 10 pc per solar mass
     formed. A row that CIGALE refuses or fails on is NaN, and counted under its reason in `reasons`. An age is
     rounded to a whole Myr before CIGALE sees it, theta stays as it was drawn: inside a bin labels are spread as
-    the prior spreads them, and never leave its bounds.
+    the prior spreads them, and never leave its bounds. `warehouse` is CIGALE's own, with its caches.
 
     Args:
         modules: names of the chain's modules, first to last.
@@ -74,7 +74,7 @@ class CigaleSimulator:
             self._chain = Chain(modules, types, settings, routes, self.parameters, fixed)
             kind = _import("pcigale.warehouse").SedWarehouse
             takes = inspect.signature(kind).parameters
-            self._warehouse = kind(nocache=self._chain.unbounded) if "nocache" in takes else kind()
+            self.warehouse = kind(nocache=self._chain.unbounded) if "nocache" in takes else kind()
             sed, probe = self._probe()
         self.provenance = {
             "simulator": "cigale",
@@ -121,7 +121,7 @@ class CigaleSimulator:
     def _row(self, values: Floats) -> Floats:
         try:
             # pcigale hands out the very object that it keeps: it is only read.
-            sed = self._warehouse.get_sed(list(self._chain.modules), self._chain.settings(values))
+            sed = self.warehouse.get_sed(list(self._chain.modules), self._chain.settings(values))
             flux = np.array([sed.compute_fnu(name) for name in self._filters], dtype=np.float64)
         except Exception as e:  # whatever a module raises belongs to this row alone
             self.reasons[f"{type(e).__name__}: {' '.join(str(e).split()):.120}"] += 1
@@ -133,10 +133,10 @@ class CigaleSimulator:
 
     def _forget(self, shared: int, modules_too: bool) -> None:
         """Drop from pcigale's caches what the rows to come cannot use; not every version does so by itself."""
-        if hasattr(self._warehouse, "partial_clear_cache"):
-            self._warehouse.partial_clear_cache(shared)
+        if hasattr(self.warehouse, "partial_clear_cache"):
+            self.warehouse.partial_clear_cache(shared)
         if modules_too:
-            cache = self._warehouse.module_cache
+            cache = self.warehouse.module_cache
             for key in [key for key, module in cache.items() if module.name in self._chain.unbounded]:
                 del cache[key]
 
@@ -145,7 +145,7 @@ class CigaleSimulator:
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                sed = self._warehouse.get_sed(list(self._chain.modules), self._chain.settings())
+                sed = self.warehouse.get_sed(list(self._chain.modules), self._chain.settings())
                 flux = np.array([sed.compute_fnu(name) for name in self._filters], dtype=np.float64)
         except Exception as e:
             says = f"{type(e).__name__}: {' '.join(str(e).split()):.200}"
@@ -158,7 +158,7 @@ class CigaleSimulator:
         return sed, flux
 
     def _ssp_digest(self) -> str:
-        ssps = [module.ssp for module in self._warehouse.module_cache.values() if hasattr(module, "ssp")]
+        ssps = [module.ssp for module in self.warehouse.module_cache.values() if hasattr(module, "ssp")]
         return ", ".join(digest_arrays(vars(ssp)) for ssp in ssps) or "none"
 
 

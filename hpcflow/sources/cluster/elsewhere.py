@@ -36,6 +36,8 @@ class _DiedError(Exception):
 class SimulatorElsewhere:
     """Speak to a simulator in a child process of another interpreter; like every other simulator from outside.
 
+    A child that has died is replaced; `child` is the process that simulates now.
+
     Args:
         python: the interpreter.
         options: what the child builds its simulator from, plain values.
@@ -94,7 +96,7 @@ class SimulatorElsewhere:
         """Fill in flux for some rows; return those not done, those being done when the child died, and why it did."""
         order, done = rows, 0
         try:
-            if self._child.poll() is not None:
+            if self.child.poll() is not None:
                 self._end()
                 self._start()
             self._pipe.send({"block": BLOCK}, theta[rows])
@@ -122,7 +124,7 @@ class SimulatorElsewhere:
             raise
         assert child.stdin
         assert child.stdout
-        self._child, self._pipe = child, Pipe(child.stdout.fileno(), child.stdin.fileno())
+        self.child, self._pipe = child, Pipe(child.stdout.fileno(), child.stdin.fileno())
         self._end = weakref.finalize(self, _end, child, self._said)
         try:
             self._pipe.send(self._options)
@@ -139,8 +141,8 @@ class SimulatorElsewhere:
         self._said.seek(0)
         lines = self._said.read()[-2000:].decode(errors="replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if line.strip()), otherwise)
-        self._child.kill()
-        code = self._child.wait()
+        self.child.kill()
+        code = self.child.wait()
         self._end()
         return f"{said:.200}; exit {code}"
 

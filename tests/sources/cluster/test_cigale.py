@@ -86,7 +86,7 @@ def test_rows_of_one_age_come_one_after_the_other(make: Make) -> None:
 def test_the_caches_stay_small(make: Make) -> None:
     simulator: Any = make(("log_age", "ebv"))
     simulator(drawn(2000, 6.0, 8.0))
-    warehouse = simulator._warehouse
+    warehouse = simulator.warehouse
     assert len(warehouse.module_cache) < 20
     assert len(warehouse.sed_cache) == 4
 
@@ -108,7 +108,7 @@ def test_a_version_without_nocache_is_pruned(make: Make, monkeypatch: pytest.Mon
     simulator: Any = make()
     theta = drawn(1000, 6.0, 7.0)
     flux = simulator(theta)
-    assert len(simulator._warehouse.module_cache) < 300  # not one for each of the 1000 screens
+    assert len(simulator.warehouse.module_cache) < 300  # not one for each of the 1000 screens
     assert set(cleared) == {0, 2}  # another age, or another screen before the same stars
     np.testing.assert_array_equal(flux, make()(theta))
 

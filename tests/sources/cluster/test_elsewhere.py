@@ -1,6 +1,7 @@
 """A simulator in another process: the same numbers, and what happens when that process dies."""
 
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_a_child_killed_between_two_calls_is_replaced(make: Make) -> None:
     simulator = make()
     theta = drawn(10)
     flux = simulator(theta)
-    os.kill(simulator._child.pid, 9)
+    os.kill(simulator.child.pid, 9)
     np.testing.assert_array_equal(simulator(theta), flux)
 
 
@@ -110,15 +111,15 @@ def test_a_child_that_hangs_is_given_up(make: Make, monkeypatch: pytest.MonkeyPa
     simulator = make()
     theta = drawn(10)
     flux = simulator(theta)
-    os.kill(simulator._child.pid, 19)  # stopped, not dead
+    os.kill(simulator.child.pid, 19)  # stopped, not dead
     monkeypatch.setattr(elsewhere, "PATIENCE_S", 0.3)
-    start = simulator._start
+    start = subprocess.Popen
 
-    def patient() -> Any:
+    def patient(*command: Any, **options: Any) -> "subprocess.Popen[bytes]":
         monkeypatch.setattr(elsewhere, "PATIENCE_S", 60.0)
-        return start()
+        return start(*command, **options)
 
-    simulator._start = patient
+    monkeypatch.setattr(subprocess, "Popen", patient)
     np.testing.assert_array_equal(simulator(theta), flux)
 
 
@@ -149,6 +150,6 @@ def test_what_cigale_refuses_is_said_here(make: Make) -> None:
 
 def test_children_end_with_their_simulator(make: Make) -> None:
     simulator = make()
-    child = simulator._child
+    child = simulator.child
     simulator.close()
     assert child.poll() == 0

@@ -13,9 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import optuna
 import psutil
 import pytest
 from optuna.exceptions import TrialPruned
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 
 from hpcflow.base.errors import FailedPartitionsError, HpcflowError, InputError
 from hpcflow.base.lock import alone
@@ -123,9 +126,11 @@ def test_what_was_killed_is_done_again(library: Library) -> None:
 
     # killed: once with a slot, once before it had one, and once in the middle of a line
     run.search.mkdir()
-    study = of(run)
-    study._study.ask().set_user_attr("slot", 0)
-    study._study.ask()
+    of(run)
+    journal = str(run.search / "journal.log")
+    study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(journal)))
+    study.ask().set_user_attr("slot", 0)
+    study.ask()
     with (run.search / "journal.log").open("ab") as file:
         file.write(b'{"op_code":4,"wor')
     (run.search / "journal.log.lock").touch()

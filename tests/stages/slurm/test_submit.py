@@ -1,4 +1,4 @@
-"""Chains of jobs on a stand-in for SLURM; tests/slurm runs them for real."""
+"""Chains of jobs on a stand-in for SLURM; tests/faults/test_submitted.py runs them for real."""
 
 import json
 from collections.abc import Callable
