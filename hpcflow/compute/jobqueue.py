@@ -124,7 +124,7 @@ class Job(SLURMJob):
             self.refusal, self.status = e, Status.running
 
     async def close(self) -> None:
-        """Cancel it, unless it has ended."""
+        """Cancel it."""
         await super().close()
         self.status = Status.closed
 

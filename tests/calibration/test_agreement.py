@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from hpcflow.calibration.agreement import (
     clusters_against_published,
@@ -12,7 +13,7 @@ from hpcflow.calibration.agreement import (
 from hpcflow.figures.recovery import recovery_by_group
 
 
-def test_groups_are_all_those_with_and_without_bands_sets_and_galaxies(archive):
+def test_groups_are_all_those_with_and_without_bands_sets_and_galaxies(archive: xr.Dataset) -> None:
     found = {(of, name): rows for of, name, rows in groups(archive)}
     assert found["all", "all"].sum() == 39
     assert found["bands", "some missing"].sum() == 1
@@ -22,7 +23,7 @@ def test_groups_are_all_those_with_and_without_bands_sets_and_galaxies(archive):
     assert not any(rows[7] for rows in found.values())  # it has no posterior
 
 
-def test_only_modes_apart_in_age_make_a_posterior_multimodal(archive):
+def test_only_modes_apart_in_age_make_a_posterior_multimodal(archive: xr.Dataset) -> None:
     assert np.flatnonzero(multimodal(archive)).tolist() == [5]
     near = archive.copy(deep=True)
     near["mode"][5, 1, 0] = near["map"][5, 0] + 0.1
@@ -32,13 +33,13 @@ def test_only_modes_apart_in_age_make_a_posterior_multimodal(archive):
     assert not multimodal(thin).any()
 
 
-def test_ultraviolet_errors_are_those_of_the_near_ultraviolet(archive):
+def test_ultraviolet_errors_are_those_of_the_near_ultraviolet(archive: xr.Dataset) -> None:
     worse = archive.copy(deep=True)
     worse["sigma"][2, 0], worse["sigma"][4, 2] = worse["flux"][2, 0], worse["flux"][4, 2]
     assert np.flatnonzero(uv_lost(worse)).tolist() == [2]
 
 
-def test_numbers_against_published_values_are_what_they_say(archive):
+def test_numbers_against_published_values_are_what_they_say(archive: xr.Dataset) -> None:
     table = published_table(archive)
     (row,) = table[(table["group"] == "all") & (table["parameter"] == "log_age")]
     assert row["clusters"] == 39
@@ -56,14 +57,14 @@ def test_numbers_against_published_values_are_what_they_say(archive):
     assert np.isnan(table["ours_inside"][table["parameter"] == "ebv"]).all()
 
 
-def test_every_cluster_is_compared_one_by_one(archive):
+def test_every_cluster_is_compared_one_by_one(archive: xr.Dataset) -> None:
     table = clusters_against_published(archive)
     assert len(table) == 39
     np.testing.assert_allclose(table["log_age_deviation"], -0.5, rtol=1e-4)
     assert table["multimodal"].sum() == 1
 
 
-def test_the_truth_is_found_where_the_map_is_it(archive, truth):
+def test_the_truth_is_found_where_the_map_is_it(archive: xr.Dataset, truth: np.ndarray) -> None:
     table = truth_table(archive, truth)
     row = table[0]
     assert (row["clusters"], row["close"], row["catastrophic"]) == (39, 1, 0)

@@ -1,25 +1,27 @@
 import numpy as np
 import pytest
+import xarray as xr
 
 from hpcflow.calibration.recovery import best_mode, find_truth, join_truth, recovery
+from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.headline import recovery_numbers
 
 
-def test_truth_lies_beside_its_catalogue(run):
+def test_truth_lies_beside_its_catalogue(run: RunFolder) -> None:
     assert find_truth([run.path / "mock.fits", "elsewhere.fits", "table.csv"], run.path) == [
         run.path / "mock_truth.fits"
     ]
     assert find_truth(["mock.fits"], run.path) == [run.path / "mock_truth.fits"]
 
 
-def test_truth_is_joined_by_galaxy_and_identifier(run, archive, truth):
+def test_truth_is_joined_by_galaxy_and_identifier(run: RunFolder, archive: xr.Dataset, truth: np.ndarray) -> None:
     backwards = archive.isel(cluster=slice(None, None, -1))
     np.testing.assert_array_equal(join_truth(backwards, [run.path / "mock_truth.fits"])[::-1], truth)
     renamed = archive.assign(galaxy=archive["galaxy"].copy(data=np.full(archive.sizes["cluster"], "NGC9999")))
     assert np.isnan(join_truth(renamed, [run.path / "mock_truth.fits"])).all()
 
 
-def test_shares_count_what_they_say(archive, truth):
+def test_shares_count_what_they_say(archive: xr.Dataset, truth: np.ndarray) -> None:
     moved = truth.copy()
     moved[:4, 0] += 2.0  # catastrophic, and in no mode
     moved[5, 0] = 6.3  # in the second mode
@@ -36,7 +38,7 @@ def test_shares_count_what_they_say(archive, truth):
     assert 0 < found.error(found.close) < 0.1
 
 
-def test_weighted_intervals_count_beside_the_others(archive, truth):
+def test_weighted_intervals_count_beside_the_others(archive: xr.Dataset, truth: np.ndarray) -> None:
     wide = archive["quantile"].copy()
     wide[{"quantile": 0}], wide[{"quantile": 2}] = -np.inf, np.inf
     found = recovery(archive.assign(weighted_quantile=wide), truth)
@@ -46,11 +48,11 @@ def test_weighted_intervals_count_beside_the_others(archive, truth):
     assert names.index("the same of weighted samples, log age") > names.index("truth in the 68 % interval, E(B\u2212V)")
 
 
-def test_without_truth_there_is_nothing(archive, truth):
+def test_without_truth_there_is_nothing(archive: xr.Dataset, truth: np.ndarray) -> None:
     assert recovery(archive, np.full_like(truth, np.nan)) is None
 
 
-def test_the_best_mode_is_the_nearest(archive, truth):
+def test_the_best_mode_is_the_nearest(archive: xr.Dataset, truth: np.ndarray) -> None:
     truth = truth.copy()
     truth[5, 0] = 6.25
     assert best_mode(archive, truth)[5, 0] == pytest.approx(6.3)

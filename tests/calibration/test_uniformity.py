@@ -22,7 +22,7 @@ def ranks(width: float, samples: int, n: int = 4000) -> np.ndarray:
 
 
 @pytest.mark.parametrize("samples", [20, 99, 100])
-def test_exact_posteriors_stay_in_the_bands(samples):
+def test_exact_posteriors_stay_in_the_bands(samples: int) -> None:
     rank = ranks(1.0, samples)
     histogram = binned(rank, 20, samples)
     assert (np.abs(histogram.ratio - 1) < 4 * histogram.sigma).all()
@@ -33,7 +33,7 @@ def test_exact_posteriors_stay_in_the_bands(samples):
 
 
 @pytest.mark.parametrize(("width", "sign"), [(2.0, 1), (0.5, -1)])
-def test_wrong_widths_are_seen(width, sign):
+def test_wrong_widths_are_seen(width: float, sign: int) -> None:
     rank = ranks(width, 100)
     histogram = binned(rank, 20, 100)
     assert np.sign(histogram.ratio[9:11].mean() - histogram.ratio[[0, -1]].mean()) == sign
@@ -42,7 +42,7 @@ def test_wrong_widths_are_seen(width, sign):
 
 
 @pytest.mark.parametrize("samples", [1, 7, 20, 100])
-def test_every_rank_once_is_exactly_uniform(samples):
+def test_every_rank_once_is_exactly_uniform(samples: int) -> None:
     rank = np.arange(samples + 1) / samples
     np.testing.assert_allclose(ecdf_difference(rank, samples)[1], 0, atol=1e-12)
     level, inside, _ = coverage(rank, LEVELS, samples)
@@ -51,20 +51,20 @@ def test_every_rank_once_is_exactly_uniform(samples):
     np.testing.assert_allclose(ratio[np.isfinite(ratio)], 1)
 
 
-def test_continuous_ranks_need_no_number_of_samples():
+def test_continuous_ranks_need_no_number_of_samples() -> None:
     rank = (np.arange(1000) + 0.5) / 1000
     np.testing.assert_allclose(binned(rank, 20).ratio, 1)
     np.testing.assert_allclose(coverage(rank, LEVELS)[1], LEVELS, atol=2e-3)
 
 
-def test_missing_ranks_do_not_count():
+def test_missing_ranks_do_not_count() -> None:
     rank = np.array([0.1, np.nan, 0.9])
     np.testing.assert_array_equal(binned(rank, 2).ratio, 1)
 
 
 @pytest.mark.parametrize("samples", [0, 20, 100])
 @pytest.mark.parametrize("n", [200, 5000])
-def test_the_simultaneous_band_holds_as_many_whole_curves_as_it_says(samples, n):
+def test_the_simultaneous_band_holds_as_many_whole_curves_as_it_says(samples: int, n: int) -> None:
     rng = np.random.default_rng(5)
     held = []
     for _ in range(400):
@@ -75,7 +75,7 @@ def test_the_simultaneous_band_holds_as_many_whole_curves_as_it_says(samples, n)
 
 
 @pytest.mark.parametrize(("width", "inside"), [(1.0, True), (1.2, False), (0.8, False)])
-def test_the_simultaneous_band_tells_wrong_widths(width, inside):
+def test_the_simultaneous_band_tells_wrong_widths(width: float, inside: bool) -> None:
     _, difference, low, high = simultaneous(ranks(width, 100), 100)
     assert ((difference >= low) & (difference <= high)).all() == inside
     # it is wider than the pointwise one
@@ -83,24 +83,24 @@ def test_the_simultaneous_band_tells_wrong_widths(width, inside):
     assert low.min() < at_once.min()
 
 
-def test_the_largest_difference_by_chance_is_seldom_exceeded():
+def test_the_largest_difference_by_chance_is_seldom_exceeded() -> None:
     rng = np.random.default_rng(6)
     beyond = [off(rng.random(1000)) > largest_by_chance(1000, 0.9) for _ in range(400)]
     assert np.mean(beyond) == pytest.approx(0.1, abs=0.05)
 
 
 @pytest.mark.parametrize(("n", "critical"), [(5, 0.56328), (10, 0.40925), (20, 0.29408)])
-def test_the_largest_difference_by_chance_is_that_of_kolmogorov_and_smirnov(n, critical):
+def test_the_largest_difference_by_chance_is_that_of_kolmogorov_and_smirnov(n: int, critical: float) -> None:
     # Massey 1951 (JASA 46, 68), to more digits: the usual table of 5 % critical values for few ranks
     assert largest_by_chance(n, 0.95) == pytest.approx(critical, abs=1e-4)
     assert largest_by_chance(n, 0.95) < np.sqrt(np.log(2 / 0.05) / 2 / n)  # the Dvoretzky-Kiefer-Wolfowitz bound
 
 
-def test_one_rank_or_none_can_be_almost_anywhere_by_chance():
+def test_one_rank_or_none_can_be_almost_anywhere_by_chance() -> None:
     assert largest_by_chance(0) == largest_by_chance(1) == pytest.approx(0.9995)
 
 
-def test_intervals_of_few_samples_hold_what_they_say():
+def test_intervals_of_few_samples_hold_what_they_say() -> None:
     # interpolated quantiles of 20 samples would hold 61.5 %
     assert share_inside(ranks(1.0, 20, 20_000), 0.68, 20) == pytest.approx(0.68, abs=0.01)
     assert share_inside(np.random.default_rng(1).random(20_000), 0.68) == pytest.approx(0.68, abs=0.01)

@@ -181,7 +181,7 @@ def test_errors_in_training_follow_the_systematic(tiny: Callable[..., Path]) -> 
         load_config(tiny(observe={"systematic": -1}))
 
 
-def test_requirements_of_calibration_are_the_defaults_unless_given(tiny):
+def test_requirements_of_calibration_are_the_defaults_unless_given(tiny: Callable[..., Path]) -> None:
     assert load_config(tiny(validate={"require": {"gap": None}})).validation.require.gap is None
     config = load_config(tiny(validate={"require": {"ecdf": 0.1}}))
     assert config.validation.require.ecdf == 0.1 and config.validation.require.coverage == 0.05

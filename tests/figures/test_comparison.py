@@ -1,4 +1,8 @@
+from collections.abc import Callable
+
 import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
 
 from hpcflow.figures.comparison import (
     against_published,
@@ -10,7 +14,9 @@ from hpcflow.figures.comparison import (
 )
 
 
-def test_two_rows_of_labelled_panels(archive, truth, labels):
+def test_two_rows_of_labelled_panels(
+    archive: xr.Dataset, truth: np.ndarray, labels: Callable[[Figure], list[str]]
+) -> None:
     for figure, word in ((against_published(archive), "published"), (against_truth(archive, truth), "true")):
         assert len(figure.axes) == 6
         written = labels(figure)
@@ -18,7 +24,7 @@ def test_two_rows_of_labelled_panels(archive, truth, labels):
         assert all("/" in text for text in written)
 
 
-def test_parameters_that_nobody_published_are_left_out(archive):
+def test_parameters_that_nobody_published_are_left_out(archive: xr.Dataset) -> None:
     lacking = archive.copy()
     lacking["published"] = lacking["published"].where(lacking["parameter"] != "ebv")
     lacking["published_rank"] = lacking["published_rank"].where(lacking["parameter"] != "ebv")
@@ -26,7 +32,7 @@ def test_parameters_that_nobody_published_are_left_out(archive):
     assert set(inliers(lacking)) == {"log_age", "log_mass"}
 
 
-def test_inliers_rise_with_the_level(archive):
+def test_inliers_rise_with_the_level(archive: xr.Dataset) -> None:
     for shares in inliers(archive).values():
         assert list(shares) == sorted(shares)
     middle = archive.assign(published_rank=archive["published_rank"] * 0 + 0.5)
@@ -34,7 +40,7 @@ def test_inliers_rise_with_the_level(archive):
     assert np.isnan(archive["published_rank"].values[7]).all()
 
 
-def test_inliers_of_every_galaxy(archive):
+def test_inliers_of_every_galaxy(archive: xr.Dataset) -> None:
     figure = inliers_by_galaxy(archive)
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["NGC0628C", "NGC1566"]
     assert len(figure.axes) == 3
@@ -46,8 +52,8 @@ def test_inliers_of_every_galaxy(archive):
     assert "our MAP in their 1 sigma" not in [text.get_text() for text in silent.legends[0].get_texts()]
 
 
-def test_uncertain_ultraviolet_is_marked(archive):
-    def marked(figure):
+def test_uncertain_ultraviolet_is_marked(archive: xr.Dataset) -> None:
+    def marked(figure: Figure) -> tuple[list[int], list[str]]:
         return [len(axis.lines[2].get_xdata()) for axis in figure.axes], [
             text.get_text() for legend in figure.legends for text in legend.get_texts()
         ]
@@ -59,7 +65,7 @@ def test_uncertain_ultraviolet_is_marked(archive):
     assert min(points) > 0 and legend == ["UV error above 40 %"]
 
 
-def test_both_chi2_are_drawn(archive):
+def test_both_chi2_are_drawn(archive: xr.Dataset) -> None:
     figure = chi2_of_both(archive)
     x, _ = figure.axes[0].lines[1].get_data()
     assert len(x) == 39 and (x == 1.5).all()

@@ -1,9 +1,15 @@
+from collections.abc import Callable
+
 import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
 
 from hpcflow.figures.weights import efficiencies
 
 
-def test_efficiencies_are_counted_where_they_are_known(archive, labels):
+def test_efficiencies_are_counted_where_they_are_known(
+    archive: xr.Dataset, labels: Callable[[Figure], list[str]]
+) -> None:
     efficiency = np.linspace(0, 1, archive.sizes["cluster"])
     efficiency[:3] = np.nan
     figure = efficiencies(archive.assign(efficiency=("cluster", efficiency)))

@@ -1,12 +1,14 @@
 """A tiny run folder with made-up posteriors, written through the stores' own interfaces."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from astropy.table import Table
+from matplotlib.figure import Figure
 
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.calibration.recovery import join_truth
@@ -185,10 +187,10 @@ def truth(run: RunFolder, archive: xr.Dataset) -> np.ndarray:
 
 
 @pytest.fixture
-def labels():
+def labels() -> Callable[[Figure], list[str]]:
     """Everything written along the axes of a figure."""
 
-    def read(figure) -> list[str]:
+    def read(figure: Figure) -> list[str]:
         shown = [axis for axis in figure.axes if axis.get_visible()]
         along = [text for axis in shown for text in (axis.get_xlabel(), axis.get_ylabel())]
         return [text for text in (*along, figure.get_supxlabel(), figure.get_supylabel()) if text]

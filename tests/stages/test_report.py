@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -8,11 +9,11 @@ from made_run import make_run
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_report(make_run(tmp_path_factory.mktemp("runs") / "whole"))
 
 
-def test_every_figure_is_written_and_embedded(page):
+def test_every_figure_is_written_and_embedded(page: Path) -> None:
     text = page.read_text()
     pngs = {path.stem for path in (page.parent / "figures").glob("*.png")}
     pdfs = {path.stem for path in (page.parent / "figures").glob("*.pdf")}
@@ -23,7 +24,7 @@ def test_every_figure_is_written_and_embedded(page):
     assert all(alt.strip() for alt in re.findall(r'<img [^>]*alt="([^"]*)"', text))
 
 
-def test_the_page_stands_alone(page):
+def test_the_page_stands_alone(page: Path) -> None:
     text = page.read_text()
     for outside in ("http://", "https://", "<script", "<link", "url("):
         assert outside not in text
@@ -33,7 +34,7 @@ def test_the_page_stands_alone(page):
     assert not list(page.parent.glob(".*"))
 
 
-def test_what_is_required_is_on_the_page_with_its_verdict(tmp_path):
+def test_what_is_required_is_on_the_page_with_its_verdict(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ("validation",))
     text = make_report(run).read_text()
     assert text.count("<td>met</td>") == 12 and "FAILED" not in text
@@ -43,7 +44,7 @@ def test_what_is_required_is_on_the_page_with_its_verdict(tmp_path):
     assert text.count("<td>met</td>") == 0 and text.count("<td>FAILED</td>") == 1
 
 
-def test_a_run_with_anothers_flow_is_not_told_to_train_one(tmp_path):
+def test_a_run_with_anothers_flow_is_not_told_to_train_one(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ("posteriors",))
     config = run / "run.yaml"
     config.write_text(config.read_text().replace("  infer:\n", "  infer:\n    flow: runs/other\n", 1))
@@ -52,7 +53,7 @@ def test_a_run_with_anothers_flow_is_not_told_to_train_one(tmp_path):
     assert "<code>train</code> has not been run" not in text
 
 
-def test_parts_that_are_missing_are_said(tmp_path):
+def test_parts_that_are_missing_are_said(tmp_path: Path) -> None:
     page = make_report(make_run(tmp_path / "run", ()))
     text = page.read_text()
     for stage in ("simulate", "train", "infer", "validate"):
@@ -61,7 +62,7 @@ def test_parts_that_are_missing_are_said(tmp_path):
     assert list((page.parent / "figures").iterdir()) == []
 
 
-def test_unfinished_stages_are_said_and_old_figures_go(tmp_path):
+def test_unfinished_stages_are_said_and_old_figures_go(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", ("flow",))
     old = run / "report" / "figures" / "old.png"
     old.parent.mkdir(parents=True)
@@ -71,12 +72,12 @@ def test_unfinished_stages_are_said_and_old_figures_go(tmp_path):
     assert make_report(run).read_bytes() == first
 
 
-def test_partitions_to_come_are_counted(tmp_path):
+def test_partitions_to_come_are_counted(tmp_path: Path) -> None:
     page = make_report(make_run(tmp_path / "run", ("posteriors",), partitions=0))
     assert "0 of 3 partitions are finished" in page.read_text()
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path):
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no run\.yaml.*hpcflow simulate"):
         make_report(tmp_path)
     (tmp_path / "run.yaml").write_text("[]")

@@ -1,9 +1,14 @@
 import numpy as np
+import pytest
+import xarray as xr
 
+from hpcflow.stages.look.folder import RunFolder
 from hpcflow.store import summary
 
 
-def test_few_samples_are_kept_and_the_rest_is_counted(run, archive, monkeypatch):
+def test_few_samples_are_kept_and_the_rest_is_counted(
+    run: RunFolder, archive: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert archive.sizes["sample"] == summary.KEPT
     whole = run.posteriors["theta"].values
     published = archive["published"].values
@@ -16,9 +21,9 @@ def test_few_samples_are_kept_and_the_rest_is_counted(run, archive, monkeypatch)
     np.testing.assert_array_equal(again["published_rank"].values, archive["published_rank"].values)
 
 
-def test_clusters_without_a_posterior_are_known(archive):
+def test_clusters_without_a_posterior_are_known(archive: xr.Dataset) -> None:
     assert np.flatnonzero(~summary.has_posterior(archive)).tolist() == [7]
 
 
-def test_units_come_from_the_archive(archive):
+def test_units_come_from_the_archive(archive: xr.Dataset) -> None:
     assert summary.units(archive) == {"log_age": "dex(yr)", "log_mass": "dex(M_sun)", "ebv": "mag"}

@@ -1,11 +1,15 @@
 import math
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
 
 from hpcflow.calibration.recovery import recovery
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
 
 
-def test_every_stage_has_its_numbers(run, archive, truth):
+def test_every_stage_has_its_numbers(run: RunFolder, archive: xr.Dataset, truth: np.ndarray) -> None:
     lines = headline(run, archive) + recovery_numbers(recovery(archive, truth))
     groups = {"Simulations", "Flow", "Calibration", "Gap to the exact posterior", "Clusters", "Truth"}
     groups.add("Distance to the exact posterior")
@@ -19,11 +23,11 @@ def test_every_stage_has_its_numbers(run, archive, truth):
     assert values["Calibration", "truth in the 68 % interval, E(B\u2212V)"].endswith("%")
 
 
-def test_stages_not_run_have_none(tmp_path):
+def test_stages_not_run_have_none(tmp_path: Path) -> None:
     assert headline(RunFolder(tmp_path, {}, {}), None) == []
 
 
-def test_galaxies_have_medians(archive):
+def test_galaxies_have_medians(archive: xr.Dataset) -> None:
     rows = galaxy_rows(archive)
     assert [(row.galaxy, row.clusters, row.fitted) for row in rows] == [("NGC0628C", 20, 19), ("NGC1566", 20, 20)]
     assert 6 < rows[0].medians["log_age"] < 10.2
@@ -31,7 +35,7 @@ def test_galaxies_have_medians(archive):
     assert empty.fitted == 0 and math.isnan(empty.chi2)
 
 
-def test_weights_have_their_numbers(run, archive):
+def test_weights_have_their_numbers(run: RunFolder, archive: xr.Dataset) -> None:
     n = archive.sizes["cluster"]
     known = archive.assign(
         efficiency=("cluster", [0.5] * n),
