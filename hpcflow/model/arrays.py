@@ -1,4 +1,4 @@
-"""What arrays of any library on any device need: to be moved, looked up in, and cut into blocks."""
+"""Helpers for arrays of any library on any device: move them, interpolate between nodes, cut them into blocks."""
 
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -11,15 +11,15 @@ __all__ = ["Array", "between", "blocks", "moved", "mover"]
 
 Array = Any  # numpy array or torch tensor
 
-LARGER = 32  # a GPU is kept busy by larger blocks than those that stay in a processor's cache
+LARGER = 32  # a GPU needs larger blocks than those that fit a processor's cache
 
 
 def mover(xp: Any, place: Any) -> Callable[[np.ndarray[Any, Any]], Array]:
-    """Return a function that gives a numpy array as one of a library on a device.
+    """Return a function that converts a numpy array to another library's array on a device.
 
     Args:
         xp: the library's array API namespace.
-        place: the device where to; floats become float32 where it has no float64.
+        place: the device; floats become float32 where it has no float64.
     """
     known = xp.__array_namespace_info__().dtypes(device=place, kind="real floating")
     floating = known.get("float64", xp.float32)
@@ -31,7 +31,7 @@ def mover(xp: Any, place: Any) -> Callable[[np.ndarray[Any, Any]], Array]:
 
 
 def moved(thing: Any, move: Callable[[np.ndarray[Any, Any]], Array]) -> Any:
-    """Return a copy of an object whose arrays, and those of the objects in it, are moved.
+    """Return a copy of an object with all arrays in it moved, however deeply they are nested.
 
     >>> from types import SimpleNamespace
     >>> tables = SimpleNamespace(slopes=np.array([1.0]), cells=[np.array([2.0])], end=2.0)
@@ -51,15 +51,15 @@ def moved(thing: Any, move: Callable[[np.ndarray[Any, Any]], Array]) -> Any:
 
 
 def between(nodes: Array, x: Array) -> tuple[Array, Array]:
-    """Return left and share of each x: it lies at the share (0 to 1) from nodes[left] to nodes[left + 1].
+    """Return, for each x, the node to its left and the fraction (0 to 1) of the way to the next node.
 
     >>> left, share = between(np.array([1.0, 3.0, 10.0]), np.array([2.0, 10.0]))
     >>> left.tolist(), share.tolist()
     ([0, 1], [0.5, 1.0])
 
     Args:
-        nodes: (K,) rising.
-        x: of any shape, between the first node and the last.
+        nodes: (K,) in ascending order.
+        x: any shape, between the first and the last node.
     """
     xp = array_namespace(nodes)
     left = xp.searchsorted(nodes, x, side="right") - 1
@@ -68,6 +68,6 @@ def between(nodes: Array, x: Array) -> tuple[Array, Array]:
 
 
 def blocks(rows: Array, size: int) -> Iterator[slice]:
-    """Give slices of at most `size` rows, or of more of them where they do not lie with the processor."""
+    """Yield slices of at most `size` rows on a CPU, and of larger blocks on other devices."""
     step = size if str(device(rows)) == "cpu" else LARGER * size
     return (slice(start, start + step) for start in range(0, len(rows), step))

@@ -1,4 +1,4 @@
-"""What errors say of fluxes: the law that true relative errors r = sigma / f are drawn from, and its density."""
+"""The distribution of true relative errors r = sigma / f, and its density."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +16,9 @@ Floats = NDArray[np.floating]
 class ErrorLaw:
     """Relative errors from `low` to `high`, uniform in r or in log r.
 
-    Uniform in log r an error tells nothing of its flux, p(sigma | f) = 1 / (sigma ln(high / low)): what is left of the
-    likelihood is the noise alone, as in every chi^2 fit. Uniform in r it is 1 / (f (high - low)).
+    If r is uniform in the logarithm, an error carries no information on its flux, p(sigma | f) = 1 / (sigma ln(high /
+    low)), and the likelihood is the noise alone, as in every chi^2 fit. If r is uniform, p(sigma | f) = 1 / (f (high -
+    low)).
 
     Args:
         low: smallest relative error; above 0 where `log`.
@@ -33,18 +34,18 @@ class ErrorLaw:
     log: bool = False
 
     def draw(self, uniform: Array) -> Array:
-        """Return relative errors (...) for uniform randomness (...) on [0, 1), in the array's own library."""
+        """Turn uniform random numbers (...) on [0, 1) into relative errors (...), in the array's own library."""
         if self.log:
             return self.low * (self.high / self.low) ** uniform
         return self.low + (self.high - self.low) * uniform
 
     def log_density(self, log_f: Floats, sigma: Floats) -> Floats:
-        """Return log p(sigma | f) (...) of errors within the range; it goes on smoothly beyond."""
+        """Return log p(sigma | f) (...) within the range of errors; it continues smoothly beyond that range."""
         if self.log:
             return -np.log(sigma) - np.log(np.log(self.high / self.low)) + np.zeros_like(log_f)
         return -log_f - np.log(self.high - self.low)
 
     @property
     def slope(self) -> float:
-        """Slope of `log_density` in ln f, the same everywhere."""
+        """The constant slope of `log_density` in ln f."""
         return 0.0 if self.log else -1.0

@@ -45,7 +45,7 @@ def shipped_curves() -> list[str]:
 
 
 def load_curve(name_or_path: str) -> Curve:
-    """Return a shipped curve by its name, or one from a two-column file (Angstrom, photon throughput).
+    """Return a shipped curve by name, or read one from a two-column file (Angstrom, photon throughput).
 
     Raises:
         InputError: if there is no such curve, or the file does not hold one.
@@ -55,7 +55,7 @@ def load_curve(name_or_path: str) -> Curve:
         path = Path(name_or_path)
     if not path.is_file():
         raise InputError(
-            f"filter curve {name_or_path} is neither a file nor shipped; shipped are {', '.join(shipped_curves())}"
+            f"filter curve {name_or_path} is neither a file nor shipped; we ship {', '.join(shipped_curves())}"
         )
     try:
         with warnings.catch_warnings():
@@ -65,24 +65,22 @@ def load_curve(name_or_path: str) -> Curve:
         raise InputError(f"filter curve {path}: expected two columns of numbers, Angstrom and throughput ({e})") from e
     finite = np.isfinite(angstrom).all() and np.isfinite(throughput).all()
     if len(angstrom) < 2 or not finite or angstrom[0] <= 0 or (np.diff(angstrom) <= 0).any():
-        raise InputError(
-            f"filter curve {path}: wavelengths must be positive and rise from row to row, and all numbers be finite"
-        )
+        raise InputError(f"filter curve {path}: wavelengths must be positive and ascending, and all numbers finite")
     if not throughput.max() > 0 or throughput.min() < 0:
-        raise InputError(f"filter curve {path}: throughputs must be positive somewhere and negative nowhere")
+        raise InputError(f"filter curve {path}: throughputs must not be negative, and at least one must be positive")
     return Curve(angstrom / 10.0, throughput)
 
 
 def band_weights(curve: Curve, wavelength_nm: Floats) -> Floats:
     """Return weights w (W,) with which sum_j w_j L_j is the band's flux at 10 pc in mJy.
 
-    L is a luminosity per wavelength (W/nm) on the nodes given. It is taken as linear between them, is
-    integrated by the trapezoid on (spectrum nodes inside the band) united with (filter nodes), and is
-    divided by int T c/l dl and 4 pi (10 pc)^2: CIGALE's convention (Boquien et al. 2019, A&A 622, A103).
+    L is a luminosity per wavelength (W/nm) on the given nodes, linear between them. The trapezoid rule integrates it on
+    the union of the spectrum's nodes inside the band and the filter's nodes; the integral is divided by int T c/l dl
+    and by 4 pi (10 pc)^2. This is CIGALE's convention (Boquien et al. 2019, A&A 622, A103).
 
     Args:
         curve: the band's photon throughput.
-        wavelength_nm: (W,) nodes of the spectrum in nm, rising.
+        wavelength_nm: (W,) nodes of the spectrum in nm, ascending.
 
     Raises:
         InputError: if the spectrum does not cover the band.
@@ -91,7 +89,7 @@ def band_weights(curve: Curve, wavelength_nm: Floats) -> Floats:
     if first < wavelength_nm[0] or last > wavelength_nm[-1]:
         raise InputError(
             f"the SSP table covers {wavelength_nm[0]:.1f}-{wavelength_nm[-1]:.1f} nm but a filter curve needs "
-            f"{first:.1f}-{last:.1f} nm; take a wider table or trim the curve"
+            f"{first:.1f}-{last:.1f} nm; use a wider table, or trim the curve"
         )
     inside = (wavelength_nm >= first) & (wavelength_nm <= last)
     nodes = np.union1d(wavelength_nm[inside], curve.wavelength_nm)

@@ -1,7 +1,7 @@
-"""What a survey sees of a simulated cluster: distance, errors, noise, and which bands it has.
+"""How a survey observes a simulated cluster: at what distance, with what errors and noise, in which bands.
 
-The same law is needed twice: in numpy for mock catalogues and predictive checks, on the training device in
-torch. It is written once, over any array type, and takes its randomness as `Draws` that the caller makes.
+Mock catalogues and predictive checks need this in numpy, training needs it in torch on its device. It is written once
+for both kinds of array, and the caller supplies the random numbers as `Draws`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ __all__ = ["NOISE", "Draws", "Observer", "Photometry", "add_systematic", "lognor
 
 Array = Any  # numpy array or torch tensor
 
-TRIES = 6  # where errors reach 1000 one band in eight is not detected in the end: half of clusters have all of five
+TRIES = 6  # with errors up to 1000, one band in eight then stays undetected: half of clusters have all of five bands
 
 
 class Photometry(NamedTuple):
@@ -31,10 +31,10 @@ class Photometry(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """The randomness of one observation of N clusters in B bands.
+    """The random numbers of one observation of N clusters in B bands.
 
     distance, band_set: (N,) uniform on [0, 1); missing: (N, B) uniform; error, noise: (N, T B) uniform and standard
-    normal, where each band may be observed T times.
+    normal, for up to T observations of each band.
     """
 
     distance: Array
@@ -73,19 +73,18 @@ def add_systematic(flux: Array, sigma: Array, systematic: float | Array) -> Arra
 
 @dataclass(frozen=True)
 class Observer:
-    """Put clusters at a distance and observe them.
+    """Place clusters at a distance and observe them.
 
-    distance d ~ U[distance_mpc]; per band the true relative error r ~ U[relative_error], or uniform in log r,
-    sigma = r f, the observed flux f* drawn by the noise law, and r* = sigma / f* is what a catalogue would quote
-    (Walter et al. 2026, sect. 2.2). A band is observed if it belongs to the cluster's band set, drawn with equal
-    shares, and is not lost, which happens with probability `missing`; a cluster that would keep fewer than
-    two bands keeps its whole set.
+    distance d ~ U[distance_mpc]; per band the true relative error r ~ U[relative_error], or uniform in log r, sigma = r
+    f, the observed flux f* drawn by the noise law, and r* = sigma / f* is what a catalogue would quote (Walter et al.
+    2026, sect. 2.2). Each cluster is given one of the band sets with equal probability, and loses each band of it with
+    probability `missing`; a cluster that would keep fewer than two bands keeps its whole set.
 
-    With `undetected`, r is uniform in the logarithm from the lowest error up to that, so that bands may be lost in
-    their noise, and with normal noise f* may be negative: upper limits. Most bands would be, so one that is not
-    detected, f* < sigma / r_max with r_max the highest error, is observed again, up to `TRIES` times in all. Whether
-    it is depends on f* / sigma alone, whose law is the same for every flux: the density of (f*, sigma) given f gains
-    a factor of the data, but none of f, and posteriors stay what they are.
+    With `undetected`, r is uniform in the logarithm from the lowest error up to that value, so that bands can drown in
+    their noise and, with normal noise, f* can be negative: upper limits. Most bands would be limits, so a band that is
+    not detected, f* < sigma / r_max with r_max the highest error, is observed again, up to `TRIES` times in all.
+    Whether it is observed again depends on f* / sigma alone, whose distribution is the same for every flux: the density
+    of (f*, sigma) given f gains a factor that depends on the data but not on f, and posteriors do not change.
 
     Args:
         noise: name of the noise law, see `NOISE`.
@@ -93,8 +92,9 @@ class Observer:
         distance_mpc: nearest and farthest distance in Mpc.
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
         missing: probability that a band of the set is lost.
-        undetected: largest relative error of a band that is not detected; 0 where all of training's are.
-        relative_error_scale: `linear` or `log`, in what relative errors are uniform; with `undetected` it is the log.
+        undetected: largest relative error of undetected bands; 0 where all bands of training are detected.
+        relative_error_scale: relative errors are uniform in this scale, `linear` or `log`; with `undetected` always in
+            the log.
     """
 
     noise: str = "lognormal"
@@ -107,21 +107,21 @@ class Observer:
 
     @property
     def errors(self) -> ErrorLaw:
-        """The law of true relative errors."""
+        """The distribution of true relative errors."""
         low, high = self.relative_error
         return ErrorLaw(low, self.undetected or high, log=bool(self.undetected) or self.relative_error_scale == "log")
 
     @property
     def tries(self) -> int:
-        """How often T a band is observed at most."""
+        """The largest number T of times that a band is observed."""
         return TRIES if self.undetected else 1
 
     def __call__(self, flux: Array, log_mass: Array, rng: np.random.Generator) -> Photometry:
-        """Observe noiseless unit-mass fluxes (N, B) [mJy at 10 pc] of clusters of log_mass (N,), in numpy."""
+        """Observe noiseless unit-mass fluxes (N, B) [mJy at 10 pc] of clusters with log_mass (N,), in numpy."""
         return self.observe(flux, log_mass, self.draws(flux.shape, rng))
 
     def draws(self, shape: Sequence[int], rng: np.random.Generator) -> Draws:
-        """Return the randomness for fluxes of shape (N, B)."""
+        """Draw the random numbers for fluxes of shape (N, B)."""
         n, bands = shape
         return Draws(
             distance=rng.random(n),
@@ -132,7 +132,7 @@ class Observer:
         )
 
     def observe(self, flux: Array, log_mass: Array, draws: Draws) -> Photometry:
-        """Observe noiseless unit-mass fluxes (N, B) with given randomness, in the arrays' own library."""
+        """Observe noiseless unit-mass fluxes (N, B) with given random numbers, in the arrays' own library."""
         xp = array_namespace(flux)
         near, far = self.distance_mpc
         distance = near + (far - near) * draws.distance
@@ -145,7 +145,7 @@ class Observer:
         return Photometry(seen, sigma, self._observed(draws, xp), distance)
 
     def _once(self, true: Array, draws: Draws, attempt: int) -> tuple[Array, Array]:
-        """Return f* and sigma (N, B) of true fluxes, with the randomness of one attempt."""
+        """Return f* and sigma (N, B) of true fluxes, with the random numbers of one attempt."""
         bands = true.shape[1]
         mine = slice(attempt * bands, (attempt + 1) * bands)
         sigma = true * self.errors.draw(draws.error[:, mine])
@@ -163,11 +163,11 @@ class Observer:
 
 
 def scale(log_mass: Array, distance: Array) -> Array:
-    """Return m (10 pc / d)^2, which takes unit-mass fluxes at 10 pc to a cluster of log_mass at d [Mpc]."""
+    """Return m (10 pc / d)^2, the factor from unit-mass fluxes at 10 pc to a cluster of log_mass at d [Mpc]."""
     return 10.0**log_mass * (1e-5 / distance) ** 2
 
 
 @lru_cache(maxsize=8)
 def _table(sets: tuple[tuple[bool, ...], ...], xp: Any, device: Any) -> Array:
-    """Return band sets (S, B) on a device; made once, as copying them there anew makes a GPU's host wait."""
+    """Return band sets (S, B) on a device; cached, because copying them in every call makes a GPU wait for its host."""
     return xp.asarray(np.array(sets), device=device)

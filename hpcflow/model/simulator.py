@@ -1,4 +1,4 @@
-"""What every simulator is."""
+"""The Protocol of all simulators: noiseless fluxes from parameters."""
 
 from collections import Counter
 from typing import Protocol
@@ -14,7 +14,7 @@ Floats = NDArray[np.floating]
 class Simulator(Protocol):
     """Noiseless fluxes of clusters: mJy at 10 pc per solar mass formed; a failed row is NaN, never an exception.
 
-    `reasons` says how many rows of the last call failed, and why.
+    `reasons` counts the failed rows of the last call by the reason of their failure.
     """
 
     parameters: tuple[str, ...]
@@ -23,5 +23,5 @@ class Simulator(Protocol):
     reasons: Counter[str]
 
     def __call__(self, theta: Floats) -> Floats:
-        """Return fluxes (N, B) for theta (N, D), columns as `parameters`, in declared units."""
+        """Return fluxes (N, B) for theta (N, D) in declared units, with columns in the order of `parameters`."""
         ...

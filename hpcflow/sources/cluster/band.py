@@ -21,7 +21,7 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Band:
-    """One band's weighted spectra (R, J), all ages of one metallicity after the other, and the screen there (J,)."""
+    """One band's weighted spectra (R, J), metallicity by metallicity and age by age, and the screen's a and b (J,)."""
 
     spectra: Array
     a: Array
@@ -46,7 +46,7 @@ class Band:
 
 
 def weigh(tables: Sequence[SspTable], axis: AgeAxis, curve: Curve, extinction: str) -> Band:
-    """Return the band of a filter curve over tables of the same ages and wavelengths.
+    """Return the band of a filter curve for tables on the same ages and wavelengths.
 
     Args:
         tables: one for each metallicity.
@@ -55,13 +55,13 @@ def weigh(tables: Sequence[SspTable], axis: AgeAxis, curve: Curve, extinction: s
         extinction: name of the law, see `hpcflow.model.extinction`.
 
     Raises:
-        InputError: if the band has wavelengths where the law is not defined.
+        InputError: if the law is not defined at some wavelength of the band.
     """
     wl_nm = tables[0].wl_nm
     weights = band_weights(curve, wl_nm)
     used = np.flatnonzero(weights)
     a, b = LAWS[extinction](wl_nm[used])
     if not np.isfinite(a).all():
-        raise InputError(f"extinction {extinction} is not defined everywhere in a band; it holds from 100 to 3333 nm")
+        raise InputError(f"extinction {extinction} is not defined in all of a band; it holds from 100 to 3333 nm")
     spectra = [axis.extend((table.spec[used] * weights[used, None]).T) for table in tables]
     return Band(np.concatenate(spectra), a, b)

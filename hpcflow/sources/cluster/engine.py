@@ -1,4 +1,4 @@
-"""From parameters to fluxes by tables that lie on one device, in the library of the arrays given."""
+"""Fluxes from parameters by means of tables on one device, in the library of the given arrays."""
 
 import math
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ BLOCK = 4096  # rows that are summed over wavelengths at once
 
 
 class Engine:
-    """Fluxes of mixtures of spectra behind screens: by polynomials where they hold, else by the sum over wavelengths.
+    """Fluxes of mixtures of spectra behind screens, by polynomials where valid, else by the sum over wavelengths.
 
-    Everything that it looks up is an array of its own or of the objects it has, so that `arrays.moved` takes it to
-    another device; the spectra of its bands are those of the first metallicity, all ages, then of the next.
+    All its tables are arrays of its own or of its members, so that `arrays.moved` can take it to another device. A
+    band's spectra are those of all ages at the first metallicity, then at the next.
 
     Args:
-        axis: over the tables' ages.
-        log_z: log10 of the tables' metallicities (Z,), rising; zero where there is one table.
+        axis: the tables' ages.
+        log_z: log10 of the tables' metallicities (Z,), ascending; zero for a single table.
         bands: weighted spectra.
-        quick: polynomials that stand for the sum, where there are any.
+        quick: polynomials in place of the sum, or None.
     """
 
     def __init__(self, axis: AgeAxis, log_z: Array, bands: Sequence[Band], quick: Series | Surface | None) -> None:
@@ -62,7 +62,7 @@ class Engine:
         return array_namespace(ebv).stack(fluxes, axis=1)
 
     def _height(self, metallicity: Array) -> Array:
-        """Return log Z, or zeros where there is but one table."""
+        """Return log Z, or zeros for a single table."""
         xp = array_namespace(metallicity)
         return xp.log10(metallicity) if self._tables > 1 else xp.zeros_like(metallicity)
 

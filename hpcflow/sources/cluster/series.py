@@ -1,4 +1,4 @@
-"""Fluxes behind a screen as short polynomials in E(B-V), which stand for a sum over wavelengths."""
+"""Fluxes behind a screen as short polynomials in E(B-V), in place of the sum over wavelengths."""
 
 import math
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ __all__ = ["EBV_MAX", "Series"]
 
 EBV_MAX = 2.0  # where the polynomials end
 CELLS = 20
-DEGREE = 8  # in cells of 0.1 mag, once the mean extinction is divided out, what is left out is below 1e-13
-BLOCK = 1024  # rows evaluated at once: a block's temporaries stay in the processor's cache
+DEGREE = 8  # in cells of 0.1 mag, with the mean extinction divided out, the error is below 1e-13
+BLOCK = 1024  # rows evaluated at once, so that temporaries stay in cache
 
 
 class Series:
     """Fluxes of R spectra in B bands behind a screen of 0 to `EBV_MAX` and one R_V, and of mixtures of those spectra.
 
-    In band b, F_rb(E) = 10^(-0.4 E s_b) p_rb(E) with s_b the band's mean extinction [mag per E(B-V)]; what is left
-    is so smooth that p, of degree 8 in cells of 0.1 mag, is exact to 1e-13.
+    In band b, F_rb(E) = 10^(-0.4 E s_b) p_rb(E) with s_b the band's mean extinction [mag per E(B-V)]; p is so smooth
+    that a polynomial of degree 8 in each cell of 0.1 mag is exact to 1e-13.
 
     Args:
         bands: with the same R spectra.
@@ -40,7 +40,7 @@ class Series:
         self._table = table.reshape(len(table) * CELLS, -1)  # (R x cell, power x band)
 
     def covers(self, ebv: Array, r_v: Array) -> Array:
-        """Return for which screens (N,) it holds."""
+        """Return for which screens (N,) the polynomials are valid."""
         return ebv <= EBV_MAX
 
     def __call__(self, index: Array, weight: Array, ebv: Array, r_v: Array) -> Array:

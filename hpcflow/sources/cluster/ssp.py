@@ -7,7 +7,7 @@ Per solar mass formed and at 10 pc, band b of a population of age t behind a scr
 with S the spectrum on the table's wavelength nodes and w the weights of `filters.band_weights`. S is linear
 in t between the table's ages (`ages`) and in log Z between its metallicities, so F is too; in E it is a
 polynomial, cell by cell (`series`), or in E and R_V where R_V is free and its range is known (`surface`). That
-makes F cheap. Elsewhere the sum itself is taken.
+makes F cheap. Elsewhere the sum itself is computed.
 """
 
 from collections import Counter
@@ -42,11 +42,11 @@ class SspSimulator:
     mass formed. A row that cannot be computed (not finite, E(B-V) < 0, an age or metallicity outside the
     tables) is NaN.
 
-    Where theta is a torch tensor, fluxes are computed on its device and come as a tensor there, in float64 where the
+    If theta is a torch tensor, the fluxes are computed on its device and returned as a tensor, in float64 where the
     device has it.
 
     Args:
-        tables: spectra of one metallicity, or of several, rising, on the same ages and wavelengths.
+        tables: spectra of one metallicity, or of several in ascending order, on the same ages and wavelengths.
         curves: filter curve of each band.
         parameters: names of theta's columns, out of log_age [dex(yr)], ebv [mag], r_v, and metallicity (mass
             fraction of metals) where there are several tables.
@@ -54,12 +54,12 @@ class SspSimulator:
         ages: "continuous", or "cigale" where the age n Myr stands for the mean over t = n-0.9, n-0.8 .. n Myr
             and other ages are rounded to the nearest such bin.
         extinction: name of the law, see `hpcflow.model.extinction`.
-        bounds: lowest and highest value of columns, as the prior has them; a free r_v is quick between its bounds
-            and takes the sum over wavelengths beyond them, and where it has none.
-        threads: among which the rows are dealt, where they are numpy's.
+        bounds: the prior's bounds of the columns; a free r_v is fast between its bounds, and takes the sum over
+            wavelengths beyond them or if it has none.
+        threads: number that rows in numpy are shared out to.
 
     Raises:
-        InputError: if a parameter is unknown or one that is needed has no value.
+        InputError: if a parameter is unknown, or a needed one has no value.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Fluxes behind a screen as short polynomials in E(B-V) and R_V, which stand for a sum over wavelengths."""
+"""Fluxes behind a screen as short polynomials in E(B-V) and R_V, in place of the sum over wavelengths."""
 
 import math
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ __all__ = ["Surface", "tabulate"]
 
 Floats = NDArray[np.floating]
 
-R_V_LIMITS = (1.0, 8.0)  # beyond them nothing was compared with the sum
+R_V_LIMITS = (1.0, 8.0)  # beyond these nothing was compared with the sum
 WIDTH = 0.2  # of a cell in E(B-V), mag
 DEPTH = 1.0  # of a cell in E(B-V) R_V, mag at the cell's larger E(B-V)
-DEGREE = 9  # in such cells, once the mean extinction is divided out, what is left out is below 1e-10
+DEGREE = 9  # in such cells, with the mean extinction divided out, the error is below 1e-10
 TERMS = (DEGREE + 1) * (DEGREE + 2) // 2
-BLOCK = 1024  # rows evaluated at once: a block's temporaries stay in the processor's cache
+BLOCK = 1024  # rows evaluated at once, so that temporaries stay in cache
 MOST_BYTES = 512 * 2**20
 
 
 def tabulate(bands: Sequence[Band], ebv_max: float, r_v: tuple[float, float]) -> "Surface | None":
-    """Return the surface of bands over ranges of E(B-V) and R_V, or None where it would exceed `MOST_BYTES`.
+    """Return the surface of bands over ranges of E(B-V) and R_V, or None if it would exceed `MOST_BYTES`.
 
     Args:
         bands: with the same spectra.
-        ebv_max: end of the range of E(B-V) wanted; it is cut at `EBV_MAX`.
-        r_v: range of R_V wanted; it is cut at `R_V_LIMITS`.
+        ebv_max: end of the range of E(B-V), at most `EBV_MAX`.
+        r_v: range of R_V, within `R_V_LIMITS`.
     """
     low, high = (float(np.clip(end, *R_V_LIMITS)) for end in r_v)
     if not (ebv_max > 0 and low < high):
@@ -41,7 +41,7 @@ def tabulate(bands: Sequence[Band], ebv_max: float, r_v: tuple[float, float]) ->
 
 
 class Grid:
-    """Cells in E(B-V), each with as many cells in R_V as it needs: the redder, the more.
+    """Cells in E(B-V), each divided into as many cells in R_V as it needs: more where the reddening is larger.
 
     >>> grid = Grid(0.6, 2.0, 6.0)
     >>> grid.counts.tolist(), grid.size
@@ -50,7 +50,7 @@ class Grid:
     [[0, 3], [0.0, 1.0], [1.0, -1.0]]
 
     Args:
-        ebv_max: the range of E(B-V) is 0 to this.
+        ebv_max: end of the range of E(B-V), which begins at 0.
         low: smallest R_V.
         high: largest R_V.
     """
@@ -64,7 +64,7 @@ class Grid:
         self.size = int(self.counts.sum())
 
     def bytes(self, bands: Sequence[Band]) -> int:
-        """Return the size of the table of all cells of bands."""
+        """Return the size in bytes of the table over all cells and bands."""
         return len(bands[0].spectra) * self.size * len(bands) * TERMS * 8
 
     def covers(self, ebv: Array, r_v: Array) -> Array:
@@ -118,7 +118,7 @@ class Surface:
         self._table = table.reshape(-1, len(bands) * TERMS)
 
     def covers(self, ebv: Array, r_v: Array) -> Array:
-        """Return for which screens (N,) it holds."""
+        """Return for which screens (N,) the polynomials are valid."""
         return self._grid.covers(ebv, r_v)
 
     def __call__(self, index: Array, weight: Array, ebv: Array, r_v: Array) -> Array:
@@ -153,5 +153,5 @@ def _terms(x: Array, y: Array) -> Array:
     for term, (i, j) in enumerate(pairs):
         products[term] = along[i] * up[j]
     terms = xp.empty((len(x), TERMS), dtype=x.dtype, device=device(x))
-    terms[:, :] = products.T  # rows that lie together are summed over four times as fast
+    terms[:, :] = products.T  # contiguous rows are summed four times as fast
     return terms
