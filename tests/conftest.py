@@ -1,5 +1,6 @@
 """Fixtures that several rooms share."""
 
+import importlib.util
 import os
 import runpy
 import shutil
@@ -66,6 +67,19 @@ def need() -> Callable[[str], str]:
 
     def find(program: str) -> str:
         return shutil.which(program) or str(lack(program, f"{program} is not installed"))
+
+    return find
+
+
+@pytest.fixture
+def peer() -> Callable[[str], Any]:
+    """Give a function that imports a module of another project, and skips the test where that is not installed."""
+
+    def find(module: str) -> Any:
+        project = module.partition(".")[0]
+        if importlib.util.find_spec(project) is None:
+            lack(project, f"{project} is not installed")
+        return importlib.import_module(module)
 
     return find
 

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +118,45 @@ def test_joint_statistics_by_hand() -> None:
     np.testing.assert_allclose(denser(torch.tensor([2.0]), torch.tensor([[1.0, 2.0, 3.0, 4.0]])), [0.5])
     samples = torch.tensor([[[0.0, 0.1], [0.0, 3.0], [0.5, 0.0]]])
     np.testing.assert_allclose(nearer(torch.tensor([[1.0, 0.0]]), samples, torch.zeros(1, 2)), [2 / 3])
+
+
+class Gaussian:
+    """What sbi asks of a posterior: samples (n, N, D), and the density of N(x, 1)."""
+
+    def __init__(self, samples: torch.Tensor) -> None:
+        self.samples = samples
+
+    def sample_batched(self, *_: object, **__: object) -> torch.Tensor:
+        return self.samples
+
+    def log_prob(self, theta: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return -(theta - x).square().sum(dim=-1) / 2
+
+
+@pytest.mark.filterwarnings("ignore")  # what sbi imports warns of others' changes
+@pytest.mark.parametrize("width", [0.7, 1.0, 1.4])
+def test_ranks_regions_and_tarp_are_those_of_sbi(width: float, peer: Callable[[str], Any]) -> None:
+    sbi = peer("sbi.diagnostics")
+    n, draws = 300, 100
+    generator = torch.Generator().manual_seed(4)
+    x = torch.randn((n, 3), generator=generator)
+    truth = x + torch.randn((n, 3), generator=generator)
+    samples = x[:, None] + width * torch.randn((n, draws, 3), generator=generator)
+    reference = torch.randn((n, 3), generator=generator)
+    posterior = Gaussian(samples.movedim(0, 1))
+    asked = (truth, x, posterior)
+
+    ranks, _ = sbi.run_sbc(*asked, num_posterior_samples=draws, show_progress_bar=False)
+    np.testing.assert_array_equal(np.rint(draws * calibrate(truth, samples, LEVELS)["rank"]), ranks)
+
+    sparser, _ = sbi.run_sbc(
+        *asked, num_posterior_samples=draws, reduce_fns=posterior.log_prob, show_progress_bar=False
+    )
+    ours = denser(posterior.log_prob(truth, x), posterior.log_prob(samples, x[:, None]))
+    np.testing.assert_array_equal(np.rint(draws * (1 - ours)), sparser[:, 0])
+
+    # More bins than steps that ranks can make, and a prime number of them: no rank is on the edge between two.
+    tarp = {"references": reference, "num_posterior_samples": draws, "num_bins": 101, "z_score_theta": False}
+    covered, level = sbi.run_tarp(*asked, **tarp, show_progress_bar=False)
+    rank = np.sort(nearer(truth, samples, reference))
+    np.testing.assert_allclose(np.searchsorted(rank, level[1:-1]) / n, covered[1:-1], atol=1e-6)

@@ -74,6 +74,18 @@ def test_the_simultaneous_band_holds_as_many_whole_curves_as_it_says(samples: in
     assert np.mean(held) == pytest.approx(0.9, abs=0.045)  # 3 standard errors
 
 
+@pytest.mark.parametrize("share", [0.9, 0.98])
+@pytest.mark.parametrize(("n", "counts"), [(200, 1), (600, 2)])  # from 201 on ArviZ looks at more places than we
+def test_the_simultaneous_band_is_that_of_arviz(n, counts, share, peer):
+    ecdf_pit = peer("arviz_stats.ecdf_utils").ecdf_pit
+    rank = np.random.default_rng(3).random(n)
+    z, difference, *band = simultaneous(rank, share=share)
+    there, theirs, *their_band = ecdf_pit(rank, share, 2000, rng=np.random.default_rng(1))
+    np.testing.assert_allclose(np.interp(z, there, theirs) - z, difference, atol=1e-12)
+    for ours, other in zip(band, their_band, strict=True):
+        assert n * np.abs(np.interp(z, there, other) - z - ours).max() < counts + 1e-6
+
+
 @pytest.mark.parametrize(("width", "inside"), [(1.0, True), (1.2, False), (0.8, False)])
 def test_the_simultaneous_band_tells_wrong_widths(width: float, inside: bool) -> None:
     _, difference, low, high = simultaneous(ranks(width, 100), 100)

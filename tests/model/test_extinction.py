@@ -1,5 +1,9 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from astropy import units as u
 
 from hpcflow.model.extinction import LAWS, ccm89, odonnell94
 
@@ -30,6 +34,15 @@ def test_the_extinction_in_v_is_r_v(law: object, r_v: float) -> None:
 @pytest.mark.parametrize(("band", "x", "a", "b"), TABLE_3, ids=[row[0] for row in TABLE_3])
 def test_published_values(band: str, x: float, a: float, b: float) -> None:
     np.testing.assert_allclose(screen(ccm89, x)[:, 0], [a, b], atol=2e-3)
+
+
+@pytest.mark.parametrize("r_v", [2.0, 3.1, 5.5])
+@pytest.mark.parametrize(("law", "name"), [(ccm89, "CCM89"), (odonnell94, "O94")])
+def test_the_laws_are_those_of_dust_extinction(law: object, name: str, r_v: float, peer: Callable[[str], Any]) -> None:
+    other = getattr(peer("dust_extinction.parameter_averages"), name)(Rv=r_v)
+    x = np.linspace(0.3, 10.0, 20_001)[1:-1]
+    a, b = screen(law, x)
+    np.testing.assert_allclose(a + b / r_v, other(x / u.micron), rtol=0, atol=2e-14)  # A(lambda) / A(V) up to 8
 
 
 @laws
