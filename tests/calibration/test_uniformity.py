@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -76,7 +79,7 @@ def test_the_simultaneous_band_holds_as_many_whole_curves_as_it_says(samples: in
 
 @pytest.mark.parametrize("share", [0.9, 0.98])
 @pytest.mark.parametrize(("n", "counts"), [(200, 1), (600, 2)])  # from 201 on ArviZ looks at more places than we
-def test_the_simultaneous_band_is_that_of_arviz(n, counts, share, peer):
+def test_the_simultaneous_band_is_that_of_arviz(n: int, counts: int, share: float, peer: Callable[[str], Any]) -> None:
     ecdf_pit = peer("arviz_stats.ecdf_utils").ecdf_pit
     rank = np.random.default_rng(3).random(n)
     z, difference, *band = simultaneous(rank, share=share)
