@@ -160,7 +160,7 @@ def train(
 def infer(
     config: ConfigPath,
     catalogues: Annotated[
-        list[str] | None, typer.Argument(metavar="[CATALOG]...", help="Instead of the config's.")
+        list[str] | None, typer.Argument(metavar="[CATALOGUE]...", help="Instead of the config's.")
     ] = None,
     run: RunFolder = None,
     sets: Overrides = None,
