@@ -1,102 +1,100 @@
 """What a record of calibration says, in numbers: loss, ranks, coverage, and how far the exact posterior is."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from hpcflow.calibration import uniformity
-from hpcflow.calibration.record import ValidationStore
 from hpcflow.calibration.strata import Seen, strata
 from hpcflow.calibration.uniformity import ecdf_difference, share_inside
 
 __all__ = [
-    "Excursion", "Finding", "Stratum", "by_stratum", "coverage", "describe", "distances", "excursions", "gap",
-    "intervals", "joint", "negative_log_likelihood", "seen", "statistics",
+    "Finding", "Stratum", "by_stratum", "coverage", "distances", "ecdf", "ecdf_outside", "gap", "gap_by_stratum",
+    "gap_parts", "intervals", "joint", "negative_log_likelihood", "seen", "statistics", "wholes",
 ]  # fmt: skip
 
 LEVELS = np.linspace(0.02, 0.98, 49)
+SURE = 3.0  # standard errors within which chance may account for a mean
 
 
-class Finding(NamedTuple):
-    """A mean with its standard error, over n simulations."""
+@dataclass(frozen=True)
+class Finding:
+    """One number that a record of calibration shows.
 
-    mean: float
-    error: float
+    Args:
+        key: which kind of number it is, such as "ecdf"; the keys of `validate.require` are among them.
+        of: the parameter, statistic or stratum that it is of; empty where it is of all simulations and parameters.
+        value: the number.
+        n: how many simulations it is taken over.
+        error: its standard error; NaN where it has none.
+        given: the parameters that `of` is conditioned on.
+        by_chance: what the number stays below for 999 of 1000 right flows; NaN where that is not known.
+    """
+
+    key: str
+    of: str
+    value: float
     n: int
-
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} +- {self.error:.3f}"
-
-
-class Excursion(NamedTuple):
-    """How far ranks are from uniform: the largest ECDF difference, and the share of it outside its 1-99 % band."""
-
-    largest: float
-    outside: float
-
-
-def describe(path: Path) -> Iterator[str]:
-    """Say what a record of calibration holds, a line at a time."""
-    with ValidationStore.open(path).dataset() as ds:
-        nll = negative_log_likelihood(ds)
-        yield f"negative log-likelihood {nll} nats, of {nll.n} held-out simulations"
-        found = gap(ds)
-        if found:
-            whole, *parts = ((name, value) for name, value in found.items())
-            yield f"gap to the exact posterior {whole[1]} nats, of {whole[1].n}"
-            yield from (f"gap, {name}: {value}" for name, value in parts)
-        else:
-            yield f"gap not computed: {ds.attrs['exact_says'] if not ds.attrs['exact'] else 'nothing is finished'}"
-        for name, (largest, outside) in excursions(ds).items():
-            yield f"ranks of {name}: ECDF off by {largest:.4f} at most, {100 * outside:.0f} % outside the 1-99 % band"
-        for name, (share, error) in coverage(ds).items():
-            yield f"the 68 % interval of {name} holds {100 * share:.1f} +- {100 * error:.1f} % of the truths"
-        for name, rank in joint(ds).items():
-            yield f"{name}: coverage off by {_off(rank, ds):.4f} at most"
-        for name, value in distances(ds).items():
-            yield f"{name} {value}"
+    error: float = math.nan
+    given: tuple[str, ...] = ()
+    by_chance: float = math.nan
 
 
 def negative_log_likelihood(ds: xr.Dataset) -> Finding:
     """Return the mean of -log q of the truths, in nats per simulation."""
-    return _finding(-ds["log_q"].values.astype(float))
+    return _mean("nll", "", -ds["log_q"].values)
 
 
-def gap(ds: xr.Dataset) -> dict[str, Finding]:
-    """Return the mean of log p - log q: of all, of each parameter given those before it, and of every stratum.
+def gap(ds: xr.Dataset) -> Finding | None:
+    """Return the mean of log p - log q in nats; None where no exact density was computed."""
+    compared = _compared(ds)
+    if not compared.sizes["simulation"]:
+        return None
+    found = _mean("gap", "", _excess(compared))
+    return replace(found, by_chance=SURE * found.error)
 
-    Empty where no exact density was computed.
+
+def gap_parts(ds: xr.Dataset) -> list[Finding]:
+    """Return each parameter's part of the gap, given the parameters before it in the chain rule."""
+    compared = _compared(ds)
+    if not compared.sizes["simulation"]:
+        return []
+    order = tuple(compared["gap"].attrs["order"])
+    parts = compared["gap"].sel(parameter=list(order)).values
+    means = (_mean("gap_part", name, parts[:, k]) for k, name in enumerate(order))
+    return [replace(found, given=order[:k]) for k, found in enumerate(means)]
+
+
+def gap_by_stratum(ds: xr.Dataset) -> list[Finding]:
+    """Return the gap of every stratum of two or more simulations."""
+    compared = _compared(ds)
+    if not compared.sizes["simulation"]:
+        return []
+    excess = _excess(compared)
+    return [_mean("gap_stratum", name, excess[rows]) for name, rows in strata(seen(compared)).items() if rows.sum() > 1]
+
+
+def distances(ds: xr.Dataset) -> list[Finding]:
+    """Return how far the flow is from the exact posterior, means over clusters; empty where it was not compared.
+
+    The keys are kl [nat]; of each parameter wasserstein and wasserstein_exact, the same between two sets of exact
+    samples, in standard deviations; and c2st, an accuracy.
     """
-    compared = ds.isel(simulation=np.flatnonzero(np.isfinite(ds["log_p"].values)))
+    compared = _compared(ds)
     if not compared.sizes["simulation"]:
-        return {}
-    parts = compared["gap"].sel(parameter=compared["gap"].attrs["order"])
-    whole = parts.values.astype(float).sum(axis=1)
-    found = {"all": _finding(whole)}
-    names: list[str] = []
-    for name, values in zip(parts["parameter"].values.tolist(), parts.values.T.astype(float), strict=True):
-        found[f"{name} | {', '.join(names)}" if names else name] = _finding(values)
-        names.append(name)
-    return found | {name: _finding(whole[rows]) for name, rows in strata(seen(compared)).items() if rows.sum() > 1}
-
-
-def distances(ds: xr.Dataset) -> dict[str, Finding]:
-    """Return how far the flow is from the exact posterior, means over clusters; empty where it was not compared."""
-    compared = ds.isel(simulation=np.flatnonzero(np.isfinite(ds["kl"].values)))
-    if not compared.sizes["simulation"]:
-        return {}
-    found = {"divergence from exact to flow, nats:": _finding(compared["kl"].values.astype(float))}
-    for name in compared["parameter"].values.tolist():
-        apart, floor = (compared[kind].sel(parameter=name).values for kind in ("wasserstein", "wasserstein_exact"))
-        floor_says = f"(two exact ones: {float(np.mean(floor)):.3f})"
-        found[f"Wasserstein distance in {name}, standard deviations {floor_says}:"] = _finding(apart.astype(float))
-    found["classifier between flow and exact samples, accuracy:"] = _finding(compared["c2st"].values.astype(float))
-    return found
+        return []
+    kl = compared["kl"].values  # NaN where no exact sample is inside the bounds; see stages.validate
+    apart = [
+        _mean(key, name, compared[key].sel(parameter=name).values)
+        for name in compared["parameter"].values.tolist()
+        for key in ("wasserstein", "wasserstein_exact")
+    ]
+    told_apart = _mean("c2st", "", compared["c2st"].values)
+    by_chance = 0.5 + SURE * told_apart.error
+    return [_mean("kl", "", kl[np.isfinite(kl)]), *apart, replace(told_apart, by_chance=by_chance)]
 
 
 def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
@@ -111,39 +109,49 @@ def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
     return found
 
 
-def excursions(ds: xr.Dataset) -> dict[str, Excursion]:
-    """Return for each of the six statistics how far its ranks are from uniform."""
-    found = {}
+def ecdf(ds: xr.Dataset) -> list[Finding]:
+    """Return for each of the six statistics the largest difference of its ranks' ECDF from uniform."""
+    return [_difference("ecdf", name, _off(rank, ds), ds) for name, rank in statistics(ds).items()]
+
+
+def ecdf_outside(ds: xr.Dataset) -> list[Finding]:
+    """Return for each of the six statistics the share of its ECDF that is outside the 1-99 % band."""
+    found = []
     for name, rank in statistics(ds).items():
         _, difference, low, high = ecdf_difference(rank, int(ds.attrs["samples"]))
-        found[name] = Excursion(
-            float(np.abs(difference).max()), float(((difference < low) | (difference > high)).mean())
-        )
+        outside = float(((difference < low) | (difference > high)).mean())
+        found.append(Finding("ecdf_outside", name, outside, len(rank)))
     return found
 
 
-def coverage(ds: xr.Dataset) -> dict[str, tuple[float, float]]:
+def coverage(ds: xr.Dataset) -> list[Finding]:
     """Return by parameter the share of truths inside the central 68 % interval, and its standard error."""
-    n, samples = ds.sizes["simulation"], int(ds.attrs["samples"])
-    shares = {
-        str(name): share_inside(ds["rank"].sel(parameter=name).values, 0.68, samples) for name in ds["parameter"].values
-    }
-    return {name: (p, float(np.sqrt(p * (1 - p) / max(n, 1)))) for name, p in shares.items()}
+    n, samples, found = ds.sizes["simulation"], int(ds.attrs["samples"]), []
+    for name in ds["parameter"].values.tolist():
+        share = share_inside(ds["rank"].sel(parameter=name).values, 0.68, samples)
+        found.append(Finding("interval_68", name, share, n, float(np.sqrt(share * (1 - share) / max(n, 1)))))
+    return found
 
 
-def intervals(ds: xr.Dataset) -> dict[str, float]:
+def intervals(ds: xr.Dataset) -> list[Finding]:
     """Return by parameter how far the coverage of central intervals is from their level, at most, over all levels."""
-    samples = int(ds.attrs["samples"])
-    found = {}
-    for name in ds["parameter"].values:
-        level, share, _ = uniformity.coverage(ds["rank"].sel(parameter=name).values, LEVELS, samples)
-        found[str(name)] = float(np.abs(share - level).max())
+    samples, found = int(ds.attrs["samples"]), []
+    for name in ds["parameter"].values.tolist():
+        rank = ds["rank"].sel(parameter=name).values
+        level, share, _ = uniformity.coverage(rank, LEVELS, samples)
+        furthest = float(np.abs(share - level).max()) if np.isfinite(rank).all() else math.nan
+        found.append(_difference("coverage", name, furthest, ds))
     return found
 
 
 def joint(ds: xr.Dataset) -> dict[str, NDArray[np.floating]]:
-    """Return the two statistics (N,) of all parameters together; both are uniform if posteriors are right."""
-    return {"regions of highest density": ds["denser"].values, "TARP": ds["nearer"].values}
+    """Return by key the two statistics (N,) of all parameters together; both are uniform if posteriors are right."""
+    return {"regions": ds["denser"].values, "tarp": ds["nearer"].values}
+
+
+def wholes(ds: xr.Dataset) -> list[Finding]:
+    """Return how far the coverage of regions in all parameters together is from its level, by `joint`'s keys."""
+    return [_difference(key, "", _off(rank, ds), ds) for key, rank in joint(ds).items()]
 
 
 def seen(ds: xr.Dataset) -> Seen:
@@ -196,32 +204,50 @@ def by_stratum(ds: xr.Dataset) -> dict[str, Stratum]:
 
 
 def _stratum(ds: xr.Dataset) -> Stratum:
-    offs = {name: _off(rank, ds) for name, rank in statistics(ds).items()}
-    worst = max(offs, key=lambda name: offs[name])
-    regions, tarp = (_off(rank, ds) for rank in joint(ds).values())
-    compared = np.isfinite(ds["log_p"].values)
+    worst = max(ecdf(ds), key=lambda found: found.value)
+    regions, tarp = wholes(ds)
+    compared = _compared(ds)
 
-    def mean(values: NDArray[np.floating]) -> Finding | None:
-        return _finding(values[compared].astype(float)) if compared.any() else None
+    def mean(key: str, values: NDArray[np.floating]) -> Finding | None:
+        return _mean(key, "", values) if len(values) else None
 
     return Stratum(
         n=ds.sizes["simulation"],
-        ecdf=offs[worst],
-        worst=worst,
-        coverage={name: share for name, (share, _) in coverage(ds).items()},
-        regions=regions,
-        tarp=tarp,
-        gap=mean(ds["gap"].values.sum(axis=1)),
-        kl=mean(ds["kl"].values),
-        wasserstein=mean(ds["wasserstein"].values.mean(axis=1)),
-        c2st=mean(ds["c2st"].values),
+        ecdf=worst.value,
+        worst=worst.of,
+        coverage={found.of: found.value for found in coverage(ds)},
+        regions=regions.value,
+        tarp=tarp.value,
+        gap=mean("gap", _excess(compared)),
+        kl=mean("kl", compared["kl"].values),
+        wasserstein=mean("wasserstein", compared["wasserstein"].values.mean(axis=1)),
+        c2st=mean("c2st", compared["c2st"].values),
     )
 
 
+def _compared(ds: xr.Dataset) -> xr.Dataset:
+    """Return the simulations whose exact density was computed."""
+    return ds.isel(simulation=np.flatnonzero(~np.isnan(ds["log_p"].values)))
+
+
+def _excess(compared: xr.Dataset) -> NDArray[np.floating]:
+    """Return log p - log q (N,) of simulations that were compared."""
+    return np.asarray(compared["gap"].values.astype(float).sum(axis=1))
+
+
 def _off(rank: NDArray[np.floating], ds: xr.Dataset) -> float:
-    return uniformity.off(rank, int(ds.attrs["samples"]))
+    """Return the largest ECDF difference of ranks; NaN where one of them is not a number."""
+    return uniformity.off(rank, int(ds.attrs["samples"])) if np.isfinite(rank).all() else math.nan
 
 
-def _finding(values: NDArray[np.floating]) -> Finding:
+def _difference(key: str, of: str, value: float, ds: xr.Dataset) -> Finding:
+    n = ds.sizes["simulation"]
+    return Finding(key, of, value, n, by_chance=uniformity.largest_by_chance(n))
+
+
+def _mean(key: str, of: str, values: NDArray[np.floating]) -> Finding:
     n = len(values)
-    return Finding(float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"), n)
+    values = values.astype(float)
+    value = float(values.mean()) if n else math.nan
+    with np.errstate(invalid="ignore"):  # the spread of infinite ones is NaN
+        return Finding(key, of, value, n, float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else math.nan)

@@ -1,55 +1,68 @@
 """Whether a flow may be used: what a record of calibration shows, held against what is required of it."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import xarray as xr
 
-from hpcflow.calibration import uniformity
-from hpcflow.calibration.findings import distances, excursions, gap, intervals, joint
+from hpcflow.calibration import findings
+from hpcflow.calibration.findings import Finding
+from hpcflow.calibration.words import what
 
 __all__ = ["Verdict", "judge"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One number that is held against a limit.
+    """A finding that is held against a limit.
 
     Args:
-        key: of the limit in `validate.require`.
-        what: the number is of.
-        value: the number; the smaller the better.
-        limit: what it should not exceed.
-        by_chance: what it may be by chance alone, with so few simulations: below it nothing is proven.
+        finding: the smaller its value, the better; below `by_chance` nothing is proven.
+        limit: what its value should not exceed, as `validate.require` says.
     """
 
-    key: str
-    what: str
-    value: float
+    finding: Finding
     limit: float
-    by_chance: float
+
+    @property
+    def what(self) -> str:
+        """What was found, in words that end with its value."""
+        return what(self.finding)
+
+    @property
+    def allowed(self) -> float:
+        """What the value may be: its limit, or what chance gives if that is more."""
+        chance = self.finding.by_chance
+        return self.limit if math.isnan(chance) else max(self.limit, chance)
 
     @property
     def good(self) -> bool:
-        """Whether nothing is proven against the flow."""
-        return not self.value > max(self.limit, self.by_chance)
+        """Whether nothing is proven against the flow; a value that is not a finite number counts against it."""
+        return math.isfinite(self.finding.value) and self.finding.value <= self.allowed
+
+    @property
+    def excess(self) -> float:
+        """How many times what is allowed was found; infinite where it is not a finite number."""
+        return self.finding.value / max(self.allowed, 1e-9) if math.isfinite(self.finding.value) else math.inf
 
     def __str__(self) -> str:
         """Say what was found, and what is allowed."""
-        allowed = f"validate.require.{self.key} = {self.limit:g}"
-        if self.good:
-            doubt = (
-                "" if self.by_chance <= self.limit else f" (so few simulations show no less than {self.by_chance:.3f})"
-            )
-            return f"{self.what} {self.value:.4f}, as {allowed} wants{doubt}"
-        return f"{self.what} {self.value:.4f}, more than {allowed} allows"
+        found, limit = self.finding, f"validate.require.{self.finding.key} = {self.limit:g}"
+        if not math.isfinite(found.value):
+            return f"{self.what} {found.value}, which is not a finite number, so {limit} is not met"
+        if not self.good:
+            return f"{self.what} {found.value:.4f}, more than {limit} allows"
+        doubt = f" (so few simulations show no less than {self.allowed:.3f})" if self.allowed > self.limit else ""
+        return f"{self.what} {found.value:.4f}, as {limit} wants{doubt}"
 
 
 def judge(ds: xr.Dataset, limits: Mapping[str, float | None]) -> list[Verdict]:
     """Return a verdict on every number that has a limit.
 
     A number must exceed both its limit and what chance gives to count against the flow: the limit says how wrong a
-    posterior may be to be useful, chance what so many simulations can show at all, in 999 of 1000 records.
+    posterior may be to be useful, chance what so many simulations can show at all, in 999 of 1000 records. A number
+    that is not finite counts against it as well.
 
     Args:
         ds: the record.
@@ -57,30 +70,13 @@ def judge(ds: xr.Dataset, limits: Mapping[str, float | None]) -> list[Verdict]:
             highest density; tarp; gap [nat] and c2st, against the exact posterior. None is not judged.
     """
     wanted = {key: limit for key, limit in limits.items() if limit is not None}
-    return [
-        Verdict(key, what, value, wanted[key], by_chance)
-        for key, what, value, by_chance in _numbers(ds)
-        if key in wanted
-    ]
+    return [Verdict(found, wanted[found.key]) for found in _judged(ds) if found.key in wanted]
 
 
-def _numbers(ds: xr.Dataset) -> Iterator[tuple[str, str, float, float]]:
-    """Yield key, what, value and what it may be by chance."""
-    samples, chance = int(ds.attrs["samples"]), uniformity.largest_by_chance(ds.sizes["simulation"])
-    for name, (largest, _) in excursions(ds).items():
-        yield "ecdf", f"ranks of {name} are off by", largest, chance
-    for name, furthest in intervals(ds).items():
-        yield "coverage", f"coverage of the intervals of {name} is off by", furthest, chance
-    for key, (name, rank) in zip(("regions", "tarp"), joint(ds).items(), strict=True):
-        yield key, f"coverage of {name} is off by", uniformity.off(rank, samples), chance
-    for name, found in gap(ds).items():
-        if name == "all":
-            yield "gap", "the gap to the exact posterior is", found.mean, 3 * found.error
-    for name, value in distances(ds).items():
-        if "classifier" in name:
-            yield (
-                "c2st",
-                "flow and exact posterior are told apart with an accuracy of",
-                value.mean,
-                0.5 + 3 * value.error,
-            )
+def _judged(ds: xr.Dataset) -> Iterator[Finding]:
+    yield from findings.ecdf(ds)
+    yield from findings.intervals(ds)
+    yield from findings.wholes(ds)
+    if (gap := findings.gap(ds)) is not None:
+        yield gap
+    yield from findings.distances(ds)

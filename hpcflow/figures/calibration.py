@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hpcflow.calibration.findings import joint, statistics
 from hpcflow.calibration.uniformity import Binned, binned, coverage, ecdf_difference, simultaneous
+from hpcflow.calibration.words import JOINT
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, short_label, styled
 
 __all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "joint_coverage", "rank_histograms"]
@@ -103,11 +104,11 @@ def joint_coverage(validation: xr.Dataset) -> Figure:
     axis = figure.subplots()
     samples = _samples(validation)
     reach = 0.0
-    for i, ((name, rank), colour) in enumerate(zip(joint(validation).items(), ("blue", "vermillion"), strict=True)):
+    for i, ((key, rank), colour) in enumerate(zip(joint(validation).items(), ("blue", "vermillion"), strict=True)):
         z, difference, _, _ = ecdf_difference(rank, samples)
         if i == 0:  # both are of as many simulations
             _whole_band(axis, rank, samples, 100)
-        axis.plot(100 * z, 100 * difference, color=PALETTE[colour], ls=("-", "--")[i], label=name)
+        axis.plot(100 * z, 100 * difference, color=PALETTE[colour], ls=("-", "--")[i], label=JOINT[key])
         reach = max(reach, 130 * float(np.abs(difference).max()))
     axis.axhline(0, color="0.55", lw=0.6)
     axis.set_xlim(0, 100)

@@ -111,7 +111,7 @@ def _means(
 ) -> None:
     there = [(i, value) for i, s in enumerate(found.values()) if (value := of(s)) is not None and value.n > 1]
     place = [i for i, _ in there]
-    means, errors = [value.mean for _, value in there], [value.error for _, value in there]
+    means, errors = [value.value for _, value in there], [value.error for _, value in there]
     axis.errorbar(means, place, xerr=errors, fmt="o", ms=3, lw=0.8, color=PALETTE["blue"], mfc="none")
     axis.axvline(perfect, color="0.55", lw=0.8)
     axis.set_xlabel(text)

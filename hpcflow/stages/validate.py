@@ -11,12 +11,12 @@ from torch import Tensor
 from hpcflow.base.errors import InputError, MiscalibratedError
 from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.calibration.discrepancy import c2st, wasserstein
-from hpcflow.calibration.findings import describe
 from hpcflow.calibration.gap import gaps
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.calibration.statistics import calibrate, denser, nearer, product_names
 from hpcflow.calibration.strata import mean_error, pattern_of
 from hpcflow.calibration.verdicts import judge
+from hpcflow.calibration.words import describe
 from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config
@@ -67,8 +67,8 @@ def _refuse_miscalibrated(config: Config, run: Run) -> None:
     bad = [verdict for verdict in verdicts if not verdict.good]
     log.info("validate: %d of %d requirements are met", len(verdicts) - len(bad), len(verdicts))
     if bad:
-        worst = max(bad, key=lambda verdict: verdict.value / max(verdict.limit, 1e-9))
-        others = f", and so do {len(bad) - 1} others" if len(bad) > 1 else ""
+        worst = max(bad, key=lambda verdict: verdict.excess)
+        others = f", and {len(bad) - 1} more of its requirements fail" if len(bad) > 1 else ""
         raise MiscalibratedError(
             f"validate: {run.path} fails: {worst}{others}; train its flow for longer, or say in validate.require "
             "what is good enough"

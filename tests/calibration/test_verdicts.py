@@ -5,6 +5,7 @@ import pytest
 import torch
 import xarray as xr
 
+from hpcflow.calibration.findings import Finding
 from hpcflow.calibration.statistics import calibrate, denser, nearer, product_names
 from hpcflow.calibration.verdicts import Verdict, judge
 from hpcflow.config.sections import Require
@@ -12,6 +13,16 @@ from hpcflow.config.sections import Require
 NAMES = ["log_age", "log_mass", "ebv"]
 SAMPLES = 100
 LIMITS = Require().model_dump()
+LOOSE = 1e9
+SOURCES = [  # what each requirement is computed from
+    ("ecdf", "rank"),
+    ("ecdf", "rank_product"),
+    ("coverage", "rank"),
+    ("regions", "denser"),
+    ("tarp", "nearer"),
+    ("gap", "gap"),
+    ("c2st", "c2st"),
+]
 
 
 def record(width: float = 1.0, shift: float = 0.0, swap: bool = False, n: int = 10_000, gap: float = 0.3) -> xr.Dataset:
@@ -48,14 +59,14 @@ def record(width: float = 1.0, shift: float = 0.0, swap: bool = False, n: int = 
 
 
 def failed(ds: xr.Dataset) -> set[str]:
-    return {verdict.key for verdict in judge(ds, LIMITS) if not verdict.good}
+    return {verdict.finding.key for verdict in judge(ds, LIMITS) if not verdict.good}
 
 
 @pytest.mark.parametrize("n", [100, 1000, 10_000])
 def test_an_exact_posterior_passes(n: int) -> None:
     verdicts = judge(record(n=n), LIMITS)
     assert [str(verdict) for verdict in verdicts if not verdict.good] == []
-    assert {verdict.key for verdict in verdicts} == {"ecdf", "coverage", "regions", "tarp", "gap"}
+    assert {verdict.finding.key for verdict in verdicts} == {"ecdf", "coverage", "regions", "tarp", "gap"}
     assert len(verdicts) == 6 + 3 + 3
 
 
@@ -86,7 +97,7 @@ def test_too_few_simulations_prove_nothing_and_that_is_said() -> None:
 
 def test_what_is_not_required_is_not_judged() -> None:
     assert judge(record(swap=True, n=200), dict.fromkeys(LIMITS)) == []
-    assert {v.key for v in judge(record(n=200), {"c2st": 0.55})} == {"c2st"}
+    assert {v.finding.key for v in judge(record(n=200), {"c2st": 0.55})} == {"c2st"}
 
 
 def test_flow_and_exact_posterior_may_be_required_to_be_alike() -> None:
@@ -95,5 +106,22 @@ def test_flow_and_exact_posterior_may_be_required_to_be_alike() -> None:
 
 
 def test_what_fails_says_by_how_much() -> None:
-    assert not Verdict("ecdf", "x", 0.5, 0.1, 0.2).good
-    assert "more than validate.require.ecdf = 0.1 allows" in str(Verdict("ecdf", "x", 0.5, 0.1, 0.2))
+    verdict = Verdict(Finding("ecdf", "ebv", 0.5, 100, by_chance=0.2), 0.1)
+    assert not verdict.good and verdict.excess == 2.5
+    assert str(verdict) == "ranks of ebv are off by 0.5000, more than validate.require.ecdf = 0.1 allows"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(("key", "variable"), SOURCES)
+def test_a_number_that_is_not_finite_counts_against_the_flow(key: str, variable: str, value: float) -> None:
+    assert judge(record(n=100), {key: LOOSE}), "so that there is something to fail"
+    assert all(verdict.good for verdict in judge(record(n=100), {key: LOOSE}))
+    ds = record(n=100)
+    ds[variable][17] = value
+    said = [str(verdict) for verdict in judge(ds, {key: LOOSE}) if not verdict.good]
+    assert said
+    assert all("is not a finite number" in text and f"validate.require.{key} = " in text for text in said)
+
+
+def test_every_requirement_is_tried_with_numbers_that_are_not_finite() -> None:
+    assert {key for key, _ in SOURCES} == set(LIMITS)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hpcflow.base.errors import InputError, MiscalibratedError
 from hpcflow.base.partitions import Partition
-from hpcflow.calibration.findings import describe
+from hpcflow.calibration.words import describe
 from hpcflow.compute.where import InProcess
 from hpcflow.config.load import Config, dump_yaml, load_config, with_values
 from hpcflow.flow import checkpoint

@@ -6,9 +6,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hpcflow.calibration.findings import coverage, distances, excursions, gap, joint
+from hpcflow.calibration import findings
+from hpcflow.calibration.findings import Finding
 from hpcflow.calibration.recovery import Recovery
-from hpcflow.calibration.uniformity import off
+from hpcflow.calibration.words import JOINT
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.store.summary import has_posterior
 
@@ -147,40 +148,59 @@ def _validation(run: RunFolder) -> list[Number]:
         log_q = checked["log_q"].values[np.isfinite(checked["log_q"].values)]
         error = log_q.std() / np.sqrt(max(len(log_q), 1))
         lines.append(Number(group, "mean log-density of the truth", _nat(log_q.mean(), error)))
-    for name, (value, error) in coverage(checked).items():
-        text = share(value, error)
-        lines.append(Number(group, f"truth in the 68 % interval, {NAMES.get(name, name)}", text, "expected 68 %"))
-    for name, (largest, outside) in excursions(checked).items():
-        note = f"{100 * outside:.0f} % outside the 1\u201399 % band"
-        words = " \u00d7 ".join(NAMES.get(part, part) for part in name.split("*"))
-        lines.append(Number(group, f"ranks of {words}, largest ECDF difference", f"{largest:.4f}", note))
-    for name, rank in joint(checked).items():
-        largest = off(rank, int(checked.attrs["samples"]))
-        lines.append(Number(group, f"{name}, largest difference of coverage", f"{largest:.4f}"))
+    for inside in findings.coverage(checked):
+        text = share(inside.value, inside.error)
+        lines.append(Number(group, f"truth in the 68 % interval, {_named(inside.of)}", text, "expected 68 %"))
+    for largest, outside in zip(findings.ecdf(checked), findings.ecdf_outside(checked), strict=True):
+        note = f"{100 * outside.value:.0f} % outside the 1\u201399 % band"
+        words = " \u00d7 ".join(map(_named, largest.of.split("*")))
+        lines.append(Number(group, f"ranks of {words}, largest ECDF difference", f"{largest.value:.4f}", note))
+    lines += [
+        Number(group, f"{JOINT[off.key]}, largest difference of coverage", f"{off.value:.4f}")
+        for off in findings.wholes(checked)
+    ]
     return lines + _gap(checked) + _distances(checked)
 
 
 def _distances(checked: xr.Dataset) -> list[Number]:
     """Return how far samples are from exact ones."""
-    group = "Distance to the exact posterior"
+    group, found = "Distance to the exact posterior", findings.distances(checked)
+    floor = {one.of: f"; two exact ones: {one.value:.3f}" for one in found if one.key == "wasserstein_exact"}
+    names = {
+        "kl": "divergence from exact to flow, nats",
+        "wasserstein": "Wasserstein distance in {of}, standard deviations",
+        "c2st": "classifier between flow and exact samples, accuracy",
+    }
     return [
-        Number(group, name.rstrip(":"), f"{value.mean:.3f} \u00b1 {value.error:.3f}", f"{_count(value.n)} of them")
-        for name, value in distances(checked).items()
+        Number(
+            group,
+            names[one.key].format(of=_named(one.of)),
+            f"{one.value:.3f} \u00b1 {one.error:.3f}",
+            f"{_count(one.n)} of them{floor[one.of] if one.key == 'wasserstein' else ''}",
+        )
+        for one in found
+        if one.key in names
     ]
 
 
 def _gap(checked: xr.Dataset) -> list[Number]:
     """Return the gap to the exact posterior: of all, and where it sits."""
-    found = {name: value for name, value in gap(checked).items() if name == "all" or "|" in name or name in PARAMETERS}
-    return [
-        Number(
-            "Gap to the exact posterior",
-            "mean log p \u2212 log q" if name == "all" else name,
-            _nat(value.mean, value.error),
-            f"{_count(value.n)} held-out simulations",
-        )
-        for name, value in found.items()
-    ]
+    whole = findings.gap(checked)
+    return [] if whole is None else list(map(_gap_line, [whole, *findings.gap_parts(checked)]))
+
+
+def _gap_line(found: Finding) -> Number:
+    given = f" | {', '.join(found.given)}" if found.given else ""
+    return Number(
+        "Gap to the exact posterior",
+        f"{found.of}{given}" if found.of else "mean log p \u2212 log q",
+        _nat(found.value, found.error),
+        f"{_count(found.n)} held-out simulations",
+    )
+
+
+def _named(parameter: str) -> str:
+    return NAMES.get(parameter, parameter)
 
 
 def _clusters(archive: xr.Dataset | None) -> list[Number]:
