@@ -80,7 +80,8 @@ def export(
 def compare(
     run: RunArgument,
     truth: Annotated[
-        list[Path] | None, typer.Option("--truth", help="Table of true parameters.", show_default="CATALOGUE_truth.fits")
+        list[Path] | None,
+        typer.Option("--truth", help="Table of true parameters.", show_default="CATALOGUE_truth.fits"),
     ] = None,
 ) -> None:
     """Write tables of how posteriors agree with published fits and with a known truth."""
