@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= runs/demo
 SETS ?=
+NAMES ?=
 
-.PHONY: install demo test test-all lint bench slurm-up slurm-down test-slurm clean
+.PHONY: install demo test test-all lint bench figures-of-docs slurm-up slurm-down test-slurm clean
 
 install: $(VENV)/.installed
 
@@ -35,9 +36,14 @@ lint: install
 	$(BIN)/mypy
 
 # As workers are started (compute/local.py): one thread, and pages that malloc keeps.
+ALONE = OMP_NUM_THREADS=1 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000
+
 bench: install
-	OMP_NUM_THREADS=1 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_MMAP_THRESHOLD_=4000000000 \
-		$(BIN)/pytest tests/benchmarks -m benchmark
+	$(ALONE) $(BIN)/pytest tests/benchmarks -m benchmark
+
+# The tables of docs/performance.md, or only some: make figures-of-docs NAMES="simulator stage"
+figures-of-docs: install
+	$(ALONE) $(BIN)/python tests/benchmarks/rewrite.py docs/performance.md $(NAMES)
 
 # A SLURM of six pretended nodes on this machine, and the tests that need one; it has to be installed (see the script).
 slurm-up:

@@ -19,6 +19,7 @@ from hpcflow.model.prior import Parameter
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from million import MIB, watch
+from printed import table
 
 GALAXIES = 38
 
@@ -76,10 +77,9 @@ def main() -> None:
     code = "import sys, pathlib; from hpcflow.stages.report import make_report; make_report(pathlib.Path(sys.argv[1]))"
     found = watch([sys.executable, "-c", code, str(asked.out)], asked.out / "report.log")
     page = (asked.out / "report" / "index.html").stat().st_size
-    print(
-        f"{asked.n} clusters: {found.wall_s:.0f} s, {found.cpu_s:.0f} s of processor time, "
-        f"at most {found.peak / MIB:.0f} MiB; the page has {page / MIB:.1f} MiB"
-    )
+    seen = [f"{found.wall_s:.0f} s", f"{found.cpu_s:.0f} s", f"{found.peak / MIB:.0f} MiB", f"{page / MIB:.1f} MiB"]
+    header = ["clusters", "wall time", "processor time", "memory at most", "the page"]
+    print(table(header, [[f"{asked.n:,}", *seen]]))
 
 
 if __name__ == "__main__":

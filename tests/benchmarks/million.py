@@ -18,6 +18,8 @@ from hpcflow.config.load import dump_yaml
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.run import Run
+from printed import table
+from tables import size
 
 EVERY_S = 1.0
 MIB = 2**20
@@ -70,11 +72,6 @@ def look(process: psutil.Process, cpu: dict[tuple[int, float], float]) -> int:
         return 0
 
 
-def size(folder: Path) -> int:
-    """Return the bytes of all files below a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def main() -> None:
     """Make catalogues, infer, and print a row for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -89,15 +86,13 @@ def main() -> None:
     simulator = build_survey_simulator(config)
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "config.yaml").write_text(dump_yaml(config.plain()))
-    print("| clusters | mock, s | infer, s | CPU ms each | PSS, MiB | of the driver | archive, kB each |")
-    print("|---|---|---|---|---|---|---|", flush=True)
+    header = ["clusters", "wall time, s", "processor ms a cluster", "memory of all, MiB", "of the driver"]
+    print(table([*header, "archive, kB a cluster"], []), flush=True)
     for n in asked.n:
         folder = asked.out / str(n)
-        began = time.monotonic()
         catalogue = folder / "mock.fits"
         if not catalogue.exists():
             make_mock(simulator, config.model.bands, n, 1, folder)
-        made = time.monotonic() - began
         few = [f"infer.samples={asked.samples}", f"infer.keep={min(100, asked.samples)}", "infer.predictive=50"]
         sets = [f"infer.flow={asked.run.resolve()}", *few, *asked.set]
         options = [word for one in sets for word in ("--set", one)]
@@ -105,8 +100,8 @@ def main() -> None:
         places = ["--run", str(folder / "run"), "--workers", str(asked.workers)]
         used = watch([*command, *places, *options], folder / "log.txt")
         print(
-            f"| {n:,} | {made:.0f} | {used.wall_s:.0f} | {1e3 * used.cpu_s / n:.2f} | {used.peak / MIB:.0f} "
-            f"| {used.driver / MIB:.0f} | {size(folder / 'run' / 'posteriors.zarr') / n / 1e3:.1f} |",
+            f"| {n:,} | {used.wall_s:.0f} | {1e3 * used.cpu_s / n:.2f} | {used.peak / MIB:.0f} "
+            f"| {used.driver / MIB:.0f} | {size(folder / 'run' / 'posteriors.zarr')[0] / n / 1e3:.1f} |",
             flush=True,
         )
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,8 @@ from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
+from printed import table
+from tables import size
 
 CLUSTERS, GALAXIES, PARTITION, SAMPLES = 20_000, 38, 320, 1000
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
@@ -87,18 +88,14 @@ def took(read: Callable[[], object]) -> float:
     return float(np.median(times))
 
 
-def size(path: Path) -> tuple[int, int]:
-    files = [f for f in path.rglob("*") if f.is_file() and f.name != "zarr.json"]
-    return sum(f.stat().st_size for f in files), len(files)
-
-
 def test_bytes_and_read_times(archive: PosteriorArchive, capsys: pytest.CaptureFixture[str]) -> None:
     def opened() -> xr.Dataset:
         return xr.open_zarr(archive.path)
 
     galaxy = (opened().galaxy == "NGC1010").values
-    samples = {name: size(archive.path / name) for name in ("theta", "log_q", "log_weight")}
     total, files = size(archive.path)
+    each = [size(archive.path / name)[0] for name in ("theta", "log_q", "log_weight")]
+    sizes = "; ".join(f"{count / CLUSTERS:,.0f}" for count in (*each, total))
     reads: dict[str, Callable[[], object]] = {
         "opening": opened,
         "one cluster, its samples": lambda: opened().theta.isel(cluster=12_345).load(),
@@ -110,11 +107,8 @@ def test_bytes_and_read_times(archive: PosteriorArchive, capsys: pytest.CaptureF
         "all clusters, samples of the age": lambda: opened().theta.isel(parameter=0).load(),
     }
     with capsys.disabled():
-        print(f"\n{CLUSTERS} clusters, {files} files")
-        for name, (count, _) in samples.items():
-            print(f"{name:>50} {count / CLUSTERS:8.0f} bytes a cluster")
-        print(f"{'all variables':>50} {total / CLUSTERS:8.0f} bytes a cluster")
-        for name, read in reads.items():
-            print(f"{name:>50} {1e3 * took(read):8.1f} ms")
+        about = [("bytes a cluster: samples; log q; log weight; everything", sizes), ("files", f"{files:,}")]
+        rows = [*about, *((name, f"{1e3 * took(read):.0f} ms") for name, read in reads.items())]
+        print("\n" + table([f"{CLUSTERS:,} clusters", ""], rows))
     assert opened().theta.isel(cluster=galaxy).notnull().all()
     assert total / CLUSTERS < 10_000

@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Mapping
 
 import pytest
 import torch
@@ -10,17 +11,25 @@ from clocks import interleaved, peak_flops, spent_in
 from hpcflow.posterior import inference
 from hpcflow.posterior.modes import mean_shift
 from hpcflow.posterior.sampling import BLOCK
+from printed import table
 from production import SAMPLES, macs_per_cluster, macs_per_sample, production
 
 REPEATS = 5
 CLUSTERS = {"phangs": BLOCK, "walter2026": BLOCK // 4}  # what takes long is asked of few
+LONGEST = 6  # parts of the time that are told apart
 pytestmark = pytest.mark.benchmark
-flows = pytest.mark.parametrize("name", ["phangs", "walter2026"])
 
 
-@flows
-def test_clusters_per_second_and_its_parts(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    it, n = production(name), CLUSTERS[name]
+def test_clusters_per_second_and_its_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    found = {name: measured(name, n) for name, n in CLUSTERS.items()}
+    rows = [[row, *(column[row] for column in found.values())] for row in found["phangs"]]
+    with capsys.disabled():
+        print("\n" + table(["", *(f"`{name}.yaml`" for name in found)], rows))
+
+
+def measured(name: str, n: int) -> Mapping[str, str]:
+    """Return what a shipped config's flow takes for n clusters, by what it is."""
+    it = production(name)
     asked, flow = it.examples(n, 2), it.estimator.flow
     weigh = it.inferring(asked, weighing=True)
     runs = {"all": it.inferring(asked), "weights": weigh, "sampling": it.sampling(asked)}
@@ -30,21 +39,24 @@ def test_clusters_per_second_and_its_parts(name: str, capsys: pytest.CaptureFixt
     assert (out["theta"] == out["theta"]).all(axis=(1, 2)).any()
     operations, peak = 2 * (macs_per_sample(flow) * SAMPLES + macs_per_cluster(flow)), peak_flops()
     each = {what: seconds / n for what, seconds in took.items()}
-    parts = {part: seconds / n for part, seconds in sorted(spent.items(), key=lambda item: -item[1])}
-    with capsys.disabled():
-        print(f"\n{name}: {it.estimator.weights:,} weights, {macs_per_sample(flow):,} multiply-adds a sample")
-        print(f"  {1 / each['all']:.1f} clusters/s and core of {SAMPLES:,} samples; peak {peak / 1e9:.0f} GFLOP/s")
-        print(
-            f"  the flow alone {SAMPLES / each['sampling']:,.0f} samples/s with log q, "
-            f"{operations / each['sampling'] / peak:.0%} of the peak; all {operations / each['all'] / peak:.0%}"
-        )
-        print(f"  weighed, with modes climbed on the likelihood: {1 / each['weights']:.1f} clusters/s and core:")
-        for part, seconds in {**parts, "rest, the likelihood": each["weights"] - sum(parts.values())}.items():
-            print(f"  {part:<20}{1e3 * seconds:7.2f} ms")
+    longest = sorted(spent, key=lambda part: -spent[part])[:LONGEST]
+    parts = {part: 1e3 * spent[part] / n for part in longest}
+    parts["the likelihood and the rest"] = 1e3 * each["weights"] - sum(parts.values())
+    return {
+        "weights; multiply-adds a sample": f"{it.estimator.weights:,}; {macs_per_sample(flow):,}",
+        f"clusters/s and core, {SAMPLES:,} samples each": f"{1 / each['all']:.1f}",
+        "with importance weights and modes climbed": f"{1 / each['weights']:.1f}",
+        "samples/s with log q, the flow alone": f"{SAMPLES / each['sampling']:,.0f}",
+        "share of the arithmetic peak, the flow alone; everything": "; ".join(
+            f"{100 * operations / each[what] / peak:.0f} %" for what in ("sampling", "all")
+        ),
+        "the peak": f"{peak / 1e9:.0f} GFLOP/s",
+        "with weights, ms a cluster": "; ".join(f"{part} {value:.1f}" for part, value in parts.items()),
+    }
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-@flows
+@pytest.mark.parametrize("name", CLUSTERS)
 def test_on_a_gpu(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     it, n = production(name), 64
     flow, x = copy.deepcopy(it.estimator.flow).cuda(), it.features(it.examples(n, 2)).cuda()
@@ -64,6 +76,6 @@ def test_on_a_gpu(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 
     run()
     sample, rest = (float(t.median()) for t in torch.tensor([run() for _ in range(REPEATS)]).T)
+    header = [f"{name} on {torch.cuda.get_device_name()}", "clusters/s sampled with log q", "modes and quantiles too"]
     with capsys.disabled():
-        print(f"\n{name} on {torch.cuda.get_device_name()}: {n / sample:,.0f} clusters/s sampled with log q, ", end="")
-        print(f"{n / (sample + rest):,.0f} with modes and quantiles")
+        print("\n" + table(header, [["", f"{n / sample:,.0f}", f"{n / (sample + rest):,.0f}"]]))

@@ -14,6 +14,7 @@ from clocks import interleaved
 from hpcflow.posterior.sampling import BLOCK
 from hpcflow.store.archive import QUANTILES
 from peers import FLOWS, sbi_posterior, synference_catalogue, weights
+from printed import table
 from production import SAMPLES, production
 
 CLUSTERS, REPEATS = 4, 3  # of the others, cluster by cluster; hpcflow is given a block
@@ -54,10 +55,13 @@ def test_the_same_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     }
     with capsys.disabled():
         print(f"\nprocessor ms per cluster of {SAMPLES:,} samples, and how many times as long as {OURS}'s")
-        print("| | weights | samples | | samples, log q, quantiles | |\n|---|---|---|---|---|---|")
-        for row, count in size.items():
-            cells = [cell(took, row, what) for what in ("samples", "all")]
-            print(f"| {row} | {count:,} | {' | '.join(cells)} |")
+        header = ["", "weights", "samples", "times", "samples, log q, quantiles", "times"]
+        print(
+            table(
+                header,
+                [[row, f"{n:,}", *cells(took, row, "samples"), *cells(took, row, "all")] for row, n in size.items()],
+            )
+        )
         print("hpcflow's samples have their log q, its last column modes, predictive and the rest of the archive.")
         for name, posterior in posteriors.items():
             print(f"sbi {name}: {in_prior(posterior, x):.0%} of its flow's samples are in the prior")
@@ -91,7 +95,7 @@ def in_prior(posterior: Any, x: torch.Tensor) -> float:
     return sum(float(posterior.leakage_correction(x=one[None])) for one in x) / len(x)
 
 
-def cell(took: dict[tuple[str, str], float], row: str, what: str) -> str:
+def cells(took: dict[tuple[str, str], float], row: str, what: str) -> tuple[str, str]:
     if (row, what) not in took:
-        return "- | -"
-    return f"{1e3 * took[row, what]:.0f} | {took[row, what] / took[OURS, what]:.1f}"
+        return "-", "-"
+    return f"{1e3 * took[row, what]:.0f}", f"{took[row, what] / took[OURS, what]:.1f}"

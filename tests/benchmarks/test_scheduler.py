@@ -19,6 +19,7 @@ from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.tls import run_certificate
 from hpcflow.compute.workers import SETTINGS, Workers
+from printed import table
 
 pytestmark = pytest.mark.benchmark
 TASKS = 2000
@@ -55,15 +56,15 @@ def cost(count: int, security: Security | None, folder: Path) -> tuple[float, fl
         return (time.process_time() - busy) / TASKS, TASKS / (time.monotonic() - began)
 
 
-@pytest.mark.parametrize("count", [16, 64])
-def test_the_drivers_time_per_task(count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    plain, rate = cost(count, None, tmp_path)
-    secure, secure_rate = cost(count, run_certificate(tmp_path), tmp_path)
+def test_the_drivers_time_per_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = []
+    for count in (16, 64):
+        plain, rate = cost(count, None, tmp_path)
+        secure, secure_rate = cost(count, run_certificate(tmp_path), tmp_path)
+        times = [f"{1e3 * plain:.2f} ms", f"{1e3 * secure:.2f} ms", f"{secure / plain:.2f}"]
+        rows.append([count, *times, f"{rate:.0f}, {secure_rate:.0f}"])
     with capsys.disabled():
-        print(
-            f"\n{count} workers: {1e3 * plain:.2f} ms of the driver a task ({rate:.0f} tasks/s here), "
-            f"with TLS {1e3 * secure:.2f} ms ({secure_rate:.0f} tasks/s), {secure / plain:.2f} times as much"
-        )
+        print("\n" + table(["workers", "driver, a task", "with TLS", "times as much", "tasks/s here"], rows))
 
 
 async def be_workers(address: str, count: int, folder: str) -> None:
