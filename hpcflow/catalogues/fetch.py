@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pooch
 import requests
 
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import FetchError, InputError
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.mast import Address
@@ -63,7 +64,8 @@ def fetch(addresses: Iterable[Address], folder: Path) -> Iterator[Path]:
         if found != (sha256 or found):
             raise InputError(f"{path} has changed since it was fetched; remove it, and fetch it again")
         if not sha256:
-            _write(folder / CHECKSUMS, {**known, address.name: found})
+            lines = (f"{value}  {file}\n" for file, value in sorted({**known, address.name: found}.items()))
+            write_whole(folder / CHECKSUMS, "".join(lines))
         yield path
 
 
@@ -116,9 +118,3 @@ def _read(path: Path) -> dict[str, str]:
         return {name: sha256 for sha256, name in (line.split(maxsplit=1) for line in path.read_text().splitlines())}
     except ValueError as e:
         raise InputError(f"{path} is not one checksum and file name a line; mend it, or remove it") from e
-
-
-def _write(path: Path, known: dict[str, str]) -> None:
-    growing = path.with_name(f".new-{path.name}")
-    growing.write_text("".join(f"{sha256}  {name}\n" for name, sha256 in sorted(known.items())))
-    growing.replace(path)

@@ -10,6 +10,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
+from hpcflow.base.atomic import atomic
 from hpcflow.base.errors import InputError
 
 __all__ = ["FORMATS", "refuse_unknown", "write_blocks", "write_rows"]
@@ -42,10 +43,8 @@ def write_blocks(blocks: Iterable[Table], path: Path) -> None:
     """
     refuse_unknown(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    growing = path.with_name(f".new-{path.name}")
-    growing.unlink(missing_ok=True)
-    _WRITERS.get(path.suffix, _write_text)(iter(blocks), growing)
-    growing.replace(path)
+    with atomic(path) as growing:
+        _WRITERS.get(path.suffix, _write_text)(iter(blocks), growing)
 
 
 def refuse_unknown(path: Path) -> None:

@@ -100,7 +100,7 @@ def load_yaml(path: Path) -> Any:
         InputError: if the file is missing or is not YAML.
     """
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text())
+        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise InputError(f"{path} cannot be read: {e.strerror}; `hpcflow init` makes a config to start from") from e
     except YAMLError as e:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model
 from safetensors.torch import save as to_bytes
 
+from hpcflow.base.atomic import atomic_folder
 from hpcflow.base.errors import InputError
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.prior import Parameter, Prior
@@ -30,12 +30,8 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
         extra: what else the description should say: config, seed, versions, losses.
         files: further text files by name, such as the training history.
     """
-    growing = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(growing, ignore_errors=True)
-    growing.mkdir(parents=True)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in estimator.state_dict().items()}
     weights = to_bytes(state)
-    (growing / WEIGHTS).write_bytes(weights)  # with the rights of the user's other files
     description = {
         "schema": SCHEMA,
         "parameters": [vars(p) for p in estimator.prior.parameters],
@@ -45,15 +41,12 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
         **estimator.settings,
         **extra,
     }
-    (growing / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
-    for name, text in (files or {}).items():
-        (growing / name).write_text(text)
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
-    growing.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_folder(folder) as growing:
+        (growing / WEIGHTS).write_bytes(weights)  # with the rights of the user's other files
+        (growing / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
+        for name, text in (files or {}).items():
+            (growing / name).write_text(text)
 
 
 def read_description(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The state of an unfinished training as one file, from which it goes on as if it had never stopped."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from hpcflow.base.atomic import atomic
 from hpcflow.base.errors import InputError
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.header import Header, read_header
@@ -56,17 +56,8 @@ def write_state(path: Path, state: State) -> None:
     tensors = {
         f"{part}.{name}": tensor.cpu().contiguous() for part in PARTS for name, tensor in getattr(state, part).items()
     }
-    growing = path.with_name(f".{path.name}.new")
-    with growing.open("wb") as file:
-        file.write(save(tensors, {**state.header.metadata(), "digest": _digest(tensors)}))
-        file.flush()
-        os.fsync(file.fileno())
-    growing.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with atomic(path, durable=True) as growing:
+        growing.write_bytes(save(tensors, {**state.header.metadata(), "digest": _digest(tensors)}))
 
 
 def read_state(path: Path, identity: Mapping[str, Any]) -> State:

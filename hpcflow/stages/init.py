@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import InputError
 from hpcflow.config.sites import shipped_sites
 
@@ -35,5 +36,5 @@ def init(name: str, folder: Path, site: str | None = None) -> list[Path]:
             raise InputError(f"{target} exists already; remove it, or name another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for source, target in copies:
-        target.write_text(source.read_text())
+        write_whole(target, source.read_text(encoding="utf-8"))
     return [target for _, target in copies]

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import FailedPartitionsError, Interrupted
 from hpcflow.base.partitions import Partition
 from hpcflow.base.signals import stop_requests
@@ -66,7 +67,7 @@ def run_missing(
             failed = map_partitions(workers, task, str(run.path), missing, lambda p: advance(len(p), ""), check=check)
         check()  # a signal may have come while the workers ended
     if failed:
-        reasons.write_text(json.dumps({p.index: reason for p, reason in failed.items()}, indent=1) + "\n")
+        write_whole(reasons, json.dumps({p.index: reason for p, reason in failed.items()}, indent=1) + "\n")
         first, reason = next(iter(failed.items()))
         raise FailedPartitionsError(
             f"{stage}: {len(failed)} of {len(everything)} partitions failed, first {first.index} ({reason:.200}); "

@@ -2,7 +2,6 @@
 
 import base64
 import gc
-import shutil
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
@@ -14,6 +13,7 @@ import xarray as xr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
+from hpcflow.base.atomic import atomic_folder, write_whole
 from hpcflow.calibration.recovery import find_truth, join_truth, recovery
 from hpcflow.calibration.verdicts import Verdict, judge
 from hpcflow.config.load import dump_yaml
@@ -27,7 +27,7 @@ from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
 from hpcflow.stages.look.plans import Beside, Plans, plan_figures
 from hpcflow.store.summary import count_flags, has_posterior, summarise
 
-__all__ = ["draw", "make_report", "render", "write_page"]
+__all__ = ["draw", "make_report", "render"]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -57,15 +57,8 @@ def make_report(run: Path) -> Path:
     errors = None if archive is None else trained_errors(folder.config)
     pictures = draw(plan_figures(folder, archive, Beside(truth, draws, errors), examples), folder.paths.figures)
     page = _render(folder, archive, truth, examples, pictures)
-    return write_page(page, folder.paths.page)
-
-
-def write_page(page: str, path: Path) -> Path:
-    """Write a page that appears whole or not at all, and return its path."""
-    growing = path.with_name(f".{path.name}.new")
-    growing.write_text(page, encoding="utf-8")
-    growing.replace(path)
-    return path
+    write_whole(folder.paths.page, page)
+    return folder.paths.page
 
 
 def _truth(folder: RunFolder, archive: xr.Dataset | None) -> NDArray[np.floating] | None:
@@ -79,20 +72,17 @@ def _truth(folder: RunFolder, archive: xr.Dataset | None) -> NDArray[np.floating
 
 def draw(plans: Plans, final: Path) -> dict[str, str]:
     """Draw and write every figure into a folder, one in memory at a time; return the PNGs as data URIs by name."""
-    growing = final.with_name(f".{final.name}.new")
-    shutil.rmtree(growing, ignore_errors=True)
-    growing.mkdir(parents=True)
     pictures = {}
-    for name, plan in plans.items():
-        figure = plan()
-        png = to_png(figure)
-        (growing / f"{name}.png").write_bytes(png)
-        save_pdf(figure, growing / f"{name}.pdf")
-        pictures[name] = "data:image/png;base64," + base64.b64encode(png).decode()
-        del figure
-        gc.collect()  # figures and their canvases refer to each other, and are large
-    shutil.rmtree(final, ignore_errors=True)
-    growing.rename(final)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_folder(final) as growing:
+        for name, plan in plans.items():
+            figure = plan()
+            png = to_png(figure)
+            (growing / f"{name}.png").write_bytes(png)
+            save_pdf(figure, growing / f"{name}.pdf")
+            pictures[name] = "data:image/png;base64," + base64.b64encode(png).decode()
+            del figure
+            gc.collect()  # figures and their canvases refer to each other, and are large
     return pictures
 
 

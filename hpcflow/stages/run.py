@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import InputError
 from hpcflow.base.paths import RunPaths
 from hpcflow.config.load import Config, difference, dump_yaml, load_yaml, parse_config
@@ -88,9 +89,7 @@ class Run(RunPaths):
         needed = [key for key in plain if key in {*frozen, *STAGES[stage]}]
         text = dump_yaml({"config": plain, "frozen": needed, "provenance": provenance()})
         self.path.mkdir(parents=True, exist_ok=True)
-        growing = self.record.with_suffix(".new")
-        growing.write_text(text)
-        growing.replace(self.record)
+        write_whole(self.record, text)
 
     def refuse(self, config: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
         """Return the sections that are frozen; raise if the config says otherwise.

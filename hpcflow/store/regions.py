@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 from zarr.errors import GroupNotFoundError
 
+from hpcflow.base.atomic import atomic_folder
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.store.layout import Variable
@@ -71,24 +72,22 @@ class Regions:
         if path.exists():
             raise InputError(f"{path} exists already; open it to go on with it, or remove it to start again")
         path.parent.mkdir(parents=True, exist_ok=True)
-        growing = path.with_name(f".{path.name}.new")
-        shutil.rmtree(growing, ignore_errors=True)
-        group = zarr.create_group(
-            growing, zarr_format=3, attributes={"schema": schema, "rows": rows, "partition_size": size, **attrs}
-        )
-        count = len(partitions(rows, size))
-        for name, variable in variables.items():
-            _create_array(group, name, variable, min(size, rows))
-        whole = {**counters, "status": "1 where the partition is complete"}
-        for kind, fill, names in (("int64", 0, whole), ("str", "", notes)):
-            for name, meaning in names.items():
-                variable = Variable(("partition",), (count,), kind, fill, 1, {"long_name": meaning})
-                _create_array(group, name, variable, 1)
-        with warnings.catch_warnings():
-            # Nothing but this group's own fixed metadata is consolidated, so readers of any version can ignore it.
-            warnings.filterwarnings("ignore", message="Consolidated metadata")
-            zarr.consolidate_metadata(group.store)
-        growing.rename(path)
+        with atomic_folder(path, new=True) as growing:
+            group = zarr.create_group(
+                growing, zarr_format=3, attributes={"schema": schema, "rows": rows, "partition_size": size, **attrs}
+            )
+            count = len(partitions(rows, size))
+            for name, variable in variables.items():
+                _create_array(group, name, variable, min(size, rows))
+            whole = {**counters, "status": "1 where the partition is complete"}
+            for kind, fill, names in (("int64", 0, whole), ("str", "", notes)):
+                for name, meaning in names.items():
+                    variable = Variable(("partition",), (count,), kind, fill, 1, {"long_name": meaning})
+                    _create_array(group, name, variable, 1)
+            with warnings.catch_warnings():
+                # Nothing but this group's own fixed metadata is consolidated, so readers of any version can ignore it.
+                warnings.filterwarnings("ignore", message="Consolidated metadata")
+                zarr.consolidate_metadata(group.store)
         return cls.open(path, schema)
 
     @classmethod

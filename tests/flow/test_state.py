@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from dead_writer import die_while_writing
 from hpcflow.base.errors import InputError
 from hpcflow.flow.header import Counters, Header, read_header
 from hpcflow.flow.history import Progress
@@ -41,7 +42,7 @@ def test_what_was_written_is_read(path: Path) -> None:
 
 
 def test_a_torn_write_harms_nothing(path: Path) -> None:
-    path.with_name(f".{path.name}.new").write_bytes(b"half")
+    die_while_writing(path)
     assert read_state(path, IDENTITY).header.counters.step == 7
     write_state(path, state())
     assert [p.name for p in path.parent.iterdir()] == [path.name]

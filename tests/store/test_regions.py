@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from dead_writer import die_while_writing
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.store.layout import Variable
@@ -85,9 +86,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
-    (tmp_path / ".a.zarr.new" / "rubbish").mkdir(parents=True)
+    die_while_writing(tmp_path / "a.zarr")
     make(tmp_path / "a.zarr")
-    assert not (tmp_path / "a.zarr" / "rubbish").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
 
 

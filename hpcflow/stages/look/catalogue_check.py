@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.base.atomic import atomic
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.read import detect_format
 from hpcflow.config.load import Config, with_values
@@ -45,7 +46,8 @@ def check(config: Config, path: Path, picture: Path | None) -> Iterator[str]:
         sets = config.observe.band_sets or [list(catalogue.bands)]
         figure = colour_colour(catalogue.flux, catalogue.bands, [s for s in sets if len(s) > 2], _tracks(config))
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(to_png(figure))
+        with atomic(picture) as growing:
+            growing.write_bytes(to_png(figure))
         yield f"colours over the models: {picture}"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from hpcflow.base.atomic import write_whole
 from hpcflow.calibration.recovery import find_truth, join_truth
 from hpcflow.figures.chi2 import spectral_energy
 from hpcflow.figures.posteriors import corner
@@ -15,7 +16,7 @@ from hpcflow.figures.style import WIDE
 from hpcflow.stages.look.exactly import Exact, exact_posteriors
 from hpcflow.stages.look.folder import open_folder
 from hpcflow.stages.look.samples import find_cluster
-from hpcflow.stages.report import draw, render, write_page
+from hpcflow.stages.report import draw, render
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.summary import count_flags, units
 
@@ -70,7 +71,9 @@ def show(run: Path, cluster_id: str, galaxy: str | None = None) -> Path:
         galaxy=one["galaxy"].item(),
         cluster=one["cluster_id"].item(),
     )
-    return write_page(page, pages / f"{name}.html")
+    path = pages / f"{name}.html"
+    write_whole(path, page)
+    return path
 
 
 def _truth(config: Any, run: Path, one: xr.Dataset) -> NDArray[np.floating] | None:

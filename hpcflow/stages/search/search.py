@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.base.lock import alone
 from hpcflow.base.partitions import Partition, partitions
@@ -52,7 +53,7 @@ def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
     _refuse_another_search(config, run)
     run.search.mkdir(exist_ok=True)
     with alone(run.search / "lock", "search"), log_to(run.log("search")):
-        _write(run.search / CONFIG, dump_yaml(_resolved(config)))
+        write_whole(run.search / CONFIG, dump_yaml(_resolved(config)))
         mend(run.search)
         study = _open(config, run)
         if gone := study.fail_running():
@@ -127,18 +128,11 @@ def _changed(old: dict[str, Any], new: dict[str, Any], sections: Sequence[str]) 
 
 
 def _keep(config: Config, run: Run, trials: list[Trial]) -> None:
-    _write(run.search / TRIALS, trials_csv(trials, list(space_of(config))))
+    write_whole(run.search / TRIALS, trials_csv(trials, list(space_of(config))))
     for best in best_trials(trials, 1):
         found = with_values(config, best.values)
         first = (
             f"# Trial {best.number} of {run.search}: validation NLL {best.value:.4f} nats after {best.steps} steps.\n"
         )
-        _write(run.search / BEST, first + dump_yaml(found.plain()))
+        write_whole(run.search / BEST, first + dump_yaml(found.plain()))
         log.info("search: best validation NLL %.4f nats, in trial %d", best.value, best.number)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text that appears whole or not at all."""
-    growing = path.with_suffix(".new")
-    growing.write_text(text)
-    growing.replace(path)

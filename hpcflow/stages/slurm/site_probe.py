@@ -1,7 +1,6 @@
 """What a job of `hpcflow site check` does on its node: look around, and write what it found."""
 
 import json
-import os
 import socket
 import sys
 import tempfile
@@ -9,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hpcflow import __version__
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.interface import address_of
 from hpcflow.compute.site import Site
@@ -84,9 +84,7 @@ def main(kind: str, folder: Path) -> None:
     """Write what was found beside the files of the check, whole or not at all."""
     found = probe(kind, folder)
     if found:
-        growing = folder / f".{kind}.new"
-        growing.write_text(json.dumps(asdict(found)))
-        os.replace(growing, folder / f"{kind}.json")
+        write_whole(folder / f"{kind}.json", json.dumps(asdict(found)))
 
 
 if __name__ == "__main__":

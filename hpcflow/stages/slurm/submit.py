@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.jobs import CHAIN, Job, Place, plan_job, run_tag
 from hpcflow.compute.site import Site
@@ -158,14 +159,12 @@ def _finished(run: Run) -> list[str]:
 def _write(job: Job, config: Config, site: Site) -> None:
     """Write what a job is told, so that a later edit of the user's files does not change it."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    (job.folder / "config.yaml").write_text(dump_yaml(config.plain()))
-    (job.folder / "site.yaml").write_text(dump_yaml(asdict(site)))
-    (job.folder / "setup.sh").write_text(job.setup)
+    write_whole(job.folder / "config.yaml", dump_yaml(config.plain()))
+    write_whole(job.folder / "site.yaml", dump_yaml(asdict(site)))
+    write_whole(job.folder / "setup.sh", job.setup)
 
 
 def _record(run: Run, stage: str, id: str, job: Job, site: Site) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     jobs = submitted_jobs(run) | {stage: {"id": id, "name": job.name, "site": site.name, "submitted": now}}
-    growing = run.jobs.with_suffix(".new")
-    growing.write_text(json.dumps(jobs, indent=1) + "\n")
-    growing.replace(run.jobs)
+    write_whole(run.jobs, json.dumps(jobs, indent=1) + "\n")

@@ -105,7 +105,7 @@ def test_one_galaxy(inferred: Run, copied: Callable[[Run], Run]) -> None:
     assert set(table["galaxy"]) == {names[20]}
     with pytest.raises(InputError, match="has no cluster of NGC9999; --galaxy is one of"):
         export(run, "fits", "NGC 9999")
-    assert not list(run.path.glob(".new*"))
+    assert not list(run.path.glob(".*"))
 
 
 def test_what_is_not_there_is_said(
