@@ -1,6 +1,7 @@
 """What can go wrong for a user, and the exit code that says so."""
 
 __all__ = [
+    "DamagedRunError",
     "DiskFullError",
     "DivergedError",
     "FailedPartitionsError",
@@ -32,6 +33,12 @@ class FailedPartitionsError(HpcflowError):
 
 class FetchError(HpcflowError):
     """A file could not be fetched; those that came before it are kept."""
+
+    exit_code = 1
+
+
+class DamagedRunError(HpcflowError):
+    """What a run keeps is not what was written; what its stages can make anew is marked as missing."""
 
     exit_code = 1
 

@@ -1,9 +1,10 @@
 """The commands that take a run: what its state is, and what can be had of its archive.
 
-As in `cli`, nothing heavy is imported before a command needs it.
+As in all of the command line, nothing heavy is imported before a command needs it.
 """
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,14 @@ from hpcflow.cli.options import RunArgument
 __all__ = ["app"]
 
 app = typer.Typer()
+command = partial(app.command, rich_help_panel="Looking at a run")
+ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="Choose the cluster with this cluster_id.")]
+ItsGalaxy = Annotated[str | None, typer.Option("--galaxy", help="Name its galaxy, where several have such a cluster.")]
 
 
-@app.command()
+@command()
 def status(run: RunArgument) -> None:
-    """Say what a run has done, what failed, and what to do next."""
+    """Say what a run has done, what has failed, and what to do next."""
     from rich.console import Console
     from rich.table import Table
 
@@ -54,37 +58,60 @@ def status(run: RunArgument) -> None:
         print(f"next: hpcflow {todo} CONFIG --run {run}" if todo else "everything is done")
 
 
-@app.command()
-def cancel(run: RunArgument) -> None:
-    """End the run's jobs, those of its workers as well, and no others."""
-    from hpcflow.stages.run import Run
-    from hpcflow.stages.slurm.queue import cancel as end
+@command()
+def show(
+    run: RunArgument,
+    cluster: ClusterId,
+    galaxy: ItsGalaxy = None,
+) -> None:
+    """Show all that is known of one cluster on a page: posterior, modes, photometry, flags."""
+    from hpcflow.stages.look.show import show as draw
 
-    print(f"{end(Run(run))} jobs cancelled")
+    print(draw(run, cluster, galaxy))
 
 
-@app.command()
+@command()
+def samples(
+    run: RunArgument,
+    cluster: ClusterId,
+    galaxy: ItsGalaxy = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write this file (FITS, CSV, ECSV or Parquet).", show_default="in the run folder"),
+    ] = None,
+) -> None:
+    """Draw again all samples that inference drew of one cluster."""
+    from hpcflow.stages.look.samples import write_samples
+
+    print(write_samples(run, cluster, galaxy, out))
+
+
+@command()
 def export(
     run: RunArgument,
-    to: Annotated[str, typer.Option("--to", help="fits, parquet, csv or ecsv.")] = "fits",
-    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Its clusters only.")] = None,
+    to: Annotated[str, typer.Option("--to", help="Write fits, parquet, csv or ecsv.")] = "fits",
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Write the clusters of this galaxy alone.")] = None,
 ) -> None:
-    """Write one row per cluster as a table."""
+    """Write a table with one row per cluster."""
     from hpcflow.stages.look.export import export as write
     from hpcflow.stages.run import Run
 
     print(write(Run(run), to, galaxy))
 
 
-@app.command()
+@command()
 def compare(
     run: RunArgument,
     truth: Annotated[
         list[Path] | None,
-        typer.Option("--truth", help="Table of true parameters.", show_default="CATALOGUE_truth.fits"),
+        typer.Option(
+            "--truth",
+            help="Read true parameters from this table.",
+            show_default="CATALOGUE_truth.fits",
+        ),
     ] = None,
 ) -> None:
-    """Write tables of how posteriors agree with published fits and with a known truth."""
+    """Compare the posteriors with published fits and with a known truth, in tables."""
     from astropy.table import Table
 
     from hpcflow.stages.look.compare import compare as write
@@ -98,28 +125,10 @@ def compare(
         print(path)
 
 
-@app.command()
-def samples(
-    run: RunArgument,
-    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Its cluster_id.")],
-    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Where several have a cluster of that name.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="FITS, CSV, ECSV or Parquet file.", show_default="in the run folder")
-    ] = None,
-) -> None:
-    """Draw all samples of one cluster again, those that inference drew."""
-    from hpcflow.stages.look.samples import write_samples
+@command()
+def verify(run: RunArgument) -> None:
+    """Read library, flow and archive again, and say what is damaged."""
+    from hpcflow.stages.run import Run
+    from hpcflow.stages.verify import verify as check
 
-    print(write_samples(run, cluster, galaxy, out))
-
-
-@app.command()
-def show(
-    run: RunArgument,
-    cluster: Annotated[str, typer.Argument(metavar="CLUSTER", help="Its cluster_id.")],
-    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Where several have a cluster of that name.")] = None,
-) -> None:
-    """Write one page of one cluster: posterior, modes, photometry, exact posterior, flags."""
-    from hpcflow.stages.look.show import show as draw
-
-    print(draw(run, cluster, galaxy))
+    check(Run(run))

@@ -148,7 +148,7 @@ class Train(Section):
 
 
 class Search(Section):
-    """Where `hpcflow train --search` looks, by dotted key of train; nowhere named, see `stages.search.space`."""
+    """Where `hpcflow search` looks, by dotted key of train; nowhere named, see `stages.search.space`."""
 
     space: dict[str, Axis] = {}
     steps: Annotated[int, Field(gt=0)] | None = None  # of a trial that is not stopped early; those of train if null

@@ -1,40 +1,63 @@
-"""`hpcflow simulate --verify`: is the library still what was simulated?"""
+"""`hpcflow verify`: is what a run keeps still what was written?"""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.base.errors import FailedPartitionsError
+from hpcflow.base.errors import DamagedRunError, InputError
 from hpcflow.base.partitions import Partition
 from hpcflow.config.load import Config
+from hpcflow.flow import checkpoint
 from hpcflow.model.simulator import Simulator
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, refuse_other_sources
 from hpcflow.stages.simulate import draw
+from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.damage import DamagedError
 from hpcflow.store.simulations import SimulationStore
 
-__all__ = ["Verdict", "verify"]
+__all__ = ["verify", "verify_archive", "verify_flow", "verify_library"]
 
 TOLERANCE = 1e-6  # relative, of fluxes kept in 32 bits
 
 
-@dataclass
-class Verdict:
-    """What was looked at and what was wrong: partitions and their reasons, rows that come out otherwise now."""
+def verify(run: Run) -> None:
+    """Check the library, the flow and the archive, whichever the run has; the calibration record has no checksums.
 
-    partitions: int = 0
-    damaged: dict[int, str] = field(default_factory=dict)
-    rows: int = 0
-    different: int = 0
+    Partitions that are damaged are marked as missing, so that their stage makes them anew.
+
+    Raises:
+        InputError: if the folder is not a run, there is nothing in it to verify, or a store cannot be checked whole.
+        DamagedRunError: if anything is damaged; everything else has been checked all the same.
+    """
+    config = run.config()
+    checks = {
+        run.simulations: lambda: verify_library(config, run),
+        run.flow: lambda: verify_flow(run),
+        run.posteriors: lambda: verify_archive(run),
+    }
+    there = [check for path, check in checks.items() if path.exists()]
+    if not there:
+        raise InputError(
+            f"{run.path} has no library, flow or archive to verify; run `hpcflow run CONFIG --run {run.path}` first"
+        )
+    damage, refusals = list[str](), list[str]()
+    with log_to(run.log("verify")):
+        for check in there:
+            try:
+                damage.extend(check())
+            except InputError as e:
+                refusals.append(str(e))
+    if damage:
+        raise DamagedRunError("; ".join(damage + refusals))
+    if refusals:
+        raise InputError("; ".join(refusals))
 
 
-def verify(config: Config, run: Run, rows: int = 1000) -> Verdict:
-    """Read every finished partition again, and simulate a random sample of rows again.
-
-    A damaged partition is marked as not simulated, so that `hpcflow simulate` makes it anew.
+def verify_library(config: Config, run: Run, rows: int = 1000) -> Iterator[str]:
+    """Read every finished partition of the library again, simulate some rows again, and say what is damaged.
 
     Args:
         config: the run's.
@@ -42,62 +65,105 @@ def verify(config: Config, run: Run, rows: int = 1000) -> Verdict:
         rows: how many rows to simulate again, other ones every time.
 
     Raises:
-        InputError: if there is no library, or it was made from other things than the config names.
-        FailedPartitionsError: if anything is wrong.
+        InputError: if there is no library, or, once it is read, if its simulator cannot be had any more.
     """
-    simulator = build_simulator(config)
     store = SimulationStore.open(run.simulations)
-    refuse_other_sources(run.simulations, store.source, simulator.provenance)
-    missing = set(store.missing())
-    finished = [partition for partition in store.partitions if partition not in missing]
-    rng = np.random.default_rng()
-    again = rng.multinomial(rows, np.full(len(finished), 1 / max(1, len(finished))))
-    verdict = Verdict()
-    with log_to(run.log("simulate")), tracked("verify", sum(map(len, finished))) as advance:
-        for partition, count in zip(finished, again, strict=True):
-            chosen = rng.choice(len(partition), min(int(count), len(partition)), replace=False)
-            _check(config, store, simulator, partition, chosen, verdict)
-            advance(len(partition), "")
-        _say(run, store, verdict)
-    return verdict
+    simulator = _simulator(config, store)
+    finished = _finished(store)
+    rng, compared = np.random.default_rng(), list[NDArray[np.bool_]]()
+    share = rng.multinomial(rows, np.full(len(finished), 1 / max(1, len(finished))))
+    counts = dict(zip(finished, share.tolist(), strict=True))
+
+    def check(partition: Partition) -> None:
+        theta, flux = store.read(partition)
+        if not isinstance(simulator, InputError):
+            chosen = rng.choice(len(partition), min(counts[partition], len(partition)), replace=False)
+            compared.append(_same(config, simulator, partition, chosen, theta, flux))
+
+    yield from _read(store, run, "simulate", check)
+    same = np.concatenate([np.ones(0, dtype=bool), *compared])
+    different = int((~same).sum())
+    log.info("verify: %s: %d rows simulated again, %d different", store.path, len(same), different)
+    if different:
+        yield (
+            f"{store.path}: {different} of {len(same)} rows come out differently when they are simulated again, though "
+            "their checksums hold; the simulator has changed: remove the library to make it anew"
+        )
+    if isinstance(simulator, InputError):
+        raise simulator
 
 
-def _check(
+def verify_flow(run: Run) -> Iterator[str]:
+    """Load the trained flow, whose weights have a checksum, and say whether it is damaged."""
+    try:
+        checkpoint.load(run.flow)
+    except InputError as e:
+        yield str(e)
+    else:
+        log.info("verify: %s: read, not damaged", run.flow)
+
+
+def verify_archive(run: Run) -> Iterator[str]:
+    """Read the archive's photometry and every finished partition again, and say what is damaged.
+
+    Raises:
+        InputError: if there is no archive.
+    """
+    archive = PosteriorArchive.open(run.posteriors)
+    try:
+        archive.check()
+    except DamagedError as e:
+        yield f"{archive.path}: the photometry is damaged ({e}); restore it, or remove the archive to make it anew"
+    yield from _read(archive, run, "infer", archive.check)
+
+
+def _simulator(config: Config, store: SimulationStore) -> Simulator | InputError:
+    """Return the simulator that the library was made with, or why it cannot be had."""
+    try:
+        simulator = build_simulator(config)
+        refuse_other_sources(store.path, store.source, simulator.provenance)
+    except InputError as e:
+        return e
+    return simulator
+
+
+def _same(
     config: Config,
-    store: SimulationStore,
     simulator: Simulator,
     partition: Partition,
     chosen: NDArray[np.intp],
-    verdict: Verdict,
-) -> None:
-    verdict.partitions += 1
-    try:
-        theta, flux = store.read(partition)
-    except DamagedError as e:
-        verdict.damaged[partition.index] = str(e)
-        store.forget(partition)
-        return
-    if len(chosen):
-        drawn = draw(config, partition)[chosen]
-        verdict.rows += len(chosen)
-        same = np.isclose(drawn, theta[chosen], rtol=TOLERANCE, atol=1e-12).all(axis=1)
-        same &= np.isclose(simulator(drawn), flux[chosen], rtol=TOLERANCE, atol=0, equal_nan=True).all(axis=1)
-        verdict.different += int((~same).sum())
+    theta: NDArray[np.float32],
+    flux: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """Return whether the chosen rows of a partition come out as they are kept when they are simulated again."""
+    drawn = draw(config, partition)[chosen]
+    same = np.isclose(drawn, theta[chosen], rtol=TOLERANCE, atol=1e-12).all(axis=1)
+    return same & np.isclose(simulator(drawn), flux[chosen], rtol=TOLERANCE, atol=0, equal_nan=True).all(axis=1)
 
 
-def _say(run: Run, store: SimulationStore, verdict: Verdict) -> None:
-    log.info(
-        "verify: %d of %d partitions read, %d damaged; %d rows simulated again, %d different",
-        *(verdict.partitions, len(store.partitions), len(verdict.damaged), verdict.rows, verdict.different),
-    )
-    if verdict.damaged:
-        first, reason = next(iter(verdict.damaged.items()))
-        raise FailedPartitionsError(
-            f"{run.simulations}: {len(verdict.damaged)} partitions are damaged, first {first} ({reason:.200}); "
-            "they are marked as not simulated: run `hpcflow simulate` to make them anew"
-        )
-    if verdict.different:
-        raise FailedPartitionsError(
-            f"{run.simulations}: {verdict.different} of {verdict.rows} rows simulated again come out otherwise, though "
-            "their checksums hold; the simulator is not what it was: remove the store to make it anew"
+def _finished(store: SimulationStore | PosteriorArchive) -> list[Partition]:
+    missing = set(store.missing())
+    return [partition for partition in store.partitions if partition not in missing]
+
+
+def _read(
+    store: SimulationStore | PosteriorArchive, run: Run, stage: str, check: Callable[[Partition], None]
+) -> Iterator[str]:
+    """Check every finished partition, mark as missing what is damaged, and say what that is."""
+    finished, damaged = _finished(store), dict[int, str]()
+    with tracked("verify", sum(map(len, finished))) as advance:
+        for partition in finished:
+            try:
+                check(partition)
+            except DamagedError as e:
+                damaged[partition.index] = str(e)
+                store.forget(partition)
+            advance(len(partition), "")
+    counts = (len(finished), len(store.partitions), len(damaged))
+    log.info("verify: %s: %d of %d partitions read, %d damaged", store.path, *counts)
+    if damaged:
+        first, reason = next(iter(damaged.items()))
+        yield (
+            f"{store.path}: {len(damaged)} of {len(finished)} partitions are damaged, first {first} ({reason:.200}), "
+            f"and are marked as missing; run `hpcflow {stage} CONFIG --run {run.path}` to make them anew"
         )

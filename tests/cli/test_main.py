@@ -2,6 +2,7 @@
 
 import errno
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,18 @@ def test_a_lost_partition_is_made_again(
     same(run / store, broken / store)
 
 
+def test_verify_says_what_is_read_and_what_is_damaged(run: Path, tmp_path: Path) -> None:
+    sound = hpcflow("verify", run).stderr
+    assert sound.count("partitions read, 0 damaged") == 2 and "flow: read, not damaged" in sound
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    torn = broken / "posteriors.zarr" / "theta" / "c" / "1" / "0" / "0"
+    torn.write_bytes(torn.read_bytes()[:-9])
+    assert f"run `hpcflow infer CONFIG --run {broken}`" in hpcflow("verify", broken, code=1).stderr
+    assert "next: hpcflow infer" in hpcflow("status", broken).stdout
+    assert "not a run folder" in hpcflow("verify", tmp_path / "none", code=2).stderr
+
+
 def test_status_of_a_finished_run(run: Path) -> None:
     assert "everything is done" in hpcflow("status", run).stdout
 
@@ -276,6 +289,16 @@ def test_the_namesake_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "virtual environment of its own" in hpcflow("init", code=2).stderr
 
 
+def test_help_groups_the_commands_for_a_reader() -> None:
+    said = hpcflow("-h").stdout
+    assert said == hpcflow("--help").stdout
+    order = ["init", "run", "simulate", "Looking at a run", "status", "verify", "Catalogues", "mock", "SLURM", "cancel"]
+    places = [re.search(rf"│ {word} |─ {word}", said) for word in order]
+    starts = [place.start() for place in places if place]
+    assert len(starts) == len(order) and starts == sorted(starts)
+    assert "Train the flow" in hpcflow("train", "-h").stdout
+
+
 def test_version() -> None:
     assert hpcflow("--version").stdout.strip() == __version__
 
@@ -310,7 +333,7 @@ def test_a_search_shows_the_best_and_what_to_do_next(config: Path, catalogue: st
     (copy / "run.yaml").write_text(text[: text.index("frozen:")] + "frozen: [name, model, simulate]\n")
     options = ("--run", copy, "--set", catalogue, "--set", "search.steps=10", "--workers", 1)
     space = "search.space={train.warmup: {low: 0, high: 9}}"
-    said = hpcflow("train", config, *options, "--set", space, "--search", 2).stdout
+    said = hpcflow("search", config, *options, "--set", space, "--trials", 2).stdout
     assert "train.warmup" in said
     best = copy / "search" / "best.yaml"
     assert said.strip().endswith(f"next: hpcflow train {best} --run {copy}")
@@ -319,13 +342,13 @@ def test_a_search_shows_the_best_and_what_to_do_next(config: Path, catalogue: st
     assert (copy / "flow").exists()
     assert (
         "known here"
-        in hpcflow("train", config, "--search", 2, "--set", "search.space={x: {low: 0, high: 1}}", code=2).stderr
+        in hpcflow("search", config, "--trials", 2, "--set", "search.space={x: {low: 0, high: 1}}", code=2).stderr
     )
 
 
 def test_stages_out_of_order(config: Path, tmp_path: Path) -> None:
     assert "run the stage that writes it first" in hpcflow("train", config, "--run", tmp_path / "x", code=2).stderr
-    said = hpcflow("train", config, "--run", tmp_path / "x", "--search", 1, code=2).stderr
+    said = hpcflow("search", config, "--run", tmp_path / "x", "--trials", 1, code=2).stderr
     assert "run `hpcflow simulate` first" in said
     assert "hpcflow train" in hpcflow("infer", config, "--run", tmp_path / "x", code=2).stderr
     assert "no run.yaml" in hpcflow("status", tmp_path / "x", code=2).stderr

@@ -80,14 +80,34 @@ def test_a_dry_run_only_prints(fake_slurm: Any, config: Path, stage: str) -> Non
     assert not Path("runs").exists()
 
 
-def test_what_does_not_go_together_is_refused(config: Path) -> None:
-    assert "need --site" in hpcflow("simulate", config, "--submit", code=2)
-    assert "need --site" in hpcflow("run", config, "--dry-run", code=2)
-    assert "add --submit" in hpcflow("train", config, "--site", "devcluster", code=2)
-    search = ("--search", 3, "--site", "devcluster", "--submit")
-    assert "a search cannot be submitted" in hpcflow("train", config, *search, code=2)
-    assert "multiple of nodes" in hpcflow("train", config, "--site", "devcluster", "--ranks", 3, "--dry-run", code=2)
-    assert "no shipped site" in hpcflow("simulate", config, "--site", "nowhere", "--submit", code=2)
+@pytest.mark.parametrize(
+    ("command", "options", "says"),
+    [
+        *((stage, option, "need --site") for stage in (*STAGES, "run") for option in ("--submit", "--dry-run")),
+        ("train", "--site devcluster", "training at devcluster is a job; add --submit, or leave out --site"),
+        ("run", "--site devcluster", "training at devcluster is a job; add --submit, or run the stages one by one"),
+        ("report", "--site devcluster", "the report at devcluster is a job; add --submit, or leave out --site"),
+        ("train", "--site devcluster --workers 3 --submit", "train.cores"),
+        ("train", "--site devcluster --ranks 3 --dry-run", "multiple of nodes"),
+        ("run", "--site devcluster --ranks 3 --submit", "multiple of nodes"),
+        ("infer", "--site devcluster --galaxy NGC1566 --submit", "cannot be submitted"),
+        ("infer", "--site devcluster --append --dry-run", "cannot be submitted"),
+        ("simulate", "--site nowhere --submit", "no shipped site"),
+        ("search", "--trials 3 --site nowhere", "no shipped site"),
+        ("search", "--trials 3 --submit", "No such option"),
+        ("verify", "--submit", "No such option"),
+        ("simulate", "--verify", "use `hpcflow verify RUN`"),
+        ("infer", "--verify --site devcluster --submit", "use `hpcflow verify RUN`"),
+        ("train", "--search 3", "use `hpcflow search CONFIG --trials N`"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    fake_slurm: Any, config: Path, command: str, options: str, says: str
+) -> None:
+    before = sorted(Path().rglob("*"))
+    assert says in hpcflow(command, config, *options.split(), code=2)
+    assert sorted(Path().rglob("*")) == before
+    assert fake_slurm.calls("sbatch") == []
 
 
 def test_a_refusal_of_slurm_is_one_sentence(fake_slurm: Any, config: Path) -> None:

@@ -24,9 +24,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def simulate(config: Path, folder: Path, *more: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "hpcflow", "simulate", str(config), "--run", str(folder), "--workers", "2", *more]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+def simulate(config: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
+    return hpcflow("simulate", str(config), "--run", str(folder), "--workers", "2")
+
+
+def hpcflow(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command, environment = [sys.executable, "-m", "hpcflow", *arguments], os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -45,7 +48,7 @@ def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path, tmp_path: Path,
     finished = set((small_disk / "run" / "simulations.zarr" / "status" / "c").glob("*"))
     assert 0 < len(finished) < 50
     subprocess.run(["mount", "-o", "remount,size=32m", small_disk], check=True)
-    assert simulate(config, small_disk / "run", "--verify").returncode == 0
+    assert hpcflow("verify", str(small_disk / "run")).returncode == 0
     times = {mark: mark.stat().st_mtime_ns for mark in finished}
     assert simulate(config, small_disk / "run").returncode == 0
     assert {mark: mark.stat().st_mtime_ns for mark in finished} == times

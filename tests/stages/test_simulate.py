@@ -15,7 +15,7 @@ from hpcflow.stages.build import build_simulator
 from hpcflow.stages.look.status import status
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import draw, open_or_create, simulate
-from hpcflow.stages.verify import verify
+from hpcflow.stages.verify import verify_library
 from hpcflow.store.simulations import SimulationStore
 
 Configured = Callable[..., Config]
@@ -56,7 +56,7 @@ def test_workers_speak_to_cigale_and_count_what_failed(configured: Configured, t
     assert 10 < lost["ValueError: too strong a dose"] < 70
     assert sum(len(store.rows(part)[0]) for part in ("train", "validation", "test")) == 200 - sum(lost.values())
     assert store.source["pcigale"] == "2023.0.fake"
-    assert verify(config, run, rows=40).different == 0
+    assert list(verify_library(config, run, rows=40)) == []
 
 
 def test_an_environment_may_move(configured: Configured, tmp_path: Path) -> None:

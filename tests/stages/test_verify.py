@@ -1,4 +1,4 @@
-"""`simulate --verify`: nothing to say of a sound library, and a word for every kind of harm."""
+"""`hpcflow verify`: nothing to say of a sound run, and a word for every kind of harm."""
 
 import re
 from collections.abc import Callable
@@ -8,13 +8,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.base.errors import FailedPartitionsError, InputError
+from hpcflow.base.errors import DamagedRunError, InputError
+from hpcflow.compute.where import InProcess
 from hpcflow.config.load import Config, load_config
 from hpcflow.stages import verify as stage
 from hpcflow.stages.build import build_simulator
+from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import draw, open_or_create, simulate_partition
-from hpcflow.stages.verify import verify
+from hpcflow.stages.verify import verify, verify_archive, verify_library
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def tear(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-9])
 
 
 @pytest.fixture
@@ -28,28 +38,32 @@ def library(tiny: Callable[..., Path], tmp_path: Path) -> tuple[Config, Run]:
     return config, run
 
 
-def test_a_sound_library_is_sound(library: tuple[Config, Run]) -> None:
-    verdict = verify(*library, rows=100)
-    assert (verdict.partitions, verdict.rows, verdict.damaged, verdict.different) == (3, 100, {}, 0)
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    caplog.set_level("INFO", logger="hpcflow")
+    return lambda: caplog.text
+
+
+def test_a_sound_library_is_sound(library: tuple[Config, Run], said: Callable[[], str]) -> None:
+    assert list(verify_library(*library, rows=100)) == []
+    assert "3 of 4 partitions read, 0 damaged" in said()
+    assert "100 rows simulated again, 0 different" in said()
 
 
 def test_a_damaged_partition_is_named_and_made_anew(library: tuple[Config, Run]) -> None:
     config, run = library
-    sound = {p: p.read_bytes() for p in run.simulations.rglob("*") if p.is_file()}
-    shard = next(p for p in (run.simulations / "flux" / "c" / "1").rglob("*") if p.is_file())
-    shard.write_bytes(shard.read_bytes()[:-5])
-    with pytest.raises(FailedPartitionsError, match=re.compile("1 partitions are damaged, first 1 .*hpcflow simulate")):
-        verify(config, run)
+    sound = files(run.simulations)
+    tear(next(p for p in (run.simulations / "flux" / "c" / "1").rglob("*") if p.is_file()))
+    with pytest.raises(DamagedRunError, match=re.compile("1 of 3 partitions are damaged, first 1 .*hpcflow simulate")):
+        verify(run)
     store = open_or_create(config, run, build_simulator(config).provenance)
     assert [p.index for p in store.missing()] == [1, 3]
     simulate_partition(str(run.path), store.partitions[1])
-    assert {p: p.read_bytes() for p in sound} == sound
-    assert verify(config, run).damaged == {}
+    assert files(run.simulations) == sound
+    verify(run)
 
 
 def test_another_simulator_is_noticed(library: tuple[Config, Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    config, run = library
-
     def other(config: Config) -> Any:
         simulator = build_simulator(config)
 
@@ -62,15 +76,16 @@ def test_another_simulator_is_noticed(library: tuple[Config, Run], monkeypatch: 
         return Other()
 
     monkeypatch.setattr(stage, "build_simulator", other)
-    with pytest.raises(FailedPartitionsError, match=r"50 of 50 rows .* come out otherwise"):
-        verify(config, run, rows=50)
+    (sentence,) = verify_library(*library, rows=50)
+    assert "50 of 50 rows come out differently" in sentence
 
 
-def test_other_sources_are_refused(library: tuple[Config, Run]) -> None:
+def test_other_sources_are_said_once_all_is_read(library: tuple[Config, Run], said: Callable[[], str]) -> None:
     config, run = library
-    fixed = config.model.model_copy(update={"fixed": {"r_v": 4.0, "metallicity": 0.02}})
+    other = config.model.model_copy(update={"fixed": {"r_v": 4.0, "metallicity": 0.02}})
     with pytest.raises(InputError, match="made from another fixed"):
-        verify(config.model_copy(update={"model": fixed}), run)
+        list(verify_library(config.model_copy(update={"model": other}), run))
+    assert "3 of 4 partitions read, 0 damaged" in said()
 
 
 def test_parameters_are_the_partitions_own(library: tuple[Config, Run]) -> None:
@@ -79,3 +94,49 @@ def test_parameters_are_the_partitions_own(library: tuple[Config, Run]) -> None:
     one, other = (draw(config, store.partitions[i]) for i in (0, 1))
     assert (one != other).all()
     np.testing.assert_array_equal(draw(config, store.partitions[1]), other)
+
+
+def test_a_sound_run_is_sound(inferred: Run, copied: Callable[[Run], Run], said: Callable[[], str]) -> None:
+    run = copied(inferred)
+    before = {name: data for name, data in files(run.path).items() if not name.startswith("logs")}
+    verify(run)
+    assert {name: data for name, data in files(run.path).items() if not name.startswith("logs")} == before
+    assert f"{run.posteriors}: 4 of 4 partitions read, 0 damaged" in said()
+    assert f"{run.flow}: read, not damaged" in said()
+    assert "0 damaged" in (run.logs / "verify.log").read_text()
+
+
+def test_harm_to_the_archive_is_named_and_made_anew(inferred: Run, copied: Callable[[Run], Run]) -> None:
+    run = copied(inferred)
+    sound = files(run.posteriors)
+    (run.posteriors / "theta" / "c" / "1" / "0" / "0").unlink()
+    tear(run.posteriors / "quantile" / "c" / "2" / "0" / "0")
+    with pytest.raises(DamagedRunError, match=re.compile("2 of 4 partitions are damaged, first 1 .*hpcflow infer")):
+        verify(run)
+    infer(run.config(), run, InProcess())
+    assert files(run.posteriors) == sound
+
+
+def test_harm_to_the_photometry_is_said(inferred: Run, copied: Callable[[Run], Run]) -> None:
+    run = copied(inferred)
+    (run.posteriors / "flux" / "c" / "0" / "0").unlink()
+    (sentence,) = verify_archive(run)
+    assert re.search(r"photometry is damaged .* remove the archive", sentence)
+
+
+def test_all_that_is_damaged_is_said_at_once(inferred: Run, copied: Callable[[Run], Run]) -> None:
+    run = copied(inferred)
+    tear(run.flow / "weights.safetensors")
+    tear(run.posteriors / "quantile" / "c" / "2" / "0" / "0")
+    with pytest.raises(DamagedRunError, match=r"not what training wrote.*; .*1 of 4 partitions are damaged, first 2"):
+        verify(run)
+
+
+def test_a_run_that_keeps_nothing_has_nothing_to_verify(library: tuple[Config, Run], tmp_path: Path) -> None:
+    config, _ = library
+    empty = Run(tmp_path / "empty")
+    with pytest.raises(InputError, match="is not a run folder"):
+        verify(empty)
+    empty.begin("simulate", config)
+    with pytest.raises(InputError, match="no library, flow or archive to verify"):
+        verify(empty)

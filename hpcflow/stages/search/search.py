@@ -1,4 +1,4 @@
-"""`hpcflow train --search N`: try N settings of training on the run's library, and write the best as a config."""
+"""`hpcflow search`: try settings of training on the run's library, and write the best as a config."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -177,7 +177,7 @@ def is_dead(process: psutil.Process) -> bool:
 def test_a_killed_search_goes_on(library: Library, tmp_path: Path) -> None:
     long = {**SEARCH, "steps": 100}
     config, run = library(search=long)
-    command = [sys.executable, "-m", "hpcflow", "train", "tiny.yaml", "--run", str(run.path), "--search", "4"]
+    command = [sys.executable, "-m", "hpcflow", "search", "tiny.yaml", "--run", str(run.path), "--trials", "4"]
     process = subprocess.Popen([*command, "--workers", "2"], cwd=tmp_path, stderr=subprocess.DEVNULL)
     journal = run.search / "journal.log"
     end = time.monotonic() + 120

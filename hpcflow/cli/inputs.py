@@ -1,0 +1,113 @@
+"""The commands that need no run: what is in a catalogue, and what a model makes.
+
+As in all of the command line, nothing heavy is imported before a command needs it.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hpcflow.cli.options import ConfigPath, Overrides
+
+__all__ = ["PANEL", "app", "catalogue_app"]
+
+PANEL = "Catalogues and models"
+app = typer.Typer()
+command = partial(app.command, rich_help_panel=PANEL)
+catalogue_app = typer.Typer(
+    no_args_is_help=True, help="Check a catalogue of observed clusters, or fetch one from MAST."
+)
+
+
+@catalogue_app.command("check")
+def check_catalogue(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Read this catalogue.")],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Read it with this config's bands and options.", show_default="phangs"),
+    ] = None,
+    sets: Overrides = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="Draw its colours into this PNG.", show_default="FILE-colours.png")
+    ] = None,
+) -> None:
+    """Say what hpcflow recognises in a catalogue, and draw its colours over those of models."""
+    from hpcflow.config.load import load_config
+    from hpcflow.stages.init import shipped_configs
+    from hpcflow.stages.look.catalogue_check import check
+
+    settings = load_config(config or shipped_configs()["phangs"], sets or [])
+    for line in check(settings, file, picture or Path(f"{file.name.split('.')[0]}-colours.png")):
+        print(line)
+
+
+@catalogue_app.command("urls")
+def catalogue_urls() -> None:
+    """Print where MAST keeps the catalogues of PHANGS-HST and LEGUS; nothing is downloaded."""
+    from hpcflow.catalogues.mast import LEGUS_PAGE, PHANGS_PAGE, addresses
+
+    for address in addresses():
+        print(f"{address.url}  # {address.holds}")
+    print(f"# PHANGS-HST, with read-me files and what has moved since: {PHANGS_PAGE}")
+    print(f"# LEGUS, cluster catalogues galaxy by galaxy: {LEGUS_PAGE}")
+    print("# Put files in any folder, sed tables beside their obs tables, then: hpcflow infer phangs.yaml FILE...")
+
+
+@catalogue_app.command("fetch")
+def fetch_catalogues(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Fetch those of these galaxies, or with this in their names.", show_default="all"
+        ),
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Put them into this folder.")] = Path(),
+) -> None:
+    """Fetch the catalogues that `urls` lists, and check that they stay the same."""
+    from hpcflow.catalogues.fetch import chosen, fetch
+    from hpcflow.catalogues.mast import addresses
+
+    for path in fetch(chosen(addresses(), names or []), to):
+        print(path)
+
+
+@command()
+def mock(
+    config: ConfigPath,
+    out: Annotated[Path, typer.Option("--out", help="Write into this folder.")],
+    sets: Overrides = None,
+) -> None:
+    """Make a mock catalogue with known truth, in the format of PHANGS-HST."""
+    from hpcflow.config.load import load_config
+    from hpcflow.stages.build import build_survey_simulator
+    from hpcflow.stages.mock import make_mock
+    from hpcflow.stages.survey import make_survey
+
+    settings = load_config(config, sets or [])
+    simulator = build_survey_simulator(settings)
+    what = (simulator, settings.model.bands, settings.mock.n, settings.mock.seed, out)
+    for path in make_mock(*what) if settings.mock.form == "plain" else make_survey(*what, settings.mock.form):
+        print(path)
+
+
+@command()
+def flux(
+    config: ConfigPath,
+    table: Annotated[
+        Path,
+        typer.Argument(metavar="TABLE", help="Read the parameters from this table, by their names."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Write this FITS, CSV, ECSV or Parquet file.")],
+    sets: Overrides = None,
+) -> None:
+    """Compute the model fluxes of the parameters in a table."""
+    from hpcflow.config.load import load_config
+    from hpcflow.stages.flux import flux as evaluate
+
+    failed = evaluate(load_config(config, sets or []), table, out)
+    print(out)
+    if failed:
+        print(f"hpcflow: {failed} rows could not be simulated and are NaN", file=sys.stderr)

@@ -1,0 +1,248 @@
+"""The commands that make a run: each reads a config, calls one stage, and says what came of it.
+
+As in all of the command line, nothing heavy is imported before a command needs it.
+"""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hpcflow.base.errors import InputError, MiscalibratedError
+from hpcflow.cli.options import (
+    ConfigPath,
+    DryRun,
+    Overrides,
+    Ranks,
+    RunFolder,
+    SiteName,
+    Submit,
+    Workers,
+    open_run,
+    refuse_unless_job,
+    replaced,
+    site_of,
+    submitted,
+    where_of,
+    worker_count,
+)
+
+if TYPE_CHECKING:
+    from hpcflow.config.load import Config
+    from hpcflow.stages.run import Run
+
+__all__ = ["app"]
+
+app = typer.Typer()
+command = partial(app.command, rich_help_panel="A run, stage by stage")
+
+
+@command()
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Copy the shipped config of this name.")] = "demo",
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Copy it into this folder.")] = Path(),
+    site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="Copy this site file, too.")] = None,
+) -> None:
+    """Copy a shipped config, and a site file, to start from."""
+    from hpcflow.stages.init import init as copy
+
+    for path in copy(name, folder, site):
+        print(path)
+
+
+@command("run")
+def run_all(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    ranks: Ranks = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run all stages in a row, from simulate to report; what is done is not done again."""
+    refuse_unless_job("training", site, submit or dry_run, "run the stages one by one")
+    at = site_of(site, submit or dry_run, workers, ranks)
+    settings, folder = open_run(config, run, sets)
+    if submitted(["simulate", "train", "infer", "validate", "report"], settings, folder, at, submit, dry_run):
+        return
+    from hpcflow.stages.infer import infer as infer_stage
+    from hpcflow.stages.infer import read_catalogues
+    from hpcflow.stages.report import make_report
+    from hpcflow.stages.simulate import simulate as simulate_stage
+    from hpcflow.stages.validate import validate as validate_stage
+
+    here = where_of(workers, None)
+    read_catalogues(settings)  # a wrong catalogue is said before an hour of training, not after
+    simulate_stage(settings, folder, here)
+    _train(config, settings, folder, sets, worker_count(workers), ranks or 1)
+    infer_stage(settings, folder, here)
+    try:
+        validate_stage(settings, folder, here)
+    except MiscalibratedError:
+        print(make_report(folder.path))  # it shows what is wrong
+        raise
+    print(make_report(folder.path))
+
+
+@command()
+def simulate(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+    verify: Annotated[bool, replaced("--verify", "hpcflow verify RUN")] = False,
+) -> None:
+    """Fill the library with parameters drawn from the prior and their model fluxes."""
+    at = site_of(site, submit or dry_run, workers)
+    settings, folder = open_run(config, run, sets)
+    if submitted(["simulate"], settings, folder, at, submit, dry_run):
+        return
+    from hpcflow.stages.simulate import simulate as stage
+
+    stage(settings, folder, where_of(workers, at))
+
+
+@command()
+def train(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Use N processors here.", show_default="all processors"),
+    ] = None,
+    ranks: Ranks = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+    search: Annotated[int | None, replaced("--search", "hpcflow search CONFIG --trials N")] = None,
+) -> None:
+    """Train the flow on the library; a training that was stopped goes on."""
+    refuse_unless_job("training", site, submit or dry_run, "leave out --site to train here")
+    if site and workers:
+        raise InputError(f"--workers counts processors here; those of training at {site} are train.cores of its file")
+    at = site_of(site, submit or dry_run, ranks=ranks)
+    settings, folder = open_run(config, run, sets)
+    if submitted(["train"], settings, folder, at, submit, dry_run):
+        return
+    _train(config, settings, folder, sets, worker_count(workers), ranks or 1)
+
+
+@command()
+def search(
+    config: ConfigPath,
+    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, help="Have tried N settings in all.")],
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    site: SiteName = None,
+) -> None:
+    """Search for better settings of training, and write the best as a config."""
+    at = site_of(site, False, workers)
+    settings, folder = open_run(config, run, sets)
+    from rich.console import Console
+
+    from hpcflow.stages.search.results import best_table
+    from hpcflow.stages.search.search import BEST
+    from hpcflow.stages.search.search import search as find
+
+    Console().print(best_table(find(settings, folder, trials, where_of(workers, at))))
+    print(f"next: hpcflow train {folder.search / BEST} --run {folder.path}")
+
+
+@command()
+def infer(
+    config: ConfigPath,
+    catalogues: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CATALOGUE]...", help="Infer the clusters of these catalogues instead of the config's."
+        ),
+    ] = None,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    galaxy: Annotated[
+        str | None, typer.Option("--galaxy", help="Infer the clusters of this galaxy alone, again if they have been.")
+    ] = None,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the catalogues to those that the archive has already.")
+    ] = False,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+    verify: Annotated[bool, replaced("--verify", "hpcflow verify RUN")] = False,
+) -> None:
+    """Infer the posterior of every cluster of the catalogues."""
+    if (submit or dry_run) and (galaxy or append):
+        raise InputError("--galaxy and --append cannot be submitted; with --site alone, the workers are at the site")
+    at = site_of(site, submit or dry_run, workers)
+    settings, folder = open_run(config, run, sets, catalogues)
+    if submitted(["infer"], settings, folder, at, submit, dry_run):
+        return
+    from hpcflow.stages.infer import infer as stage
+
+    stage(settings, folder, where_of(workers, at), galaxy, append)
+
+
+@command()
+def validate(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    workers: Workers = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Check the flow's calibration on simulations that training never saw."""
+    at = site_of(site, submit or dry_run, workers)
+    settings, folder = open_run(config, run, sets)
+    if submitted(["validate"], settings, folder, at, submit, dry_run):
+        return
+    from hpcflow.stages.validate import validate as stage
+
+    stage(settings, folder, where_of(workers, at))
+
+
+@command()
+def report(
+    config: ConfigPath,
+    run: RunFolder = None,
+    sets: Overrides = None,
+    site: SiteName = None,
+    submit: Submit = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Draw the figures, and write them on one self-contained page."""
+    refuse_unless_job("the report", site, submit or dry_run, "leave out --site to draw it here")
+    at = site_of(site, submit or dry_run)
+    settings, folder = open_run(config, run, sets)
+    if submitted(["report"], settings, folder, at, submit, dry_run):
+        return
+    from hpcflow.stages.report import make_report
+
+    print(make_report(folder.path))
+
+
+def _train(config: Path, settings: "Config", folder: "Run", sets: list[str] | None, workers: int, ranks: int) -> None:
+    """Train in this process, or in several that run `hpcflow train` for it."""
+    from hpcflow.compute.launcher import follow_launcher, launch, launched
+
+    if ranks == 1 or launched():
+        from hpcflow.stages.train import train_flow
+
+        follow_launcher()
+        train_flow(settings, folder, workers)
+        return
+    options = [part for one in sets or [] for part in ("--set", one)]
+    command = [sys.executable, "-m", "hpcflow", "train", str(config), "--run", str(folder.path)]
+    if code := launch([*command, *options, "--workers", str(workers)], ranks):
+        raise typer.Exit(code)  # it said why
