@@ -93,6 +93,13 @@ def shared(inferred: Run, tmp_path: Path) -> Shared:
     return Shared(inferred, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def whole(inferred: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Give a run whose archive is of both catalogues; tests must not change it."""
+    shared = Shared(inferred, tmp_path_factory.mktemp("whole"))
+    return shared.infer("whole", *shared.paths)
+
+
 @pytest.fixture
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Give the clusters that were computed, as they are."""
@@ -116,9 +123,9 @@ def assert_same_archive(one: Run, two: Run) -> None:
 
 
 def test_clusters_that_are_added_make_the_archive_of_all_and_no_other_is_touched(
-    shared: Shared, computed: list[tuple[str, str]]
+    shared: Shared, whole: Run, computed: list[tuple[str, str]]
 ) -> None:
-    grown, whole = shared.infer("grown", shared.paths[0]), shared.infer("whole", *shared.paths)
+    grown = shared.infer("grown", shared.paths[0])
     computed.clear()
     shared.infer("grown", shared.paths[1], append=True)
     assert len(computed) == len(Table.read(shared.paths[1]))
@@ -136,9 +143,9 @@ def grown_galaxies(path: Path) -> list[str]:
 
 
 def test_an_addition_that_was_interrupted_is_gone_on_with(
-    shared: Shared, computed: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    shared: Shared, whole: Run, computed: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grown, whole = shared.infer("grown", shared.paths[0]), shared.infer("whole", *shared.paths)
+    grown = shared.infer("grown", shared.paths[0])
     once = infer.infer_partition
 
     def killed(run: str, partition: Partition) -> None:
@@ -179,8 +186,9 @@ def test_another_flow_adds_nothing(shared: Shared, monkeypatch: pytest.MonkeyPat
     assert grown.config().infer.catalogues == [str(shared.paths[0])]
 
 
-def test_one_galaxy_is_done_alone_and_the_rest_afterwards(shared: Shared, computed: list[tuple[str, str]]) -> None:
-    whole = shared.infer("whole", *shared.paths)
+def test_one_galaxy_is_done_alone_and_the_rest_afterwards(
+    shared: Shared, whole: Run, computed: list[tuple[str, str]]
+) -> None:
     some = grown_galaxies(shared.paths[1])[0]
     computed.clear()
     run = shared.infer("one", *shared.paths, galaxy=some.lower())

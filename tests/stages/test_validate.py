@@ -31,18 +31,24 @@ from hpcflow.stages.validate import validate
 VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30, "require": None}
 
 
-def validated(path: Path, run: Path, *sets: str) -> xr.Dataset:
-    config = load_config(path, list(sets))
-    simulate(config, Run(run), InProcess())
-    train_flow(config, Run(run), 1)
-    validate(config, Run(run), InProcess())
-    return xr.open_zarr(Run(run).validation).load()
+def validated(config: Config, run: Run) -> xr.Dataset:
+    """Return the record of a run's flow, which is trained where there is none."""
+    if not run.flow.exists():
+        simulate(config, run, InProcess())
+        train_flow(config, run, 1)
+    validate(config, run, InProcess())
+    return xr.open_zarr(run.validation).load()
+
+
+def settled(run: Run, **settings: object) -> Config:
+    """Return a run's config with other settings of `validate`."""
+    return with_values(run.config(), {"validate": {**VALIDATE, **settings}})
 
 
 @pytest.fixture(scope="module")
-def record(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., Path]) -> xr.Dataset:
-    folder = tmp_path_factory.mktemp("validate")
-    return validated(write_config(folder, validate=VALIDATE), folder / "run")
+def record(inferred: Run, tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
+    run = Run(Path(shutil.copytree(inferred.path, tmp_path_factory.mktemp("validate") / "run")))
+    return validated(settled(run), run)
 
 
 def test_as_many_as_asked_for_are_compared_all_over(record: xr.Dataset) -> None:
@@ -74,17 +80,17 @@ def test_the_exact_posterior_is_far_from_a_flow_that_learned_little(record: xr.D
 
 
 def test_a_flow_that_learned_little_is_refused_and_what_was_found_is_kept(
-    tmp_path: Path, write_config: Callable[..., Path]
+    inferred: Run, copied: Callable[[Run], Run]
 ) -> None:
-    path = write_config(tmp_path, validate={key: value for key, value in VALIDATE.items() if key != "require"})
+    run = copied(inferred)
     with pytest.raises(MiscalibratedError, match=r"validate\.require\.gap = 3 allows") as refused:
-        validated(path, tmp_path / "run")
+        validated(settled(run, require={}), run)
     assert refused.value.exit_code == 1
-    assert xr.open_zarr(Run(tmp_path / "run").validation)["status"].values.all()
+    assert xr.open_zarr(run.validation)["status"].values.all()
     # what is good enough may change without another run
-    validated(path, tmp_path / "run", "validate.require.gap=100", "validate.require.ecdf=null")
+    validated(settled(run, require={"gap": 100, "ecdf": None}), run)
     with pytest.raises(MiscalibratedError, match=r"validate\.require\.gap = 0\.1 allows"):
-        validated(path, tmp_path / "run", "validate.require={gap: 0.1}")
+        validated(settled(run, require={"gap": 0.1}), run)
 
 
 class Spoiled(Flow):
@@ -215,10 +221,11 @@ def test_the_exact_posterior_passes_the_default_requirements_and_more(
 
 
 def test_the_number_of_partitions_changes_who_is_compared_but_not_what_is_found(
-    record: xr.Dataset, tmp_path: Path, write_config: Callable[..., Path]
+    record: xr.Dataset, inferred: Run, copied: Callable[[Run], Run]
 ) -> None:
     # observations are drawn by the partition, so only their statistics can agree
-    other = validated(write_config(tmp_path, validate={**VALIDATE, "partition": 100}), tmp_path / "run")
+    run = copied(inferred)
+    other = validated(settled(run, partition=100), run)
     assert np.isfinite(other["log_p"].values).sum() == VALIDATE["exact"]
     both = [float(ds["gap"].sum("parameter").where(np.isfinite(ds["log_p"])).mean()) for ds in (record, other)]
     assert abs(both[0] - both[1]) < 2
@@ -227,9 +234,8 @@ def test_the_number_of_partitions_changes_who_is_compared_but_not_what_is_found(
 def test_models_that_are_not_tractable_are_validated_without_and_say_so(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
-    path = write_config(tmp_path, validate=VALIDATE)
     free = ["model.parameters.r_v={low: 2, high: 5}", "model.fixed={metallicity: 0.02}"]
-    record = validated(path, tmp_path / "run", *free)
+    record = validated(load_config(write_config(tmp_path, validate=VALIDATE), free), Run(tmp_path / "run"))
     assert np.isnan(record["log_p"].values).all()
     assert np.isfinite(record["log_q"].values).all()
     assert any("two parameters" in line for line in describe(Run(tmp_path / "run").validation))
@@ -244,14 +250,15 @@ def test_a_slow_simulator_is_not_asked_for_a_million_models() -> None:
 def test_a_prior_that_the_table_does_not_reach_is_validated_without(
     tmp_path: Path, write_config: Callable[..., Path]
 ) -> None:
-    path = write_config(tmp_path, validate=VALIDATE)
-    record = validated(path, tmp_path / "run", "model.parameters.log_age={low: 6, high: 10.5}")
+    wide = ["model.parameters.log_age={low: 6, high: 10.5}"]
+    record = validated(load_config(write_config(tmp_path, validate=VALIDATE), wide), Run(tmp_path / "run"))
     assert np.isnan(record["log_p"].values).all()
     assert any("narrow the bounds" in line for line in describe(Run(tmp_path / "run").validation))
 
 
-def test_none_may_be_asked_for(tmp_path: Path, write_config: Callable[..., Path]) -> None:
-    record = validated(write_config(tmp_path, validate={**VALIDATE, "exact": 0}), tmp_path / "run")
+def test_none_may_be_asked_for(inferred: Run, copied: Callable[[Run], Run]) -> None:
+    run = copied(inferred)
+    record = validated(settled(run, exact=0), run)
     assert np.isnan(record["log_p"].values).all()
 
 
