@@ -19,8 +19,8 @@ demo: install
 	$(BIN)/hpcflow mock configs/demo.yaml --out $(DEMO)/mock $(SETS)
 	$(BIN)/hpcflow run configs/demo.yaml --run $(DEMO) --ranks 2 --set "infer.catalogues=[$(DEMO)/mock/mock.fits]" $(SETS)
 
-# Two processes side by side, of one thread each; a file's tests stay together, for they share what they have made.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+# Two processes side by side, of one thread each; who is done takes over the last half of what the other has left.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 # What a change wants after every edit: minutes.
 test: install
