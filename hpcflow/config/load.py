@@ -3,17 +3,17 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from hpcflow.base.errors import InputError
-from hpcflow.config.flows import FAMILIES, Axis
+from hpcflow.config.check import checked, sentence
+from hpcflow.config.flows import Axis
 from hpcflow.config.section import Section
 from hpcflow.config.sections import (
-    Bounds,
     Infer,
     Mock,
     Model,
@@ -85,7 +85,7 @@ class Config(Section):
                 try:
                     Config.model_validate(_placed({**self.plain(), "search": {}}, {key: value}))
                 except ValidationError as e:
-                    raise ValueError(f"search.space: {_sentence(e)}") from e
+                    raise ValueError(f"search.space: {sentence(Config, e)}") from e
         return self
 
     def plain(self) -> dict[str, Any]:
@@ -129,9 +129,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     for override in overrides:
         _override(raw, override)
     try:
-        return Config.model_validate(raw)
-    except ValidationError as e:
-        raise InputError(f"{path}: {_sentence(e)}") from e
+        return parse_config(raw)
+    except InputError as e:
+        raise InputError(f"{path}: {e}") from e
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:
@@ -149,10 +149,7 @@ def parse_config(raw: Any) -> Config:
     Raises:
         InputError: naming the first key that is wrong, and what it may be.
     """
-    try:
-        return Config.model_validate(raw)
-    except ValidationError as e:
-        raise InputError(_sentence(e)) from e
+    return checked(Config, raw)
 
 
 def difference(old: Any, new: Any, at: str = "") -> list[str]:
@@ -202,29 +199,3 @@ def _override(raw: dict[str, Any], override: str) -> None:
         raw[last] = YAML(typ="safe", pure=True).load(text)
     except YAMLError as e:
         raise InputError(f"--set {override}: the value is not YAML; quote it") from e
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    # The name of a union's branch ("autoregressive") and the like are pydantic's, not keys of the file.
-    where = ".".join(str(part) for part in first["loc"]) or "the config"
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(_keys(first["loc"][:-1]))
-        return f"{where} is not a known key; known here: {known}"
-    if first["type"] == "missing":
-        return f"{where} is missing; add it"
-    if first["type"] == "value_error":  # our own sentence
-        return f"{where}: {first['ctx']['error']}"
-    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]} (given: {first['input']!r:.80})"
-
-
-def _keys(location: Sequence[Any]) -> list[str]:
-    """Return the keys that the section at a location has."""
-    section: Any = Config
-    for part in location:
-        fields = {f.alias or name: f.annotation for name, f in section.model_fields.items()}
-        section = FAMILIES.get(part) or fields.get(part, section)
-        section = next((kind for kind in get_args(section) if hasattr(kind, "model_fields")), section)  # of "or null"
-        if not hasattr(section, "model_fields"):
-            section = Axis if part == "space" else Bounds
-    return [f.alias or name for name, f in section.model_fields.items()]

@@ -3,19 +3,33 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BeforeValidator, create_model
 
 from hpcflow.base.errors import InputError
 from hpcflow.compute.site import Resources, Site
+from hpcflow.config.check import checked
 from hpcflow.config.load import load_yaml
+from hpcflow.config.section import Section
 
 __all__ = ["load_site", "shipped_sites"]
 
 PACKAGE = Path(__file__).parent.parent
 KINDS = ("driver", "worker", "train")
-SHARED = tuple(f.name for f in fields(Resources))  # said once at the top of a file, they hold for every kind of job
+
+
+def _keys_of(kind: type) -> dict[str, Any]:
+    """Return the fields of a value as keys that need not be given; the value itself has their defaults."""
+    types = get_type_hints(kind)
+    return {field.name: (types[field.name], None) for field in fields(kind)}
+
+
+SHARED = _keys_of(Resources)  # said once at the top of a file, they hold for every kind of job
+JOB = create_model("JOB", __base__=Section, **SHARED)
+# A section of which every line is a comment is null.
+SECTIONS = dict.fromkeys(KINDS, (Annotated[JOB, BeforeValidator(lambda given: {} if given is None else given)], None))
+SITE = create_model("SITE", __base__=Section, **{**_keys_of(Site), **SECTIONS, **SHARED})
 
 
 def shipped_sites() -> dict[str, Path]:
@@ -45,32 +59,20 @@ def load_site(name: str) -> Site:
     if not isinstance(raw, dict):
         raise InputError(f"{path} does not hold a mapping; `hpcflow init --site generic` makes a site to start from")
     try:
-        return TypeAdapter(Site).validate_python({"name": path.stem, **_spread(raw)})
-    except ValidationError as e:
-        first = e.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the site"
-        said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
-        raise InputError(f"{path}: {where}: {said[:1].lower()}{said[1:]} (given: {first['input']!r:.80})") from e
-    except InputError as e:
+        return _site({"name": path.stem, **raw})
+    except (InputError, ValueError) as e:
         raise InputError(f"{path}: {e}") from e
 
 
-def _spread(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Hand what the top of the file says about jobs down to each kind that does not say otherwise."""
-    own = [f.name for f in fields(Site)]
-    _refuse_unknown(raw, [*own, *SHARED], "")
-    shared = {key: raw[key] for key in SHARED if key in raw}
-    spread = {key: value for key, value in raw.items() if key in own}
-    for kind in KINDS:
-        section = raw.get(kind) or {}
-        if not isinstance(section, Mapping):
-            raise InputError(f"{kind} must be a mapping of keys; known here: {', '.join(SHARED)}")
-        _refuse_unknown(section, SHARED, f"{kind}.")
-        spread[kind] = shared | dict(section)
-    return spread
+def _site(raw: Mapping[str, Any]) -> Site:
+    """Return a site; what its top says about jobs holds for each kind that does not say otherwise."""
+    said = checked(SITE, raw).model_dump(exclude_unset=True)
+    shared = {key: said.pop(key) for key in SHARED if key in said}
+    return Site(**said | {kind: _resources(kind, shared | said.get(kind, {})) for kind in KINDS})
 
 
-def _refuse_unknown(section: Mapping[str, Any], known: list[str] | tuple[str, ...], at: str) -> None:
-    for key in section:
-        if key not in known:
-            raise InputError(f"{at}{key} is not a known key; known here: {', '.join(known)}")
+def _resources(kind: str, said: Mapping[str, Any]) -> Resources:
+    try:
+        return Resources(**said)
+    except ValueError as e:
+        raise ValueError(f"{kind}: {e}") from e

@@ -52,7 +52,7 @@ def test_features_follow_the_noise_unless_they_are_named(tiny: Callable[..., Pat
 
 @pytest.mark.parametrize("section", ["observe", "train"])
 def test_a_section_that_is_none_is_refused_and_not_read(tiny: Callable[..., Path], section: str) -> None:
-    with pytest.raises(InputError, match=f"{section}: "):
+    with pytest.raises(InputError, match=f"{section} must be a mapping of keys; known here: "):
         load_config(tiny(), ["observe.noise=normal", f"{section}=5"])
 
 

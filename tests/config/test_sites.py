@@ -37,6 +37,11 @@ def test_what_the_top_says_holds_for_kinds_that_say_nothing_else(tmp_path: Path)
     assert site.train == Resources(qos="a")
 
 
+def test_a_section_of_which_every_line_is_a_comment_says_nothing(tmp_path: Path) -> None:
+    assert load_site(written(tmp_path, "cores: 2\nworker:\n  # cores: 3\n")).worker == Resources(cores=2)
+    assert load_site(written(tmp_path, "{}")) == Site("mine")
+
+
 @pytest.mark.parametrize("name", shipped_sites())
 def test_a_site_that_is_written_down_is_read_back(tmp_path: Path, name: str) -> None:
     site = load_site(name)
@@ -50,7 +55,13 @@ def test_a_site_that_is_written_down_is_read_back(tmp_path: Path, name: str) -> 
         ("driver: {wall: 3}", "driver.wall is not a known key; known here: partition"),
         ("driver: 3", "driver must be a mapping"),
         ("worker: {cores: many}", "worker.cores: "),
-        ("worker: {cores: 0}", "must be positive"),
+        (
+            "worker: {cores: 0}",
+            "mine.yaml: worker: walltime_minutes, memory_gb, cores, nodes and ranks must be positive",
+        ),
+        ("cores: many", "mine.yaml: cores: input should be a valid integer"),
+        ("train: {directives: --exclusive}", "train.directives: input should be a valid tuple"),
+        ("name: null", "name: input should be a valid string"),
         ("worker: {memory_gb: -1}", "must be positive"),
         ("train: {nodes: 2, ranks: 3}", "multiple of nodes"),
         ("directives: [exclusive]", "is no option of sbatch"),
