@@ -1,1 +1,2 @@
-"""What every room stands on, and no library but numpy: errors, partitions and their random numbers, signals, locks."""
+"""What every room stands on, and no library but numpy: errors, partitions and their random numbers, a run's paths,
+files that are whole or not there, signals, locks."""
