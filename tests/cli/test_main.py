@@ -86,6 +86,7 @@ def again(config: Path, catalogue: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", [*STORES, "flow/weights.safetensors"])
 def test_one_and_four_workers_write_the_same_bytes(run: Path, again: Path, store: str) -> None:
     if store.startswith("flow"):

@@ -1,4 +1,4 @@
-"""The commands for catalogues and comparisons, as the console script runs them."""
+"""The commands that need no run, and comparisons, as the console script runs them."""
 
 import io
 import sys

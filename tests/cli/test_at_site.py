@@ -1,4 +1,4 @@
-"""The command line where a site is named; what jobs do is in tests/slurm."""
+"""The command line where a site is named."""
 
 import io
 import sys
