@@ -1,7 +1,7 @@
-"""Files and folders that are there whole or not at all.
+"""Atomic writes: files and folders that appear whole or not at all.
 
-What is new grows in a hidden folder beside its place, which no two writers share, and is renamed at the end. The writer
-locks that folder for as long as it lives, so that the next one knows what a dead one left, and removes it.
+A new file is written in a hidden folder beside its place and renamed at the end; no two writers share such a folder. A
+writer locks its folder while it lives, so that the next writer can tell what a dead one left behind, and remove it.
 """
 
 import errno
@@ -22,13 +22,13 @@ ALIVE = ".alive"  # the file that a writer locks
 
 @contextmanager
 def atomic(path: Path, durable: bool = False) -> Iterator[Path]:
-    """Give a path to write a file at, which replaces the one at `path` unless the block raises.
+    """Give a path to write to; unless the block raises, the new file replaces the one at `path`.
 
-    Of several writers at once the last one wins.
+    If several write at once, the last one wins.
 
     Args:
-        path: of the file, in a folder that is there.
-        durable: whether the file is on the disk, and not only on its way there, when the block has ended.
+        path: the file, in a folder that exists.
+        durable: whether to wait until the file is on the disk.
     """
     with _own_folder(path) as folder:
         growing = folder / path.name
@@ -42,17 +42,17 @@ def atomic(path: Path, durable: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path, new: bool = False) -> Iterator[Path]:
-    """Give an empty folder to fill, which replaces the one at `path` unless the block raises.
+    """Give an empty folder to fill; unless the block raises, it replaces the one at `path`.
 
-    Of several writers at once the last one wins. An older folder is moved away first, as none can be renamed over
-    another: for that moment there is neither.
+    If several write at once, the last one wins. A folder cannot be renamed over another, so an older one is moved away
+    first: for a moment there is neither.
 
     Args:
-        path: of the folder, in a folder that is there.
-        new: whether to keep an older folder, and raise.
+        path: the folder, in a folder that exists.
+        new: whether to raise if the folder exists already, instead of replacing it.
 
     Raises:
-        FileExistsError: if there is an older folder that is to be kept.
+        FileExistsError: if `new` is set and the folder exists.
     """
     with _own_folder(path) as folder:
         growing = folder / path.name
@@ -73,21 +73,21 @@ def atomic_folder(path: Path, new: bool = False) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text in UTF-8 as `atomic` does."""
+    """Write a text in UTF-8 atomically."""
     with atomic(path) as growing:
         growing.write_text(text, encoding="utf-8")
 
 
 @contextmanager
 def _own_folder(path: Path) -> Iterator[Path]:
-    """Give a hidden folder beside a path that is locked by this process, and remove it afterwards."""
+    """Give a hidden folder beside a path, locked by this process, and remove it afterwards."""
     for left in path.parent.glob(f".{escape(path.name)}.*.new"):
         if _is_of_the_dead(left):
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         with (folder / ALIVE).open("w") as alive:
-            with suppress(OSError):  # on a disk that knows no locks nothing is removed
+            with suppress(OSError):  # on file systems without locks nothing is removed
                 fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
             folder = folder.rename(f"{folder}.new")  # others look for this name, so not before it is locked
             yield folder
@@ -96,7 +96,7 @@ def _own_folder(path: Path) -> Iterator[Path]:
 
 
 def _is_of_the_dead(folder: Path) -> bool:
-    """Whether the process that made a hidden folder has ended."""
+    """Return whether the process that made a hidden folder has ended."""
     try:
         with (folder / ALIVE).open("r+") as alive:
             fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -108,7 +108,7 @@ def _is_of_the_dead(folder: Path) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are on the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, and the exit code that says so."""
+"""Errors that users can act on, and their exit codes."""
 
 __all__ = [
     "DamagedRunError",
@@ -16,13 +16,13 @@ __all__ = [
 
 
 class HpcflowError(Exception):
-    """Anything the user can mend; its text is one sentence: what, where, what to do."""
+    """Anything that the user can fix; the text is one sentence: what is wrong, where, and what to do."""
 
     exit_code = 2
 
 
 class InputError(HpcflowError):
-    """A config, catalogue, table or run folder is not what it has to be; nothing was written."""
+    """A config, catalogue, table or run folder cannot be used; nothing was written."""
 
 
 class FailedPartitionsError(HpcflowError):
@@ -32,48 +32,48 @@ class FailedPartitionsError(HpcflowError):
 
 
 class FetchError(HpcflowError):
-    """A file could not be fetched; those that came before it are kept."""
+    """A file could not be fetched; earlier ones are kept."""
 
     exit_code = 1
 
 
 class DamagedRunError(HpcflowError):
-    """What a run keeps is not what was written; what its stages can make anew is marked as missing."""
+    """A run's stores are not what was written; damaged partitions are marked as missing, to be computed again."""
 
     exit_code = 1
 
 
 class DivergedError(HpcflowError):
-    """Training lost its way again and again, however small its steps; nothing of it is kept."""
+    """Training diverged repeatedly, however small its steps; nothing of it is kept."""
 
     exit_code = 1
 
 
 class Interrupted(HpcflowError):  # noqa: N818  # nothing is wrong: it was asked for
-    """A stage was asked to stop, and has saved what it needs to go on."""
+    """A stage was asked to stop, and saved what it needs to resume."""
 
     exit_code = 1
 
 
 class LostRankError(HpcflowError):
-    """A process that works together with this one is gone."""
+    """Another process of this training has died."""
 
     exit_code = 1
 
 
 class DiskFullError(HpcflowError):
-    """There is no room for results; what is finished is kept."""
+    """The disk is full; finished results are kept."""
 
     exit_code = 1
 
 
 class MiscalibratedError(HpcflowError):
-    """A flow is not as right as `validate.require` wants it; the record of what was found is kept."""
+    """A flow does not meet `validate.require`; the record of its calibration is kept."""
 
     exit_code = 1
 
 
 class SchedulerError(HpcflowError):
-    """The cluster's scheduler does not answer, or not in time; what is finished is kept."""
+    """The cluster's scheduler does not answer in time; finished results are kept."""
 
     exit_code = 1

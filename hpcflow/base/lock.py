@@ -1,4 +1,4 @@
-"""One at a time: two drivers of one stage would each take the other's workers for what a dead one left behind."""
+"""A lock against second drivers: each would take the other's workers for leftovers of a dead one."""
 
 import fcntl
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ __all__ = ["alone"]
 
 @contextmanager
 def alone(path: Path, what: str) -> Iterator[None]:
-    """Refuse to go on while another process holds the file; it lets go when it ends, however that is.
+    """Hold a lock file, and refuse to start while another process holds it; a process releases it however it ends.
 
     Args:
-        path: of the file; it is made, and stays.
-        what: is at work while it is held.
+        path: the lock file; it is created, and stays.
+        what: what runs while the lock is held, for the message.
 
     Raises:
         InputError: if another process holds it.
@@ -26,5 +26,5 @@ def alone(path: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
-            raise InputError(f"another {what} is at work in {path.parent}; wait for its end") from e
+            raise InputError(f"another {what} is running in {path.parent}; wait until it ends") from e
         yield

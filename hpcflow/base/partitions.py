@@ -1,4 +1,4 @@
-"""How rows are cut into partitions, and the random numbers that each partition or named thing owns."""
+"""Partitions of rows, and the random numbers that belong to a partition or to any other key."""
 
 import hashlib
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def partitions(n: int, size: int) -> list[Partition]:
 
 
 def rng_for(seed: int, *key: object) -> np.random.Generator:
-    """Return the random numbers that belong to `key` under `seed`: the same ones whoever asks, and when.
+    """Return the generator of the random numbers that belong to `key` under `seed`, the same for every caller.
 
     Philox is counter-based: streams of different keys are independent (Salmon et al. 2011, SC'11).
 
@@ -46,7 +46,7 @@ def rng_for(seed: int, *key: object) -> np.random.Generator:
 
 
 def split(count: int, seed: int) -> tuple[list[int], list[int], list[int]]:
-    """Share whole partitions out to training, validation and test: 1 in 20, but at least one, to each of the last two.
+    """Split partitions into training, validation and test sets; the last two get 1 in 20 each, and at least one.
 
     >>> [len(part) for part in split(40, seed=1)]
     [36, 2, 2]

@@ -1,4 +1,4 @@
-"""Where a run keeps things: the one place that spells the names of its files and folders."""
+"""The names of a run's files and folders, spelled in this one place."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ __all__ = ["RunPaths"]
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The files and folders of a run; nothing here looks into them.
+    """The files and folders of a run.
 
     >>> RunPaths(Path("runs/phangs")).posteriors
     PosixPath('runs/phangs/posteriors.zarr')
@@ -23,19 +23,19 @@ class RunPaths:
 
     @property
     def record(self) -> Path:
-        """What the run was made with: config, versions, and the sections that can no longer change."""
+        """The frozen config: what the run was made with, versions, and the sections that can no longer change."""
         return self.path / "run.yaml"
 
     @property
     def begun(self) -> bool:
-        """Whether a stage has begun here, which makes the folder a run."""
+        """Whether the folder is a run: whether a stage has begun here."""
         return self.record.is_file()
 
     def refuse_if_not_begun(self) -> None:
         """Raise unless the folder is a run.
 
         Raises:
-            InputError: saying how to come by one.
+            InputError: saying how to make one.
         """
         if not self.begun:
             raise InputError(
@@ -55,12 +55,12 @@ class RunPaths:
 
     @property
     def training(self) -> Path:
-        """The state of a training that is not finished."""
+        """The state of an unfinished training."""
         return self.path / "training.safetensors"
 
     @property
     def members(self) -> Path:
-        """Trained flows of an ensemble that is not complete."""
+        """Trained flows of an unfinished ensemble."""
         return self.path / "members"
 
     @property
@@ -75,12 +75,12 @@ class RunPaths:
 
     @property
     def before(self) -> Path:
-        """The archive as it was before a catalogue was added, until that is finished."""
+        """The archive before a catalogue was added, kept until that is finished."""
         return self.path / "posteriors.before.zarr"
 
     @property
     def report(self) -> Path:
-        """What people look at."""
+        """The folder of the report."""
         return self.path / "report"
 
     @property
@@ -110,19 +110,19 @@ class RunPaths:
 
     @property
     def logs(self) -> Path:
-        """What stages, jobs and workers said."""
+        """The folder of logs."""
         return self.path / "logs"
 
     def log(self, stage: str) -> Path:
-        """What a stage said, over all its attempts."""
+        """The log of a stage, over all its attempts."""
         return self.logs / f"{stage}.log"
 
     def failed(self, stage: str) -> Path:
-        """Why partitions of a stage were set aside the last time it was run."""
+        """The reasons of partitions that failed in the last run of a stage."""
         return self.logs / f"{stage}.failed.json"
 
     def lock(self, stage: str) -> Path:
-        """The file that the driver of a stage holds."""
+        """The lock file of a stage's driver."""
         return self.logs / f"{stage}.lock"
 
     @property
@@ -131,18 +131,18 @@ class RunPaths:
         return self.logs / "jobs.json"
 
     def job_log(self, stage: str, id: str) -> Path:
-        """What a stage's job said; the id "%j" is SLURM's word for the job's own."""
+        """The output of a stage's job; SLURM replaces the id "%j" by the job's own."""
         return self.logs / f"{stage}.{id}.out"
 
     def submitted(self, stage: str) -> Path:
-        """The folder of what a stage's job is told."""
+        """The folder of a stage's job scripts."""
         return self.logs / "submitted" / stage
 
     @property
     def workers(self) -> Path:
-        """The folder of what workers said."""
+        """The folder of the workers' logs."""
         return self.logs / "workers"
 
     def private(self, stage: str) -> Path:
-        """The folder of certificates that is there while workers of a stage are."""
+        """The folder of certificates, which exists while a stage has workers."""
         return self.path / f".{stage}-workers"

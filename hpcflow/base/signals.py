@@ -1,4 +1,4 @@
-"""Being asked to stop, by a person or a scheduler."""
+"""Signals that ask a process to stop, sent by a person or a scheduler."""
 
 import signal
 import threading
@@ -8,12 +8,12 @@ from types import FrameType
 
 __all__ = ["STOPPING", "stop_requests"]
 
-STOPPING = (signal.SIGTERM, signal.SIGUSR1)  # what schedulers send some time before they kill
+STOPPING = (signal.SIGTERM, signal.SIGUSR1)  # schedulers send these some time before they kill
 
 
 @contextmanager
 def stop_requests() -> Iterator[list[int]]:
-    """Give a list that the number of every stopping signal is added to; only a main thread can be asked."""
+    """Give a list that collects the numbers of stopping signals; only the main thread can receive them."""
     asked: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield asked

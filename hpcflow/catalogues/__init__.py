@@ -1,1 +1,1 @@
-"""Other people's files: catalogues of observed clusters read from any of their forms, and tables written for others."""
+"""Other people's files: readers of catalogues in their many formats, and writers of tables for other programs."""

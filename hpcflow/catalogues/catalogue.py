@@ -1,4 +1,4 @@
-"""The catalogue every reader fills: clusters, their photometry in mJy, and why a band cannot be used."""
+"""The catalogue that every reader returns: clusters, their photometry in mJy, and why a band cannot be used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -31,11 +31,11 @@ class Catalogue:
         sigma: (N, B) mJy as catalogued, no systematic added; NaN where unusable.
         reason: (N, B) uint8, a `Reason` each.
         published: what the catalogue itself gives of log_age [dex(yr)], log_mass [dex(M_sun)], ebv [mag] and
-            chi2 (reduced), (N,) each, NaN where none.
-        published_error: its standard deviations of the same, (N,) each, in the same units (dex or mag).
-        distance_error: (N,) standard deviation of log10 of the distance in dex, 0 where it is not known; 0 if left out.
-        classifier: (N,) a `Classifier` each: who says what class it is.
-        notes: what the reader has to say of the file, a sentence each.
+            chi2 (reduced), (N,) each, NaN where there is none.
+        published_error: their published standard deviations, (N,) each, in the same units (dex or mag).
+        distance_error: (N,) standard deviation of log10 of the distance in dex, 0 where unknown; 0 if left out.
+        classifier: (N,) a `Classifier` each: who assigned the class.
+        notes: remarks on the file, a sentence each.
     """
 
     galaxy: NDArray[np.str_]
@@ -70,7 +70,7 @@ class Catalogue:
     def masked(self, negative: bool = False) -> Self:
         """Return the catalogue with every unusable number set to NaN and its reason noted.
 
-        A reason that is already there stays; the others follow from the numbers themselves.
+        A reason that is already set stays; the others follow from the numbers themselves.
 
         Args:
             negative: whether fluxes of zero and below can be used.
@@ -92,7 +92,7 @@ class Catalogue:
         return replace(self, **chosen)
 
     def by_galaxy(self) -> Self:
-        """Return the rows of each galaxy together, galaxies in the order in which they come first."""
+        """Return the catalogue with the rows of each galaxy together, in the order of the galaxies' first rows."""
         names, first, inverse = np.unique(self.galaxy, return_index=True, return_inverse=True)
         place = np.empty(len(names), dtype=np.intp)
         place[np.argsort(first)] = np.arange(len(names))
@@ -100,23 +100,23 @@ class Catalogue:
         return self if (np.diff(order) == 1).all() else self.select(order)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return for each band how many clusters have each reason, those with none left out."""
+        """Return for each band the number of clusters with each reason; reasons that do not occur are left out."""
         return {
             band: {r.name: int(n) for r in Reason if (n := np.count_nonzero(self.reason[:, i] == r))}
             for i, band in enumerate(self.bands)
         }
 
     def refuse_duplicates(self, where: str) -> None:
-        """Raise where two rows are the same cluster.
+        """Raise if two rows are the same cluster.
 
         Raises:
-            InputError: naming the first (galaxy, cluster_id) that comes twice, and `where`.
+            InputError: naming the first (galaxy, cluster_id) that occurs twice, and `where`.
         """
         seen: set[tuple[str, str]] = set()
         for key in zip(self.galaxy.tolist(), self.cluster_id.tolist(), strict=True):
             if key in seen:
                 raise InputError(
-                    f"{where}: cluster {key[1]} of {key[0]} comes more than once; "
+                    f"{where}: cluster {key[1]} of {key[0]} occurs more than once; "
                     "keep one row of each, or name the right identifier column in infer.columns.cluster_id"
                 )
             seen.add(key)
@@ -125,11 +125,11 @@ class Catalogue:
     def concatenate(catalogues: Sequence["Catalogue"]) -> "Catalogue":
         """Return the rows of several catalogues as one.
 
-        A cluster that a human's and a machine's catalogue have with the same photometry is kept once, as the first has
-        it; a note says how many were.
+        A cluster that the human and the machine catalogue share, with the same photometry, is kept once, from the first
+        of them; a note says how many there were.
 
         Raises:
-            InputError: if there are none, their bands differ, or a cluster comes more than once with other photometry.
+            InputError: if there are none, their bands differ, or a cluster occurs again with other photometry.
         """
         if not catalogues:
             raise InputError("there is no catalogue to read; name at least one in infer.catalogues")
@@ -150,7 +150,7 @@ class Catalogue:
         return whole
 
     def _once(self) -> "Catalogue":
-        """Return the catalogue without rows that repeat an earlier one's cluster for another classifier."""
+        """Return the catalogue without rows that repeat an earlier cluster with another classifier."""
         first: dict[tuple[str, str], int] = {}
         keep = np.ones(len(self), dtype=bool)
         for row, key in enumerate(zip(self.galaxy.tolist(), self.cluster_id.tolist(), strict=True)):
@@ -162,7 +162,7 @@ class Catalogue:
         return replace(self.select(keep), notes=(*self.notes, note))
 
     def _same(self, one: int, other: int) -> bool:
-        """Whether two rows are one cluster's, with the same photometry, which two classified."""
+        """Whether two rows have the same photometry and different classifiers."""
         return bool(self.classifier[one] != self.classifier[other]) and all(
             np.array_equal(a[one], a[other], equal_nan=True) for a in (self.flux, self.sigma)
         )

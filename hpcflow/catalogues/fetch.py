@@ -1,4 +1,4 @@
-"""Fetching catalogues: each file whole or not at all, and the same bytes whenever it is fetched again."""
+"""Download catalogues: each file arrives whole or not at all, with the same bytes every time."""
 
 import logging
 import re
@@ -18,16 +18,16 @@ from hpcflow.catalogues.mast import Address
 __all__ = ["CHECKSUMS", "chosen", "fetch"]
 
 CHECKSUMS = "checksums.txt"  # beside the files, as `sha256sum --check` reads it
-WAIT = 30  # seconds for a server to say something
+WAIT = 30  # seconds that a server has to answer
 
 _PLAIN = re.compile(r"[\w+-][\w.+-]*")
 
 
 def chosen(addresses: Sequence[Address], names: Iterable[str]) -> list[Address]:
-    """Return the addresses whose file names contain one of the names, a galaxy's in any spelling; all without names.
+    """Return the addresses whose file names contain one of the names (galaxies in any spelling); all without names.
 
     Raises:
-        InputError: if a name is in no file name.
+        InputError: if no file name contains a name.
     """
     found: set[Address] = set()
     for name in names:
@@ -40,17 +40,17 @@ def chosen(addresses: Sequence[Address], names: Iterable[str]) -> list[Address]:
 
 
 def fetch(addresses: Iterable[Address], folder: Path) -> Iterator[Path]:
-    """Yield the path of each file once it is there; what was fetched before is checked instead.
+    """Yield the path of each file once it is complete; files that were fetched before are checked instead.
 
-    The checksum of a file is written down when it is first seen, and is required of it from then on.
+    The checksum of a file is recorded when it is first fetched, and required from then on.
 
     Args:
         addresses: of the files.
         folder: where to put them, and `CHECKSUMS` beside them.
 
     Raises:
-        FetchError: if a file cannot be fetched; those before it are kept.
-        InputError: if a file is not the one that was first seen, or an address is not to be trusted.
+        FetchError: if a file cannot be fetched; earlier files are kept.
+        InputError: if a file has changed since it was first fetched, or an address is not secure.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pooch.get_logger().setLevel(logging.WARNING)  # it would advise to put checksums into the source
@@ -91,7 +91,7 @@ def _download(address: Address, path: Path, sha256: str | None) -> None:
 
 
 def _secure(url: str) -> bool:
-    """Say whether nobody on the way can change what comes: encrypted, or from this machine itself."""
+    """Return whether an address is secure: encrypted, or on this machine."""
     return urlsplit(url).scheme == "https" or urlsplit(url).hostname == "127.0.0.1"
 
 
@@ -103,7 +103,7 @@ def _refuse_unsafe(address: Address) -> None:
 
 
 def _refuse_downgrade(response: requests.Response, **_: Any) -> None:
-    """Refuse an answer that a redirection has from an address that is not secure."""
+    """Refuse an answer that was redirected to an address that is not secure."""
     if not _secure(response.url):
         raise FetchError(
             f"the server sends us on to {response.url}, which is not encrypted; nothing was fetched from there"

@@ -16,7 +16,7 @@ _NUMBERED = re.compile(r"(NGC|IC)[\s_-]*0*(\d+)[\s_-]*([A-Z]{0,2})")
 
 
 def normalise_galaxy(name: str) -> str:
-    """Return a galaxy's name in capitals, without blanks, NGC and IC numbers with four digits.
+    """Return a galaxy's name in capitals without blanks, with four digits in NGC and IC numbers.
 
     >>> normalise_galaxy("ngc 1566"), normalise_galaxy("ngc628-c"), normalise_galaxy("IC 1954")
     ('NGC1566', 'NGC0628C', 'IC1954')
@@ -38,13 +38,13 @@ def galaxies() -> Table:
 
 
 def distance_of(galaxy: str, source: str = "phangs") -> float | None:
-    """Return a galaxy's distance in Mpc, None where the table lacks it.
+    """Return a galaxy's distance in Mpc, or None if the table lacks it.
 
-    A galaxy observed in several pointings is known by its own name too: NGC0628 is NGC0628C and NGC0628E.
+    A galaxy observed in several pointings may be called by its own name: NGC0628 stands for NGC0628C and NGC0628E.
 
     Args:
         galaxy: its name.
-        source: "phangs" (Anand et al. 2021), or "legus" for the distance that LEGUS took, where it took one.
+        source: "phangs" (Anand et al. 2021), or "legus" for the distance that LEGUS used, if it has one.
 
     >>> distance_of("NGC1566"), distance_of("NGC1566", "legus"), distance_of("NGC1365", "legus")
     (17.69, 18.0, 19.57)
@@ -54,7 +54,7 @@ def distance_of(galaxy: str, source: str = "phangs") -> float | None:
 
 
 def distance_error_of(galaxy: str) -> float | None:
-    """Return the standard deviation of log10 of a galaxy's distance in dex, None where the table lacks it.
+    """Return the standard deviation of log10 of a galaxy's distance in dex, or None if the table lacks it.
 
     >>> distance_error_of("NGC 1566"), distance_error_of("M31")
     (0.047, None)
@@ -64,7 +64,7 @@ def distance_error_of(galaxy: str) -> float | None:
 
 
 def bands_of(galaxy: str) -> tuple[str, ...] | None:
-    """Return the curves of the bands that a galaxy's pointings share; None where it is unknown."""
+    """Return the curves of the bands that a galaxy's pointings share, or None if it is unknown."""
     entries = _entries(galaxy)
     if not entries:
         return None
@@ -72,9 +72,9 @@ def bands_of(galaxy: str) -> tuple[str, ...] | None:
 
 
 def instrument_of(galaxy: str, filter_name: str) -> str | None:
-    """Return the instrument (WFC3_UVIS, ACS_WFC) that observed a galaxy in a filter; None where unknown.
+    """Return the instrument (WFC3_UVIS, ACS_WFC) that observed a galaxy in a filter, or None if unknown.
 
-    Where both did, it is the one the galaxies table lists first.
+    If both did, it is the one that the galaxies table lists first.
     """
     for band in bands_of(galaxy) or ():
         instrument, _, name = band.partition(".")

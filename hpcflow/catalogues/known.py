@@ -1,4 +1,4 @@
-"""What an archive knows of a catalogue's clusters beforehand: names, places, and the photometry with its systematic."""
+"""What an archive holds before inference: names, positions, and photometry with the systematic in its errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,9 +24,9 @@ def known_variables(
 
     Args:
         catalogue: the N clusters.
-        systematic: relative error that is added to theirs in quadrature, of all bands or of each.
-        parameters: of the posteriors, whose published values are kept in this order.
-        band_sets: bands that instruments have together; one set of all bands if empty.
+        systematic: relative error added in quadrature, one for all bands or one for each.
+        parameters: those of the posteriors; published values are kept in this order.
+        band_sets: the bands of each set of instruments; one set of all bands if empty.
 
     Returns:
         the variables of `store.schema.KNOWN`, (N, ...) each.
@@ -60,7 +60,7 @@ def known_variables(
 
 
 def _band_set(catalogue: Catalogue, sets: Sequence[Sequence[str]]) -> NDArray[np.int8]:
-    """Return (N,) the first set that has all bands a cluster was observed in, -1 where none has.
+    """Return (N,) the first set that has all bands in which a cluster was observed, -1 if there is none.
 
     A band without coverage counts as one of the galaxy's.
     """

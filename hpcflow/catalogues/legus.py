@@ -32,18 +32,18 @@ AGE, MASS, EBV, CHI2 = 16, 19, 22, 30
 def read_legus(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
     """Read a LEGUS `.tab` file; distances are NaN.
 
-    The file's name tells galaxy and instruments: `wfc3` has all five bands from UVIS, `acs-wfc3` has UVIS
+    The file's name gives the galaxy and the instruments: `wfc3` has all five bands from UVIS, `acs-wfc3` has UVIS
     F275W and F336W and ACS F435W, F555W and F814W, unless the galaxies table knows that UVIS took one of
-    these. Magnitudes are corrected for aperture and Milky Way; 66.666 is no coverage, 99.999 no detection.
-    Where the published age is 0 there was no fit.
+    these. Magnitudes are corrected for aperture and Milky Way; 66.666 means no coverage, 99.999 no detection.
+    A published age of 0 means that there was no fit.
 
     Args:
         path: a file named `hlsp_legus_hst_{instruments}_{galaxy}_...tab`.
         bands: the config's bands.
-        options: the galaxy, where its name shall not be taken from the file's.
+        options: the galaxy, if its name is not to be taken from the file's.
 
     Raises:
-        InputError: if the name or the content is not of this form, or no band of the config is in it.
+        InputError: if the name or the content is not LEGUS's, or the file has no band of the config.
     """
     instruments, galaxy = _named(path, options.galaxy)
     rows = _load(path)
@@ -105,7 +105,7 @@ def _load(path: Path) -> NDArray[np.float64]:
 
 
 def _curves(instruments: str, galaxy: str) -> tuple[str, ...]:
-    """Return the curve of each of the file's five bands, in its order."""
+    """Return the curve of each of the file's five bands, in the file's order."""
     if "acs" not in instruments:
         return tuple(f"WFC3_UVIS.{name}" for name in UVIS)
     optical = [f"{instrument_of(galaxy, name) or 'ACS_WFC'}.{name}" for name in ACS]
@@ -113,7 +113,7 @@ def _curves(instruments: str, galaxy: str) -> tuple[str, ...]:
 
 
 def _source(band: Band, curves: Sequence[str]) -> int | None:
-    """Return which of the file's bands this is, None where it is not among them."""
+    """Return which of the file's bands this is, or None."""
     for i, curve in enumerate(curves):
         instrument, _, name = curve.partition(".")
         if name == band.filter_name and band.instrument in (None, instrument):
@@ -138,7 +138,7 @@ def _published(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 
 def _published_error(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Return half the range from the lowest to the highest of the published fits."""
+    """Return half the range between the lowest and the highest published fit."""
     fitted = (rows[:, AGE] > 0) & (rows[:, MASS] > 0)
     found = {}
     for name, column in (("log_age", AGE), ("log_mass", MASS), ("ebv", EBV)):

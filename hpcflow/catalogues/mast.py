@@ -1,4 +1,4 @@
-"""Where MAST keeps the catalogues."""
+"""The addresses of PHANGS-HST and LEGUS catalogues at MAST."""
 
 from typing import NamedTuple
 from urllib.parse import quote
@@ -15,7 +15,7 @@ BUNDLE = "hlsp_phangs-cat_hst_acs-uvis_{}_multi_v1_cats.tar.gz"
 
 
 class Address(NamedTuple):
-    """A file, what is in it, and where it is."""
+    """A file's address and what it holds."""
 
     name: str
     holds: str
@@ -26,7 +26,7 @@ def addresses(at: str = FOLDER) -> list[Address]:
     """Return the tables of the whole sample (DR5), and for each galaxy the bundle of its `obs` and `sed` tables (DR4).
 
     Args:
-        at: address of the folder that holds them; tests have one of their own.
+        at: address of the folder that holds them.
 
     >>> addresses()[0].url.endswith("/dr5/hlsp_phangs-cat_hst_acs-uvis_dr5-targets_v1_human-class1%2B2-primary.fits")
     True

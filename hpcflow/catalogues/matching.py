@@ -30,7 +30,7 @@ class Band:
 def parse_bands(bands: Mapping[str, str]) -> tuple[Band, ...]:
     """Return the bands of a config's mapping, label -> shipped curve or path.
 
-    A shipped curve stands for one instrument and filter; with any other the label is the filter's name.
+    A shipped curve stands for one instrument and filter; for any other curve the label is the filter's name.
     """
     shipped = set(shipped_curves())
     parsed = []
@@ -42,10 +42,10 @@ def parse_bands(bands: Mapping[str, str]) -> tuple[Band, ...]:
 
 
 def rows_of(band: Band, bands: Sequence[Band], galaxy: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Return (N,) in which rows a catalogue's column of the band's filter is this band.
+    """Return (N,) the rows in which a catalogue's column for the band's filter is this band.
 
-    It is where the galaxy was observed with the band's instrument in that filter. Of a galaxy that is not in
-    the galaxies table the instrument is unknown: there the first band of the filter takes the column.
+    These are the rows of galaxies observed with the band's instrument in that filter. The instrument is unknown for
+    galaxies that are not in the galaxies table: their column goes to the first band of the filter.
     """
     if band.instrument is None:
         return np.ones(len(galaxy), dtype=bool)
@@ -65,15 +65,15 @@ def refuse_missing(
     galaxy: NDArray[np.str_],
     columns: Sequence[str],
 ) -> None:
-    """Raise where a band should be in a catalogue and is not.
+    """Raise if a catalogue lacks a band that it should have.
 
-    It should where one of the galaxies was observed in it, where the galaxies are unknown and the bands are
-    of one instrument, and where its curve is the user's own.
+    It should have a band in which one of its galaxies was observed, every band if the galaxies are unknown and all
+    bands are of one instrument, and a band whose curve is the user's own.
 
     Args:
         path: the catalogue.
         bands: the config's bands.
-        found: labels of those that have a column.
+        found: labels of the bands that have a column.
         galaxy: (N,) galaxy of each row.
         columns: names of all the catalogue's columns.
 
@@ -91,7 +91,7 @@ def refuse_missing(
             raise InputError(
                 f"{path} has no flux and error columns for band {band.label} ({band.curve}); columns that "
                 f"look like bands: {', '.join(alike) or 'none'}; name them in infer.columns (format table) "
-                "or take the band out of model.bands"
+                "or remove the band from model.bands"
             )
 
 

@@ -33,7 +33,7 @@ MAGNITUDE = ("_VEGA", "_VEGA_TOT")
 
 
 class Classes(NamedTuple):
-    """Classes of N clusters by humans and by the machine, and how sure the machine is, 0 to 1."""
+    """Human and machine classes of N clusters, and the machine's confidence from 0 to 1."""
 
     human: NDArray[np.integer]
     machine: NDArray[np.integer]
@@ -47,15 +47,15 @@ def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Cata
     """Read a PHANGS-HST catalogue; distances are NaN.
 
     Fluxes are `PHANGS_{FILTER}_mJy` with `_ERR`, or `_mJy_TOT` with `_mJy_TOT_ERR` in older files, or else the
-    magnitudes `PHANGS_{FILTER}_VEGA`; -9999 is no coverage. In a row with `PHANGS_NON_DETECTION_FLAG` set a flux
-    without an error is an upper limit and counts as not detected. The class is the human one where there is one, else
+    magnitudes `PHANGS_{FILTER}_VEGA`; -9999 means no coverage. In a row with `PHANGS_NON_DETECTION_FLAG` set, a flux
+    without an error is an upper limit and counts as not detected. The class is the human one if there is one, else
     the machine's; a file with `machine` in its name has the machine's; `options.classification` asks for one of them.
     Published fits are the table's own or those of the `sed` table beside it.
 
     Args:
-        path: the FITS file; its name tells the galaxy where there is no column PHANGS_GALAXY.
+        path: the FITS file; its name gives the galaxy if there is no column PHANGS_GALAXY.
         bands: the config's bands.
-        options: galaxy of all rows, unit of the flux columns where the header has none.
+        options: galaxy of all rows, unit of the flux columns if the header has none.
 
     Raises:
         InputError: if the file or its galaxy cannot be read, or a band is missing.
@@ -108,10 +108,10 @@ def write_phangs(
     """Write a catalogue in the schema of PHANGS-HST, whole or not at all.
 
     A flux that is NaN is written as -9999. PHANGS_NO_COVERAGE_FLAG counts these among the filters the galaxy
-    was observed in (all, where it is unknown), PHANGS_NON_DETECTION_FLAG the other bands with S/N < 1.
+    was observed in (all, if the galaxy is unknown), PHANGS_NON_DETECTION_FLAG the other bands with S/N < 1.
 
     Args:
-        path: where to.
+        path: the file to write.
         galaxy: (N,) names.
         cluster_id: (N,) numbers, unique in each galaxy.
         ra: (N,) deg.
@@ -120,9 +120,9 @@ def write_phangs(
         sigma: (N,) mJy for each HST filter.
         cluster_class: (N,) human class.
         published: log_age [dex(yr)], log_mass [dex(M_sun)], ebv [mag], chi2; (N,) each.
-        machine: the machine's classes, where there are some.
+        machine: the machine's classes, if any.
         fits: published fits with their errors, as `write_sed` takes them.
-        vega: whether magnitudes are written as well.
+        vega: whether to write magnitudes as well.
     """
     columns: list[Column] = [
         Column(np.char.lower(np.asarray(galaxy, dtype=np.str_)), "PHANGS_GALAXY"),
@@ -163,7 +163,7 @@ def write_sed(
     """Write published fits as a table of their own.
 
     Args:
-        path: where to.
+        path: the file to write.
         galaxy: (N,) names.
         cluster_id: (N,) numbers, unique in each galaxy.
         fits: age [Myr], mass [M_sun] and ebv [mag] with age_error, mass_error and ebv_error, and chi2; (N,) each.
@@ -254,10 +254,10 @@ def _column(table: Table, names: Sequence[str]) -> Floats:
 
 
 def _classes(path: Path, table: Table, wanted: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Return the class of each row, -1 without one, and who says so.
+    """Return the class of each row, -1 if it has none, and who assigned it.
 
     Raises:
-        InputError: if the classes of one are asked for and the table has none.
+        InputError: if human or machine classes are asked for and the table has none.
     """
     human, machine = _column(table, HUMAN), _column(table, MACHINE)
     first, second = Classifier.HUMAN, Classifier.MACHINE

@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 Fits = tuple[dict[str, Floats], dict[str, Floats]]
 
 IDENTIFIERS = ("ID_PHANGS_CLUSTER", "ID_PHANGS_CLUSTERS", "ID_PHANGS_CLUSTERS_v1p2", "ID_PHANGS_CANDIDATE")
-PUBLISHED = {  # DR5 names its minimum chi^2 fits anew
+PUBLISHED = {  # DR5 has new names for its minimum chi^2 fits
     "log_age": ("PHANGS_AGE_MINCHISQ", "PHANGS_DR5_THILKER25_AGE"),
     "log_mass": ("PHANGS_MASS_MINCHISQ", "PHANGS_DR5_THILKER25_MASS"),
     "ebv": ("PHANGS_EBV_MINCHISQ", "PHANGS_DR5_THILKER25_EBV"),
@@ -32,7 +32,7 @@ _SED = re.compile(r"_sed-(?:.*-)?(?=human-|machine-)", re.IGNORECASE)
 
 
 def is_sed(path: Path) -> bool:
-    """Return whether a file is by its name a table of fits, without photometry.
+    """Return whether a file is, by its name, a table of fits without photometry.
 
     >>> is_sed(Path("hlsp_phangs-cat_hst_uvis_ngc1566_multi_v1_sed-human-cluster-class12.fits"))
     True
@@ -41,7 +41,7 @@ def is_sed(path: Path) -> bool:
 
 
 def obs_of(path: Path) -> Path:
-    """Return the `obs` table that belongs to a `sed` table.
+    """Return the path of the `obs` table that belongs to a `sed` table.
 
     >>> obs_of(Path("x_v1_sed-ground-halpha-human-cluster-class12.fits")).name
     'x_v1_obs-human-cluster-class12.fits'
@@ -50,7 +50,7 @@ def obs_of(path: Path) -> Path:
 
 
 def sed_of(path: Path) -> Path | None:
-    """Return the `sed` table that lies beside an `obs` table; the plain one first, then by name; None without one."""
+    """Return the `sed` table beside an `obs` table, the plain one if there are several, or None."""
     if "_obs-" not in path.name:
         return None
     others = sorted(p for p in path.parent.iterdir() if is_sed(p) and obs_of(p).name == path.name)
@@ -58,7 +58,7 @@ def sed_of(path: Path) -> Path | None:
 
 
 def published_fits(path: Path, table: Table) -> tuple[Fits, tuple[str, ...]]:
-    """Return the published fits of a table's clusters with their errors, and what is to be said of them.
+    """Return the published fits of a table's clusters with their errors, and remarks on them.
 
     Where the table has none they are taken from the `sed` table beside it, by identifier.
 

@@ -91,7 +91,7 @@ def load_table(path: Path) -> Table:
         InputError: if the suffix is none of `FORMATS`, the file cannot be read as that, or it has no row.
     """
     if not path.is_file():
-        raise InputError(f"table {path} does not exist or is no file; correct its path")
+        raise InputError(f"table {path} does not exist or is not a file; correct its path")
     name = path.name.lower()
     kind = next((FORMATS[suffix] for suffix in FORMATS if name.endswith(suffix)), None)
     if kind is None:

@@ -1,4 +1,4 @@
-"""The one way in for catalogues: any format, a distance for each cluster, refusal of what cannot be right."""
+"""Read a catalogue of any format: recognise it, give each cluster a distance, and refuse impossible input."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -28,23 +28,23 @@ READERS: dict[str, Reader] = {"phangs": read_phangs, "legus": read_legus, "table
 def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOptions = ReadOptions()) -> Catalogue:
     """Read a catalogue of observed clusters.
 
-    A number that cannot be used is masked and its reason kept; it stops no other.
+    A number that cannot be used is masked and its reason kept; the other numbers are not affected.
 
     Args:
         path: the file.
         bands: label -> shipped curve or path, the config's `model.bands`.
-        options: how it is read.
+        options: how to read it.
 
     Returns:
         the clusters, in the file's order.
 
     Raises:
-        InputError: if the file cannot be read, a band is missing, a galaxy has no distance, a cluster comes
-            twice, no row is usable, or the units cannot be right.
+        InputError: if the file cannot be read, a band is missing, a galaxy has no distance, a cluster occurs twice, no
+            row is usable, or the units cannot be right.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"catalogue {path} does not exist or is no file; correct its path in infer.catalogues")
+        raise InputError(f"catalogue {path} does not exist or is not a file; correct its path in infer.catalogues")
     catalogue = _reader(path, options.format)(path, parse_bands(bands), options).masked(options.negative)
     catalogue = _of_classes(catalogue, options.classes, path)
     catalogue = replace(
@@ -62,10 +62,10 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
 
 
 def detect_format(path: Path) -> str:
-    """Return which of `READERS` a file is for, by its name and then by the names of its columns.
+    """Return the name in `READERS` of the reader for a file, from the file's name and then its columns.
 
     Raises:
-        InputError: if it is not LEGUS and no table.
+        InputError: if it is neither a LEGUS file nor a table.
     """
     if LEGUS_NAME.fullmatch(path.name):
         return "legus"
@@ -92,7 +92,7 @@ def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Pat
 
 
 def _distances(catalogue: Catalogue, options: ReadOptions, path: Path) -> NDArray[np.float64]:
-    """Return (N,) Mpc; a row with no usable one of its own has its galaxy's: the table's, or the median."""
+    """Return distances (N,) in Mpc; a row without a usable one gets its galaxy's: the table's, or the median."""
     given = {normalise_galaxy(name): float(value) for name, value in options.distance_mpc.items()}
     for name, value in given.items():
         if not (np.isfinite(value) and value > 0):

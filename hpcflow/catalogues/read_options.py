@@ -1,4 +1,4 @@
-"""What a catalogue's reader is told besides the file and the bands."""
+"""The options of catalogue readers."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ __all__ = ["ReadOptions"]
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How catalogues are read; the fields are called as the keys of the config's `infer` that they come from.
+    """How to read a catalogue; the fields are named as the keys of the config's `infer`.
 
     Attributes:
         format: "auto" or one of `read.READERS`.
-        galaxy: galaxy of all rows, where the file does not tell or is wrong.
-        classes: cluster classes to keep; all where None.
-        distances: whose distances the galaxies table gives, "phangs" or "legus".
-        distance_mpc: Mpc by galaxy; goes before the file's own column, and that before the galaxies table.
-        distance_error_dex: error of log10 of the distance by galaxy; goes before that of the galaxies table.
-        classification: whose classes count where humans and machines classified: "human", "machine", or "auto" for
-            those the file is of, a human's first.
+        galaxy: galaxy of all rows, if the file does not give it or is wrong.
+        classes: cluster classes to keep; None for all.
+        distances: source of the galaxies table's distances, "phangs" or "legus".
+        distance_mpc: distances in Mpc by galaxy; they override the file's column, which overrides the galaxies table.
+        distance_error_dex: errors of log10 of the distance by galaxy; they override the galaxies table.
+        classification: which classes to use: "human", "machine", or "auto" for those the file is made for, human ones
+            first.
         columns: names of a plain table's columns, see `plain.read_table`.
-        unit: unit of fluxes whose columns carry none: mJy, Jy, uJy, nJy, AB, Vega.
-        check_units: whether fluxes that are no star clusters', and colours that no model has, are refused.
-        negative: whether fluxes of zero and below are used, as the noise law `normal` can.
-        model_fluxes: (M, B) fluxes of models all over the prior, in any unit; without them colours are not checked.
+        unit: unit of flux columns that carry none: mJy, Jy, uJy, nJy, AB, Vega.
+        check_units: whether to refuse fluxes that are not star clusters' and colours that no model has.
+        negative: whether to use fluxes of zero and below, as the noise law `normal` can.
+        model_fluxes: (M, B) fluxes of models that cover the prior, in any unit; colours are not checked without them.
     """
 
     format: str = "auto"

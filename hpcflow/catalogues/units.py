@@ -1,4 +1,4 @@
-"""Fluxes of catalogues in mJy, whatever they were written in, and a check that they can be."""
+"""Conversion of a catalogue's fluxes to mJy, and checks that the units are plausible."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ Floats = NDArray[np.float64]
 
 AB_ZERO_MJY = 3631e3  # Oke & Gunn 1983, ApJ 266, 713
 ABSOLUTE_MAG = (-13.5, -2.5)  # where the median of a catalogue of star clusters can lie, AB
-COLOUR_MAG = 0.2  # by which median colours may be off every model's: LEGUS is by 0.05, or 0.25 with Vega for AB
-LEAST_ROWS = 50  # whose medians say something
+COLOUR_MAG = 0.2  # tolerance of median colours: LEGUS is off by 0.05, or by 0.25 with Vega taken for AB
+LEAST_ROWS = 50  # with fewer, a median says little
 
 # m_AB = m_Vega + offset: differences of the Vega and AB zero points that STScI publishes for each instrument,
 # for the detectors and epochs of LEGUS (Calzetti et al. 2015, AJ 149, 51; Adamo et al. 2017, ApJ 841, 131).
@@ -43,11 +43,11 @@ def to_mjy(
         value: (N,) fluxes or magnitudes.
         error: (N,) their errors.
         unit: a flux density as astropy writes it (mJy, Jy, uJy, nJy, ...), or the magnitudes AB or Vega.
-        error_unit: the same for the errors where they differ.
+        error_unit: unit of the errors, if it differs.
         curve: name of the band's shipped curve, which Vega magnitudes need.
 
     Raises:
-        InputError: if the unit is neither, or the band's Vega magnitudes have no known offset.
+        InputError: if the unit is neither, or the offset of the band's Vega magnitudes is not known.
     """
     if unit not in ("AB", "Vega"):
         return value * _factor(unit), error * _factor(error_unit or unit)
@@ -62,9 +62,9 @@ def to_mjy(
 
 
 def unit_of(column: Column, default: str) -> str:
-    """Return the unit a table's column carries, as `to_mjy` takes it; `default` where it carries none.
+    """Return the unit of a table's column, as `to_mjy` takes it, or `default` if it has none.
 
-    A column in plain magnitudes is in the default, if that is AB or Vega.
+    Plain magnitudes are taken to be in the default, if that is AB or Vega.
 
     Raises:
         InputError: if the column's unit is neither a flux density nor such a magnitude.
@@ -79,24 +79,24 @@ def unit_of(column: Column, default: str) -> str:
     if isinstance(unit, u.UnitBase) and unit.is_equivalent(u.mJy):
         return str(unit.to_string())
     raise InputError(
-        f"column {column.name} is in {unit}, which is no flux density; convert it to mJy, "
+        f"column {column.name} is in {unit}, which is not a flux density; convert it to mJy, "
         "or set infer.unit to AB or Vega if these are magnitudes"
     )
 
 
 def in_unit(values: Floats, column: Column, unit: str, where: object) -> Floats:
-    """Return a column's values in a unit, converted from the unit that the column carries, if it carries one.
+    """Return a column's values in a unit, converted from the column's own unit if it has one.
 
-    A year is as good as a dex(yr): the logarithm is taken. A bare dex is the logarithm that is asked for.
+    A linear unit is converted to a logarithmic one (yr to dex(yr)), and a bare dex is taken as it is.
 
     Args:
         values: (N,) the column's numbers.
-        column: which says its name and unit.
-        unit: wanted, as astropy writes it; empty where there is none.
+        column: for its name and unit.
+        unit: the unit to return, as astropy writes it; empty for none.
         where: the file, for the message.
 
     Raises:
-        InputError: if the two are not of one kind.
+        InputError: if the units are not of the same kind.
 
     >>> in_unit(np.array([100.0]), Column([100.0], "distance", unit="kpc"), "Mpc", "t.ecsv").tolist()
     [0.1]
@@ -116,13 +116,13 @@ def in_unit(values: Floats, column: Column, unit: str, where: object) -> Floats:
 
 
 def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -> None:
-    """Refuse fluxes whose median is no star cluster's.
+    """Refuse fluxes whose median cannot be that of star clusters.
 
     Args:
         flux: (N, B) mJy, NaN where unusable.
         distance: (N,) Mpc.
         where: what is being read, for the message.
-        unit: the unit they were taken to be in, to name a better one.
+        unit: the unit that was assumed, so that a better one can be named.
 
     Raises:
         InputError: if the median absolute AB magnitude lies outside `ABSOLUTE_MAG`.
@@ -145,17 +145,17 @@ def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -
 
 
 def check_colours(flux: Floats, model: NDArray[np.floating], bands: Sequence[str], where: str, unit: str) -> None:
-    """Refuse fluxes whose median colours no model has: Vega for AB, or one band in another unit than the next.
+    """Refuse fluxes whose median colours no model has: Vega taken for AB, or bands in different units.
 
-    Clusters that have all bands of an instrument are looked at together; those that lack some are left out, as which
-    they lack depends on their colours.
+    Clusters with all bands of an instrument are checked together. Those that lack some are left out, because which
+    bands they lack depends on their colours.
 
     Args:
         flux: (N, B) mJy, NaN where unusable.
         model: (M, B) fluxes of models that cover the prior.
         bands: their labels.
         where: what is being read, for the message.
-        unit: the unit they were taken to be in.
+        unit: the unit that was assumed.
 
     Raises:
         InputError: if the nearest model is off by more than `COLOUR_MAG` in some band.
@@ -163,7 +163,7 @@ def check_colours(flux: Floats, model: NDArray[np.floating], bands: Sequence[str
     patterns, which = np.unique(np.nan_to_num(flux) > 0, axis=0, return_inverse=True)
     for number, have in enumerate(patterns):
         rows, contained = which.ravel() == number, (patterns | ~have).all(axis=1)
-        # Two bands have one colour, which dust alone makes nearly any.
+        # Two bands have a single colour, and dust can produce nearly any.
         if contained.sum() > 1 or rows.sum() < LEAST_ROWS or have.sum() < 3:
             continue
         median, models = np.median(_colours(flux[rows][:, have]), axis=0), _colours(model[:, have])
@@ -181,7 +181,7 @@ def check_colours(flux: Floats, model: NDArray[np.floating], bands: Sequence[str
 
 
 def _colours(flux: NDArray[np.floating]) -> Floats:
-    """Return magnitudes (N, B) less their mean over the bands."""
+    """Return magnitudes (N, B) minus their mean over the bands."""
     magnitude = -2.5 * np.log10(flux)
     return np.asarray(magnitude - magnitude.mean(axis=1, keepdims=True))
 

@@ -1,4 +1,4 @@
-"""Tables of one row per cluster, written block by block in the formats that other programs read."""
+"""Writers of tables with one row per cluster, block by block, in the formats of other programs."""
 
 from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO, StringIO
@@ -16,30 +16,30 @@ from hpcflow.base.errors import InputError
 __all__ = ["FORMATS", "refuse_unknown", "write_blocks", "write_rows"]
 
 FORMATS = {".fits": "fits", ".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".parquet": "parquet"}
-RECORD = 2880  # bytes that a FITS file is padded to
+RECORD = 2880  # bytes; FITS files are padded to a multiple
 
 
 def write_rows(table: Table, path: Path) -> None:
-    """Write a table as `write_blocks` does.
+    """Write one table; see `write_blocks`.
 
     Raises:
-        InputError: if the ending is none of `FORMATS`.
+        InputError: if the suffix is not one of `FORMATS`.
     """
     write_blocks([table], path)
 
 
 def write_blocks(blocks: Iterable[Table], path: Path) -> None:
-    """Write tables below each other in the format the file's name ends in, one in memory at a time.
+    """Write tables one below the other, one in memory at a time, in the format that the file's suffix names.
 
-    The file is there whole or not at all, and replaces one that was. FITS keeps units and column descriptions in the
-    header, ECSV and Parquet keep both; CSV keeps neither.
+    The file appears whole or not at all, and replaces an older one. FITS, ECSV and Parquet keep units and column
+    descriptions; CSV keeps neither.
 
     Args:
-        blocks: at least one; their columns have the same names, types and widths.
-        path: the file.
+        blocks: at least one table; all have columns of the same names, types and widths.
+        path: the file to write.
 
     Raises:
-        InputError: if the ending is none of `FORMATS`.
+        InputError: if the suffix is not one of `FORMATS`.
     """
     refuse_unknown(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,10 +48,10 @@ def write_blocks(blocks: Iterable[Table], path: Path) -> None:
 
 
 def refuse_unknown(path: Path) -> None:
-    """Raise if a file's name does not end in one of `FORMATS`.
+    """Raise if a file's suffix is not one of `FORMATS`.
 
     Raises:
-        InputError: listing them.
+        InputError: listing the suffixes.
     """
     if path.suffix not in FORMATS:
         raise InputError(f"{path}: cannot tell the format; it must end in {', '.join(FORMATS)}")
@@ -68,7 +68,7 @@ def _write_text(blocks: Iterator[Table], path: Path) -> None:
 
 
 def _write_parquet(blocks: Iterator[Table], path: Path) -> None:
-    """Write a row group of each block, with the metadata that astropy makes of the first one."""
+    """Write each block as a row group, with the metadata that astropy makes for the first."""
     first = next(blocks)
     first.write(path, format="parquet")
     schema = pq.read_schema(path)
@@ -78,7 +78,7 @@ def _write_parquet(blocks: Iterator[Table], path: Path) -> None:
 
 
 def _write_fits(blocks: Iterator[Table], path: Path) -> None:
-    """Write the first block as astropy does, the others' rows below its own, and then how many there are."""
+    """Write the first block as astropy does, the rows of the others below it, and finally the number of rows."""
     rows = size = 0
     with path.open("wb") as file:
         for block in blocks:
@@ -108,7 +108,7 @@ def _with(first: Table, others: Iterator[Table]) -> Iterator[Table]:
 
 
 def _hdu(table: Table) -> fits.BinTableHDU:
-    """Return the table as FITS, descriptions as the TCOMM keywords that TOPCAT shows."""
+    """Return the table as FITS, with descriptions as TCOMM keywords, which TOPCAT shows."""
     plain = Table(table, copy=False)
     for name in plain.colnames:
         if (unit := plain[name].unit) is not None and not _in_fits(unit):
@@ -122,7 +122,7 @@ def _hdu(table: Table) -> fits.BinTableHDU:
 
 
 def _in_fits(unit: u.UnitBase) -> bool:
-    """Whether the FITS standard knows a unit; it has no logarithmic ones."""
+    """Whether the FITS standard has a unit; it has no logarithmic ones."""
     try:
         unit.to_string("fits")
     except ValueError:

@@ -246,5 +246,5 @@ def test_a_cluster_that_humans_and_machines_classified_is_kept_once(tmp_path: Pa
     assert both.classifier.tolist() == [Classifier.HUMAN] * 3 + [Classifier.MACHINE]
     assert both.notes == ("2 clusters were classified by humans and by machines: each is kept once",)
     edited(paths[1], PHANGS_F275W_mJy=[1e-3, 2e-3, 1e-3])
-    with pytest.raises(InputError, match="cluster 3 of NGC1566 comes more than once"):
+    with pytest.raises(InputError, match="cluster 3 of NGC1566 occurs more than once"):
         Catalogue.concatenate([read(path) for path in paths])

@@ -132,7 +132,7 @@ def test_concatenate_refuses_what_does_not_fit_together(tmp_path: Path) -> None:
     two = read_catalogue(path, {"F275W": UVIS["F275W"], "F336W": UVIS["F336W"]}, ReadOptions(galaxy="NGC 685"))
     with pytest.raises(InputError, match="different bands"):
         Catalogue.concatenate([one, two])
-    with pytest.raises(InputError, match="cluster 1 of NGC1566 comes more than once"):
+    with pytest.raises(InputError, match="cluster 1 of NGC1566 occurs more than once"):
         Catalogue.concatenate([one, one])
     with pytest.raises(InputError, match=r"infer\.catalogues"):
         Catalogue.concatenate([])
@@ -140,7 +140,7 @@ def test_concatenate_refuses_what_does_not_fit_together(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "infer.catalogues" in message(tmp_path / "none.fits")
-    assert "is no file" in message(tmp_path)
+    assert "is not a file" in message(tmp_path)
 
 
 def test_an_unknown_format_is_named(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_what_a_killed_driver_left_is_removed(tmp_path: Path) -> None:
 
 def test_a_second_driver_of_a_stage_is_refused(tmp_path: Path) -> None:
     with private_folder(tmp_path, "infer"), private_folder(tmp_path, "validate"):
-        with pytest.raises(InputError, match="another `hpcflow infer` is at work"), private_folder(tmp_path, "infer"):
+        with pytest.raises(InputError, match="another `hpcflow infer` is running"), private_folder(tmp_path, "infer"):
             pass
         assert (tmp_path / ".infer-workers").is_dir()
 

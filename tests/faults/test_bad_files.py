@@ -102,8 +102,8 @@ ROW = "NGC1566,{}," + ",".join(["0.0015,0.0001"] * 5)
 TEXT = np.array(["n/a"] * N)
 
 REFUSED = {
-    "no file": (lambda folder: folder / "none.fits", "does not exist or is no file"),
-    "a folder": (directory, "does not exist or is no file"),
+    "no file": (lambda folder: folder / "none.fits", "does not exist or is not a file"),
+    "a folder": (directory, "does not exist or is not a file"),
     "no bytes": (bytes_of(lambda whole: b""), "cannot be read as a fits table"),
     "FITS cut in its header": (bytes_of(lambda whole: whole[:1000]), "cannot be read as a fits table"),
     "FITS cut in its rows": (bytes_of(lambda whole: whole[:-3500]), "cannot be read as a fits table"),
@@ -121,7 +121,7 @@ REFUSED = {
     "a CSV with a long row": (text(f"{HEADER}\n{ROW.format(1)},1,2\n", "c.csv"), "cannot be read as a ascii.csv table"),
     "no rows": (spoiled(lambda table: table.remove_rows(slice(None))), "has no rows"),
     "no identifiers": (drop("ID_PHANGS_CLUSTER"), "no column ID_PHANGS_CLUSTER"),
-    "a duplicate": (put("ID_PHANGS_CLUSTER", [1, 1, *range(3, N + 1)]), "cluster 1 of NGC1566 comes more than once"),
+    "a duplicate": (put("ID_PHANGS_CLUSTER", [1, 1, *range(3, N + 1)]), "cluster 1 of NGC1566 occurs more than once"),
     "a galaxy nobody knows": (put("PHANGS_GALAXY", ["ngc9999"] * N), "distance of galaxy NGC9999 is unknown"),
     "a galaxy without a name": (put("PHANGS_GALAXY", [""] * N), r"distance of galaxy \(no name\) is unknown"),
     "no galaxy at all": (drop("PHANGS_GALAXY"), "neither a column PHANGS_GALAXY nor a galaxy in its name"),

@@ -281,7 +281,7 @@ def test_another_config_or_a_second_search_is_refused(library: Library) -> None:
     ):
         with pytest.raises(InputError, match=says):
             search(library(**sections)[0], run, 1, InProcess())
-    with alone(run.search / "lock", "search"), pytest.raises(InputError, match="another search is at work"):
+    with alone(run.search / "lock", "search"), pytest.raises(InputError, match="another search is running"):
         search(config, run, 2, InProcess())
     assert {path: path.read_bytes() for path in run.search.iterdir()} == before
 
