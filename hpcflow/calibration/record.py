@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
-from hpcflow.store.archive import QUANTILES
 from hpcflow.store.layout import Variable
 from hpcflow.store.regions import Regions
+from hpcflow.store.schema import QUANTILES
 
 __all__ = ["ValidationStore"]
 

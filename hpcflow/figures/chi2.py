@@ -10,13 +10,12 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, grid, nothing, plain, styled
-from hpcflow.store.flags import Reason
+from hpcflow.store.flags import POOR_CHI2, Reason
 
 __all__ = ["chi2_histogram", "spectral_energy"]
 
 Floats = NDArray[np.floating]
 
-POOR = 10.0  # above which the archive flags a fit
 RANGE = (1e-3, 1e3)
 
 
@@ -40,7 +39,7 @@ def chi2_histogram(archive: xr.Dataset) -> Figure:
         axis.stairs(counts, edges, color=PALETTE["blue"])
         middle = float(np.median(values))
         axis.axvline(middle, color=PALETTE["vermillion"], label=f"median {middle:.2f}")
-        axis.axvline(POOR, color="0.45", lw=0.8, ls="--", label=f"poor fit above {POOR:g}")
+        axis.axvline(POOR_CHI2, color="0.45", lw=0.8, ls="--", label=f"poor fit above {POOR_CHI2:g}")
         axis.set_xlim(edges[0], edges[-1])
         axis.legend()
     else:

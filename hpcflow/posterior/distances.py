@@ -15,9 +15,9 @@ from torch import Tensor
 from hpcflow.base.partitions import rng_for
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.exact import ExactPosterior
+from hpcflow.model.prior import Prior
 from hpcflow.posterior.sampling import conditions, embedded, padded, sample
-from hpcflow.posterior.target import Target
+from hpcflow.posterior.target import Posterior, Target
 
 __all__ = ["GROUPS", "TargetAtDistances", "at_distances", "sample_at"]
 
@@ -53,19 +53,20 @@ def sample_at(estimator: Estimator, ones: list[Photometry], noise: Tensor) -> tu
     return theta.transpose(0, 1).flatten(0, 1)[:n], log_q.T.flatten()[:n]
 
 
-class TargetAtDistances(Target):
-    """Likelihood times prior of samples that belong to distances in turn, as `sample_at` deals them.
+class TargetAtDistances:
+    """Likelihood times prior of one cluster's samples, which belong to distances in turn, as `sample_at` deals them.
 
     Args:
         target: of the cluster at any distance.
+        one: its photometry at the best distance.
         ones: its photometry at each.
         log_mass: column of theta that makes up for the distance.
     """
 
-    def __init__(self, target: Target, ones: list[Photometry], log_mass: int) -> None:
-        self._target, self._ones, self._log_mass = target, ones, log_mass
+    def __init__(self, target: Target, one: Photometry, ones: list[Photometry], log_mass: int) -> None:
+        self._target, self._one, self._ones, self._log_mass = target, one, ones, log_mass
 
-    def log_prob(self, theta: Floats, one: Photometry) -> Floats:
+    def log_prob(self, theta: Floats) -> Floats:
         """Return log p(photometry | theta, d) p(theta) (n,) of points theta (n, D), each at its own distance."""
         found = np.empty(len(theta))
         for i, here in enumerate(self._ones):
@@ -73,34 +74,30 @@ class TargetAtDistances(Target):
             found[mine] = self._target.log_prob(theta[mine], here)
         return found
 
-    def exact(self, one: Photometry) -> ExactPosterior | None:
+    def exact(self) -> Posterior | None:
         """Return the posterior on the exact grid, its samples at all distances; see `Target.exact`."""
-        exact = self._target.exact(one)
+        exact = self._target.exact(self._one)
         if exact is None or len(self._ones) == 1:
             return exact
-        offsets = 2 * np.log10([float(here.distance[0] / one.distance[0]) for here in self._ones])
-        return _Moved(exact, self._log_mass, offsets)
+        offsets = 2 * np.log10([float(here.distance[0] / self._one.distance[0]) for here in self._ones])
+        return _Moved(exact, self._target.prior, self._log_mass, offsets)
 
 
-class _Moved(ExactPosterior):
-    """An exact posterior whose samples' masses make up for other distances; its density is that of the best one.
+class _Moved:
+    """A posterior whose samples' masses make up for other distances; its density is that of the best one.
 
-    Only at the edges of the prior's masses is this not the posterior at those distances: there they end.
+    Modes are those at the best distance as well, so that they are the density's own. Only at the edges of the prior's
+    masses is this not the posterior at those distances: there they end.
     """
 
-    def __init__(self, exact: ExactPosterior, log_mass: int, offsets: Floats) -> None:
-        self.__dict__.update(exact.__dict__)
-        prior = exact._model.likelihood.prior
-        self._best, self._log_mass, self._offsets = exact, log_mass, offsets
-        self._low, self._high = (side[log_mass] for side in (prior.low, prior.high))
+    def __init__(self, best: Posterior, prior: Prior, log_mass: int, offsets: Floats) -> None:
+        self._best, self._log_mass, self._offsets = best, log_mass, offsets
+        self._low, self._high = prior.low[log_mass], prior.high[log_mass]
+        self.log_evidence, self.log_prob, self.modes = best.log_evidence, best.log_prob, best.modes
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Return `n` independent samples (n, D)."""
-        theta = super().sample(n, rng)
+        theta = self._best.sample(n, rng)
         moved = theta[:, self._log_mass] + np.resize(self._offsets, n)
         theta[:, self._log_mass] = np.clip(moved, self._low, self._high)
         return theta
-
-    def modes(self, n: int, rng: np.random.Generator) -> Floats:
-        """Return up to `n` modes (m, D) at the best distance: from there density and samples agree."""
-        return self._best.modes(n, rng)

@@ -16,17 +16,16 @@ from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
 from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
-from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.importance import Importance, importance
 from hpcflow.posterior.modes import POINTS, Modes, mean_shift, of_cluster
 from hpcflow.posterior.polish import exact_modes, polish
 from hpcflow.posterior.predictive import chi2, predictive, simulate
 from hpcflow.posterior.sampling import BLOCK, conditions, embedded, keyed_noise, padded, sample, summarise
 from hpcflow.posterior.support import Support
-from hpcflow.posterior.target import Target
-from hpcflow.posterior.weighing import LEAST_EFFECTIVE, refined, weighed
-from hpcflow.store.archive import QUANTILES
-from hpcflow.store.flags import Flag
+from hpcflow.posterior.target import Posterior, Target
+from hpcflow.posterior.weighing import refined, weighed
+from hpcflow.store.flags import LEAST_EFFECTIVE, LEAST_P, POOR_CHI2, Flag
+from hpcflow.store.schema import QUANTILES, Schema
 
 __all__ = ["Inference", "Settings"]
 
@@ -35,8 +34,6 @@ Floats = NDArray[np.floating]
 Density = Callable[[Floats], Floats]
 
 NO_POSTERIOR = Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING
-POOR_CHI2 = 10.0
-LEAST_P = 1e-3
 
 
 @dataclass(frozen=True)
@@ -83,6 +80,9 @@ class Inference:
         self._target = target
         names = estimator.prior.names
         self._columns, self._mass = [names.index(p) for p in simulator.parameters], names.index("log_mass")
+        self._schema = Schema(
+            estimator.prior.parameters, estimator.bands, settings.keep, settings.modes, weighted=target is not None
+        )
 
     def infer(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the archive's variables for a partition's clusters.
@@ -97,7 +97,7 @@ class Inference:
         photometry = Photometry(rows["flux"], rows["sigma"], rows["observed"], rows["distance"])
         flag = self._support.flags(photometry, rows["reason"])
         errors = rows.get("distance_error", np.zeros(len(flag)))
-        out = self._nothing(len(flag))
+        out = self._schema.nothing(len(flag))
         usable = np.flatnonzero((flag & int(NO_POSTERIOR)) == 0)
         for begin in range(0, len(usable), BLOCK):
             block = usable[begin : begin + BLOCK]
@@ -163,11 +163,11 @@ class Inference:
             return {}
         densities = {"flow": (self._log_q(context), log_q)}
         weights: dict[str, Any] = {}
-        exact: ExactPosterior | None = None
+        exact: Posterior | None = None
         if self._target:
-            target = TargetAtDistances(self._target, ones, self._mass)
-            log_p = target.log_prob(theta, one)
-            weights, exact = self._weigh(target, one, key, ones, theta, importance(log_p, log_q))
+            target = TargetAtDistances(self._target, one, ones, self._mass)
+            log_p = target.log_prob(theta)
+            weights, exact = self._weigh(target, key, ones, theta, importance(log_p, log_q))
             if len(ones) > 1:  # modes are those at the best distance
                 log_p = self._target.log_prob(theta, one)
             densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
@@ -202,8 +202,8 @@ class Inference:
         return log_q
 
     def _weigh(
-        self, target: Target, one: Photometry, key: Key, ones: list[Photometry], theta: Floats, found: Importance
-    ) -> tuple[dict[str, Any], ExactPosterior | None]:
+        self, target: TargetAtDistances, key: Key, ones: list[Photometry], theta: Floats, found: Importance
+    ) -> tuple[dict[str, Any], Posterior | None]:
         """Return the archive's variables that come of weights, and the exact posterior where it was needed for them."""
         settings = self._settings
         weights = {"log_weight": found.log_weight[: settings.keep]}
@@ -216,7 +216,7 @@ class Inference:
             return more.numpy(), log_q.numpy()
 
         rng = rng_for(settings.seed, "exact", *key)
-        better, exact = refined(target, one, theta, found, again, QUANTILES, rng)
+        better, exact = refined(target, theta, found, again, QUANTILES, rng)
         return weights | better, exact
 
     def _simulated(
@@ -233,39 +233,3 @@ class Inference:
             "chi2_map": chi2(true[0], flux, sigma, observed, len(best)),
             **predictive(true[1:], flux, sigma, self._support.observer.noise, rng, QUANTILES),
         }
-
-    def _nothing(self, n: int) -> dict[str, NDArray[Any]]:
-        """Return the variables of n clusters of which nothing is known."""
-        settings, dim, bands = self._settings, self._estimator.flow.dim, len(self._estimator.bands)
-        shapes: dict[str, tuple[int, ...]] = {
-            "theta": (settings.keep, dim),
-            "log_q": (settings.keep,),
-            "mode": (settings.modes, dim),
-            "mode_share": (settings.modes,),
-            "mode_log_q": (settings.modes,),
-            "map": (dim,),
-            "map_flux": (bands,),
-            "chi2_map": (),
-            "quantile": (len(QUANTILES), dim),
-            "mean": (dim,),
-            "std": (dim,),
-            "covariance": (dim, dim),
-            "entropy": (),
-            "predictive_mean": (bands,),
-            "predictive_quantile": (bands, len(QUANTILES)),
-            "predictive_rank": (bands,),
-            "predictive_p": (),
-        }
-        weighted: dict[str, tuple[int, ...]] = {
-            "log_weight": (settings.keep,),
-            "log_evidence": (),
-            "efficiency": (),
-            "weighted_mean": (dim,),
-            "weighted_std": (dim,),
-            "weighted_quantile": (len(QUANTILES), dim),
-            "mode_log_p": (settings.modes,),
-        }
-        if self._target:
-            shapes |= weighted
-        nothing = {name: np.full((n, *shape), np.nan) for name, shape in shapes.items()}
-        return nothing | ({"refined": np.zeros(n, np.uint8)} if self._target else {})

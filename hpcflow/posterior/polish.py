@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from hpcflow.model.prior import Prior
 from hpcflow.posterior.climb import ELITE, climb
-from hpcflow.posterior.exact import ExactPosterior
 from hpcflow.posterior.modes import Modes
+from hpcflow.posterior.target import Posterior
 
 __all__ = ["exact_modes", "polish"]
 
@@ -49,7 +49,7 @@ def polish(density: Density, log_p: Floats, theta: Floats, modes: Modes, prior: 
     return _joined(density, places, tops, white, spread, len(modes.share))
 
 
-def exact_modes(posterior: ExactPosterior, modes: int, rng: np.random.Generator) -> Modes:
+def exact_modes(posterior: Posterior, modes: int, rng: np.random.Generator) -> Modes:
     """Return the modes of an exact posterior, their shares of its own samples and log-density."""
     places, samples = posterior.modes(modes, rng), posterior.sample(SAMPLES, rng)
     spread = samples.std(axis=0)

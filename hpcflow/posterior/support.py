@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.posterior.likelihood import LAWS
-from hpcflow.store.flags import Flag, Reason
+from hpcflow.store.flags import LEAST_BANDS, MOST_SCATTER, Flag, Reason
 
 __all__ = ["Support"]
 
 Floats = NDArray[np.floating]
-
-LEAST_BANDS = 2
-SCATTER = 3.0  # standard deviations by which noise may have moved a flux; beyond, no true flux explains it
 
 
 @dataclass(frozen=True)
@@ -85,14 +82,14 @@ class Support:
     def _outside(self, photometry: Photometry, faintest: Floats, brightest: Floats) -> NDArray[np.bool_]:
         """Whether in some band of clusters (N,) no true flux, from ln f (N, B) to ln f, explains what was observed.
 
-        One does if noise had to move it by `SCATTER` standard deviations at most. The pull falls as the true flux rises
-        (log-normal: while errors are below 100 %, as training's are), so some flux does unless both ends are too faint
-        or both too bright.
+        One does if noise had to move it by `MOST_SCATTER` standard deviations at most. The pull falls as the true flux
+        rises (log-normal: while errors are below 100 %, as training's are), so some flux does unless both ends are too
+        faint or both too bright.
         """
         flux, sigma, observed, _ = photometry
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             pulls = [LAWS[self.observer.noise].pull(end, flux, sigma) for end in (faintest, brightest)]
-            explained = (np.minimum(*pulls) <= SCATTER) & (np.maximum(*pulls) >= -SCATTER)
+            explained = (np.minimum(*pulls) <= MOST_SCATTER) & (np.maximum(*pulls) >= -MOST_SCATTER)
         return np.asarray((observed & ~explained).any(axis=1))  # no number explains nothing
 
     def _sets(self, bands: int) -> NDArray[np.bool_]:

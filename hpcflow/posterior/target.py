@@ -1,18 +1,36 @@
 """What a cluster's samples are held against: the exact posterior density, where the model has one."""
 
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.exact import ExactModel, ExactPosterior
+from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.likelihood import Likelihood
 
-__all__ = ["Target"]
+__all__ = ["Posterior", "Target"]
 
 Floats = NDArray[np.floating]
+
+
+class Posterior(Protocol):
+    """The posterior of one cluster, whose density is known and which can be sampled."""
+
+    @property
+    def log_evidence(self) -> float:
+        """Return log p(photometry)."""
+
+    def log_prob(self, theta: Floats) -> Floats:
+        """Return log p(theta | photometry) (n,) per declared unit for points theta (n, D)."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return `n` independent samples (n, D)."""
+
+    def modes(self, n: int, rng: np.random.Generator) -> Floats:
+        """Return up to `n` modes (m, D), highest first."""
 
 
 class Target:
@@ -20,18 +38,21 @@ class Target:
 
     Args:
         likelihood: tractable.
+
+    Attributes:
+        prior: of the model.
     """
 
     def __init__(self, likelihood: Likelihood) -> None:
-        self._likelihood = likelihood
+        self._likelihood, self.prior = likelihood, likelihood.prior
 
     def log_prob(self, theta: Floats, one: Photometry) -> Floats:
         """Return log p(photometry | theta) p(theta) (n,) of points theta (n, D), for one cluster (1, B) and (1,)."""
-        prior = self._likelihood.prior
-        inside = np.clip(theta.astype(np.float64), prior.low, prior.high)  # a float32 may round across its bound
-        return self._likelihood(inside[None], one)[0] + prior.log_prob(inside)
+        low, high = self.prior.low, self.prior.high
+        inside = np.clip(theta.astype(np.float64), low, high)  # a float32 may round across its bound
+        return self._likelihood(inside[None], one)[0] + self.prior.log_prob(inside)
 
-    def exact(self, one: Photometry) -> ExactPosterior | None:
+    def exact(self, one: Photometry) -> Posterior | None:
         """Return the posterior on the exact grid, None where there is none or the model cannot make such a cluster."""
         if self._model is None:
             return None

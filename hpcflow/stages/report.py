@@ -25,6 +25,7 @@ from hpcflow.stages.look.exactly import exact_posteriors, trained_errors
 from hpcflow.stages.look.folder import RunFolder, open_folder
 from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
 from hpcflow.stages.look.plans import Beside, Plans, plan_figures
+from hpcflow.store.flags import POOR_CHI2
 from hpcflow.store.summary import count_flags, has_posterior, summarise
 
 __all__ = ["draw", "make_report", "render"]
@@ -109,6 +110,7 @@ def _render(
         clusters=None if archive is None else archive.sizes["cluster"],
         bands=[] if archive is None else archive["band"].values.tolist(),
         flags=[] if archive is None else count_flags(archive),
+        poor_chi2=POOR_CHI2,
         galaxies=[] if archive is None else galaxy_rows(archive),
         provenance=list(_flat(folder.provenance)),
         config=dump_yaml(dict(folder.config)),

@@ -31,7 +31,7 @@ from hpcflow.stages.build import build_likelihood, build_observer, build_prior, 
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
-from hpcflow.store.archive import QUANTILES
+from hpcflow.store.schema import QUANTILES
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["estimator_of", "observed_partition", "validate"]

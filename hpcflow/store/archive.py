@@ -14,9 +14,9 @@ from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking
 from hpcflow.store.regions import Regions
-from hpcflow.store.schema import KNOWN, QUANTILES, SCHEMA, schema
+from hpcflow.store.schema import KNOWN, SCHEMA, Schema
 
-__all__ = ["QUANTILES", "PosteriorArchive"]
+__all__ = ["PosteriorArchive"]
 
 CHUNK = 64  # clusters whose samples are read at once
 COUNTERS = {"checksum": "BLAKE2b of what was written of the partition's clusters, 8 bytes as a signed number"}
@@ -73,39 +73,22 @@ class PosteriorArchive:
         """
         clusters = len(known["galaxy"])
         partition = partition or partition_rows(clusters, CHUNK)
-        low, high = (np.array([getattr(p, side) for p in parameters]) for side in ("low", "high"))
-        described = schema(parameters, SamplePacking(low, high), weighted)
-        sets = band_sets or [bands]
-        described["band_set"][2].update(
-            flag_values=list(range(len(sets))), flag_meanings=" ".join("+".join(bands) for bands in sets)
-        )
-        known = {
-            name: known[name] if described[name][1] == "str" else known[name].astype(described[name][1])
-            for name in KNOWN
-        }
-        sizes = {
-            "cluster": clusters,
-            "sample": samples,
-            "mode": modes,
-            "parameter": len(parameters),
-            "parameter2": len(parameters),
-            "band": len(bands),
-            "quantile": len(QUANTILES),
-        }
+        schema = Schema(parameters, bands, samples, modes, weighted, band_sets)
+        typed = {name: _typed(known[name], schema.variables[name].dtype) for name in KNOWN}
         names = [p.name for p in parameters]
         variables = {
             "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
             "band": Variable(("band",), (len(bands),), "str", "", values=list(bands)),
         }
-        for name, (dims, dtype, attributes) in described.items():
+        for name, described in schema.variables.items():
             variables[name] = Variable(
-                dims,
-                tuple(sizes[d] for d in dims),
-                dtype,
-                attributes.get("_FillValue", {"str": "", "float32": np.nan, "float64": np.nan}.get(dtype, 0)),
+                described.dims,
+                schema.shape(name, clusters),
+                described.dtype,
+                described.fill,
                 rows=CHUNK if name in BY_SAMPLE else None,
-                attrs=attributes,
-                values=known.get(name),
+                attrs=described.attrs,
+                values=typed.get(name),
                 split=name == "theta",
                 small=name in BY_SAMPLE,
             )
@@ -114,7 +97,7 @@ class PosteriorArchive:
             "Conventions": "CF-1.11",
             "prior": prior,
             "coordinates": "galaxy cluster_id ra dec distance",
-            "known_checksum": checksum(*(known[name] for name in KNOWN)),
+            "known_checksum": checksum(*typed.values()),
             **attrs,
         }
         return cls(Regions.create(path, SCHEMA, clusters, partition, variables, everything, COUNTERS))
@@ -196,3 +179,7 @@ class PosteriorArchive:
             values = np.where(np.isnan(values), empty, values)
         with np.errstate(over="ignore"):  # what is absurd becomes infinite
             return values.astype(empty.dtype)
+
+
+def _typed(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+    return values if dtype == "str" else values.astype(dtype)

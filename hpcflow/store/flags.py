@@ -1,8 +1,30 @@
-"""What can be said against a cluster's posterior, as CF flags: one bit each, with a meaning."""
+"""The archive's coded values and flags, the thresholds of the flags, and what both say as CF attributes."""
 
 from enum import IntEnum, IntFlag
+from typing import Any
 
-__all__ = ["Classifier", "Flag", "Reason", "flag_attributes", "reason_attributes"]
+__all__ = [
+    "LEAST_BANDS",
+    "LEAST_EFFECTIVE",
+    "LEAST_P",
+    "MEANINGS",
+    "MOST_SCATTER",
+    "POOR_CHI2",
+    "SPELT",
+    "Classifier",
+    "Flag",
+    "Reason",
+    "Refined",
+    "flag_attributes",
+    "value_attributes",
+]
+
+# Thresholds are here and nowhere else: what judges by them imports them, and the meanings below are made of them.
+LEAST_BANDS = 2  # usable ones
+MOST_SCATTER = 3.0  # standard deviations by which noise may have moved a flux; beyond, no true flux explains it
+POOR_CHI2 = 10.0  # reduced
+LEAST_EFFECTIVE = 100.0  # effective samples: with fewer, weighted quantiles are off by a tenth of a standard deviation
+LEAST_P = 1e-3
 
 
 class Reason(IntEnum):
@@ -25,6 +47,14 @@ class Classifier(IntEnum):
     MACHINE = 2
 
 
+class Refined(IntEnum):
+    """What a cluster's weighted numbers come from besides its first samples."""
+
+    NONE = 0
+    MORE_SAMPLES = 1
+    EXACT_GRID = 2
+
+
 class Flag(IntFlag):
     """Bits of the archive's `flag`; 0 is a cluster with nothing to say against it."""
 
@@ -43,25 +73,32 @@ class Flag(IntFlag):
     UPPER_LIMIT = 4096
 
 
+SPELT = ("no", "one", "two", "three", "four", "five")
 MEANINGS = {
     Flag.MISSING_BAND: "a band of the model has no coverage or is not in the catalogue",
     Flag.NOT_DETECTED: "a band's flux is not positive or is marked as not detected; the band is left out",
     Flag.BAD_VALUE: "a band's flux or error is not a usable number; the band is left out",
-    Flag.TOO_FEW_BANDS: "fewer than two usable bands: no posterior",
-    Flag.ERROR_OUTSIDE_TRAINING: "no error the flow was trained on explains a band's flux and error within 3 sigma",
+    Flag.TOO_FEW_BANDS: f"fewer than {SPELT[LEAST_BANDS]} usable bands: no posterior",
+    Flag.ERROR_OUTSIDE_TRAINING: (
+        f"no error the flow was trained on explains a band's flux and error within {MOST_SCATTER:g} sigma"
+    ),
     Flag.DISTANCE_OUTSIDE_TRAINING: "the distance is outside the range the flow was trained on",
-    Flag.FLUX_OUTSIDE_TRAINING: "a flux is fainter or brighter than any in training by more than 3 sigma",
+    Flag.FLUX_OUTSIDE_TRAINING: (
+        f"a flux is fainter or brighter than any in training by more than {MOST_SCATTER:g} sigma"
+    ),
     Flag.BANDS_OUTSIDE_TRAINING: "the flow was never trained without this cluster's missing bands: no posterior",
-    Flag.POOR_FIT: "the reduced chi^2 of the re-simulated MAP is above 10",
+    Flag.POOR_FIT: f"the reduced chi^2 of the re-simulated MAP is above {POOR_CHI2:g}",
     Flag.FAILED: "the computation failed: no posterior",
-    Flag.LOW_EFFICIENCY: "fewer than 100 effective samples: the flow is far from the exact posterior here",
-    Flag.UNLIKELY: "predictive p-value below 0.001: the model hardly makes such photometry",
+    Flag.LOW_EFFICIENCY: (
+        f"fewer than {LEAST_EFFECTIVE:g} effective samples: the flow is far from the exact posterior here"
+    ),
+    Flag.UNLIKELY: f"predictive p-value below {LEAST_P:g}: the model hardly makes such photometry",
     Flag.UPPER_LIMIT: "a band is not detected and counts as an upper limit: its flux may be zero or negative",
 }
 
 
-def flag_attributes() -> dict[str, object]:
-    """Return the CF attributes of a flag variable (CF conventions, sect. 3.5)."""
+def flag_attributes() -> dict[str, Any]:
+    """Return the CF attributes of a variable that holds a `Flag` (CF conventions, sect. 3.5)."""
     return {
         "flag_masks": [int(flag) for flag in Flag],
         "flag_meanings": " ".join(str(flag.name).lower() for flag in Flag),
@@ -69,9 +106,13 @@ def flag_attributes() -> dict[str, object]:
     }
 
 
-def reason_attributes() -> dict[str, object]:
-    """Return the CF attributes of a variable that holds a `Reason` per band."""
+def value_attributes(values: type[IntEnum]) -> dict[str, Any]:
+    """Return the CF attributes of a variable that holds one of some values.
+
+    >>> value_attributes(Refined)
+    {'flag_values': [0, 1, 2], 'flag_meanings': 'none more_samples exact_grid'}
+    """
     return {
-        "flag_values": [int(reason) for reason in Reason],
-        "flag_meanings": " ".join(reason.name.lower() for reason in Reason),
+        "flag_values": [int(value) for value in values],
+        "flag_meanings": " ".join(value.name.lower() for value in values),
     }

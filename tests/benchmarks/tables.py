@@ -29,6 +29,7 @@ from hpcflow.config.load import load_yaml
 from hpcflow.model.observe import Photometry
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.run import Run
+from hpcflow.store.flags import POOR_CHI2, Refined
 from hpcflow.store.summary import has_posterior, summarise
 from printed import table
 
@@ -37,7 +38,6 @@ __all__ = ["RUNS", "fit_of", "size", "whole"]
 Column = dict[str, str]
 
 RUNS = [Path(run) for run in os.environ.get("HPCFLOW_RUNS", "").split(os.pathsep) if run]
-POOR_CHI2 = 10
 
 
 def calibration(run: Run) -> Column:
@@ -91,11 +91,12 @@ def fits(run: Run) -> Column:
         "with a band missing; of these with a posterior": f"{(~every).sum()}; {(~every & have).sum()}",
         "median reduced chi^2 of the MAP; of the grid fit": _each("{:.3f}", np.median(ours), np.median(best)),
         "quartiles": _each("{:.2f}, {:.2f}", np.quantile(ours, [0.25, 0.75]), np.quantile(best, [0.25, 0.75])),
-        "above 10": _each("{:.1f} %", 100 * np.mean(ours > POOR_CHI2), 100 * np.mean(best > POOR_CHI2)),
+        f"above {POOR_CHI2:g}": _each("{:.1f} %", 100 * np.mean(ours > POOR_CHI2), 100 * np.mean(best > POOR_CHI2)),
     }
     if "efficiency" in archive:
         low, middle, high = 100 * np.nanquantile(archive["efficiency"].values, [0.16, 0.5, 0.84])
-        again, grid = ((archive["refined"].values == kind).sum() for kind in (1, 2))
+        refined = archive["refined"].values
+        again, grid = ((refined == kind).sum() for kind in (Refined.MORE_SAMPLES, Refined.EXACT_GRID))
         found["efficiency of the samples, median (16, 84 %)"] = f"{middle:.0f} % ({low:.0f}, {high:.0f})"
         found["clusters sampled again; on the exact grid"] = f"{again}; {grid}"
     published = published_table(archive)

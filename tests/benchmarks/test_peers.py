@@ -12,7 +12,7 @@ import torch
 
 from clocks import interleaved
 from hpcflow.posterior.sampling import BLOCK
-from hpcflow.store.archive import QUANTILES
+from hpcflow.store.schema import QUANTILES
 from peers import FLOWS, sbi_posterior, synference_catalogue, weights
 from printed import table
 from production import SAMPLES, production

@@ -82,14 +82,14 @@ def test_the_target_of_a_sample_is_that_of_its_own_distance() -> None:
     one = observed(1)
     ones = at_distances(one, ERROR, 1, KEY)
     theta = PRIOR.sample(2 * GROUPS, np.random.default_rng(1))
-    found = TargetAtDistances(target(), ones, 1).log_prob(theta, one)
+    found = TargetAtDistances(target(), one, ones, 1).log_prob(theta)
     np.testing.assert_array_equal(found[3::GROUPS], target().log_prob(theta[3::GROUPS], ones[3]))
 
 
 def test_the_exact_posterior_at_all_distances_is_as_wide_in_mass_as_it_should_be_and_no_wider_elsewhere() -> None:
     one = observed(1, seed=4)
     ones = at_distances(one, 0.1, 1, KEY)
-    best, moved = target().exact(one), TargetAtDistances(target(), ones, 1).exact(one)
+    best, moved = target().exact(one), TargetAtDistances(target(), one, ones, 1).exact()
     assert best is not None
     assert moved is not None
     narrow, wide = (p.sample(20_000, np.random.default_rng(1)) for p in (best, moved))
@@ -102,14 +102,14 @@ def test_weighted_samples_at_all_distances_are_the_exact_posterior_at_all_distan
     """From the prior as the flow, which reaches everywhere: mean and spread of the mass agree with the exact grid's."""
     one = observed(1, seed=4)
     ones = at_distances(one, 0.1, 1, KEY)
-    at = TargetAtDistances(target(), ones, 1)
-    exact = at.exact(one)
+    at = TargetAtDistances(target(), one, ones, 1)
+    exact = at.exact()
     assert exact is not None
     grid = exact.sample(40_000, np.random.default_rng(2))[:, 1]
     low, high = grid.min(), grid.max()
     theta = PRIOR.sample(400_000, np.random.default_rng(1))
     theta[:, 1] = low + (high - low) * np.random.default_rng(3).random(len(theta))
-    found = importance(at.log_prob(theta, one), np.zeros(len(theta)))
+    found = importance(at.log_prob(theta), np.zeros(len(theta)))
     assert found.effective > 300
     mean = found.share @ theta[:, 1]
     std = np.sqrt(found.share @ (theta[:, 1] - mean) ** 2)

@@ -1,5 +1,7 @@
 """The engine with an untrained flow: what it says of a cluster must not depend on who else is asked about."""
 
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -22,9 +24,9 @@ from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.sources.cluster.ssp import SspSimulator
-from hpcflow.store.archive import QUANTILES, PosteriorArchive
-from hpcflow.store.flags import Flag, Reason
-from hpcflow.store.schema import KNOWN
+from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.flags import LEAST_EFFECTIVE, POOR_CHI2, Flag, Reason, Refined
+from hpcflow.store.schema import KNOWN, QUANTILES
 
 torch.set_num_threads(1)
 
@@ -218,7 +220,7 @@ def test_what_is_said_belongs_together() -> None:
     np.testing.assert_allclose(found["map_flux"], expected, rtol=1e-10)
     chi2 = (((found["map_flux"] - given["flux"]) / given["sigma"]) ** 2).sum(axis=1) / 2
     np.testing.assert_allclose(found["chi2_map"], chi2, rtol=1e-10)
-    np.testing.assert_array_equal((found["flag"] & Flag.POOR_FIT) != 0, chi2 > 10)
+    np.testing.assert_array_equal((found["flag"] & Flag.POOR_FIT) != 0, chi2 > POOR_CHI2)
     inside = (found["theta"] >= PRIOR.low - 1e-6) & (found["theta"] <= PRIOR.high + 1e-6)
     assert inside.all()
     assert found["quantile"].shape == (6, len(QUANTILES), 3)
@@ -250,8 +252,10 @@ def test_weights_are_those_of_the_exact_posterior() -> None:
         at_modes = target().log_prob(found["mode"][i], one) - found["log_evidence"][i]
         known = np.isfinite(found["mode_share"][i])
         np.testing.assert_allclose(found["mode_log_p"][i, known], at_modes[known], rtol=1e-6)
-    np.testing.assert_array_equal((found["flag"] & Flag.LOW_EFFICIENCY) != 0, found["efficiency"] * 150 < 100)
-    assert (found["refined"] == 0).all()
+    np.testing.assert_array_equal(
+        (found["flag"] & Flag.LOW_EFFICIENCY) != 0, found["efficiency"] * 150 < LEAST_EFFECTIVE
+    )
+    assert (found["refined"] == Refined.NONE).all()
 
 
 def test_on_the_exact_density_the_map_is_higher_than_any_sample_and_fits_no_worse() -> None:
@@ -269,10 +273,10 @@ def test_on_the_exact_density_the_map_is_higher_than_any_sample_and_fits_no_wors
 def test_a_flow_that_knows_nothing_is_refined_to_the_exact_posterior() -> None:
     given = rows(4)
     found = engine(*EXACT, refine=True).infer(given)
-    assert (found["refined"] == 2).any()
-    assert ((found["flag"] & Flag.LOW_EFFICIENCY) != 0)[found["refined"] > 0].all()
+    assert (found["refined"] == Refined.EXACT_GRID).any()
+    assert ((found["flag"] & Flag.LOW_EFFICIENCY) != 0)[found["refined"] != Refined.NONE].all()
     model = ExactModel(Likelihood(simulator(), PRIOR, OBSERVER))
-    for i in np.flatnonzero(found["refined"] == 2):
+    for i in np.flatnonzero(found["refined"] == Refined.EXACT_GRID):
         posterior = model.posterior(
             Photometry(*(given[k][i : i + 1] for k in ("flux", "sigma", "observed", "distance")))
         )
@@ -304,9 +308,14 @@ def test_refined_clusters_have_the_error_of_their_distance_too() -> None:
     given = rows(2)
     narrow = engine("autoregressive", "exact", refine=True).infer(given)
     wide = engine("autoregressive", "exact", refine=True).infer({**given, "distance_error": np.full(2, 0.1)})
-    both = (narrow["refined"] == 2) & (wide["refined"] == 2)
+    both = (narrow["refined"] == Refined.EXACT_GRID) & (wide["refined"] == Refined.EXACT_GRID)
     assert both.any()  # an untrained flow needs the grid
     expected = np.hypot(narrow["weighted_std"][both, 1], 0.2)
     inside = (narrow["weighted_mean"][both, 1] > 3) & (narrow["weighted_mean"][both, 1] < 7)
     np.testing.assert_allclose(wide["weighted_std"][both, 1][inside], expected[inside], rtol=0.35)
     np.testing.assert_allclose(wide["mode"][both, 0], narrow["mode"][both, 0], atol=0.3)
+
+
+def test_inference_knows_the_schema_but_not_how_it_is_stored() -> None:
+    code = "import sys, hpcflow.posterior.inference; assert 'zarr' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,8 +15,9 @@ from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.write import refuse_unknown, write_blocks
 from hpcflow.stages.progress import log
 from hpcflow.stages.run import Run
-from hpcflow.store.archive import QUANTILES, PosteriorArchive
+from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
+from hpcflow.store.schema import QUANTILES
 
 __all__ = ["export"]
 

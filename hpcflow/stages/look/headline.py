@@ -11,6 +11,7 @@ from hpcflow.calibration.findings import Finding
 from hpcflow.calibration.recovery import Recovery
 from hpcflow.calibration.words import JOINT
 from hpcflow.stages.look.folder import RunFolder
+from hpcflow.store.flags import POOR_CHI2, Refined
 from hpcflow.store.summary import has_posterior
 
 __all__ = ["GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
@@ -213,7 +214,7 @@ def _clusters(archive: xr.Dataset | None) -> list[Number]:
         Number("Clusters", "with a posterior", _count(fitted), f"{100 * fitted / max(total, 1):.1f} %"),
     ]
     if len(chi2):
-        poor = f"{100 * (chi2 > 10).mean():.1f} % above 10"
+        poor = f"{100 * (chi2 > POOR_CHI2).mean():.1f} % above {POOR_CHI2:g}"
         lines.append(Number("Clusters", "median reduced \u03c7\u00b2 of the MAP", f"{np.median(chi2):.2f}", poor))
     if "efficiency" in archive and np.isfinite(archive["efficiency"].values).any():
         efficiency = archive["efficiency"].values[np.isfinite(archive["efficiency"].values)]
@@ -222,7 +223,8 @@ def _clusters(archive: xr.Dataset | None) -> list[Number]:
         lines.append(Number("Clusters", "median efficiency of the samples", f"{middle:.0f} %", spread))
         evidence = archive["log_evidence"].values[np.isfinite(archive["log_evidence"].values)]
         lines.append(Number("Clusters", "median log evidence", _nat(float(np.median(evidence)))))
-        again, grid = (int((archive["refined"].values == kind).sum()) for kind in (1, 2))
+        refined = archive["refined"].values
+        again, grid = (int((refined == kind).sum()) for kind in (Refined.MORE_SAMPLES, Refined.EXACT_GRID))
         lines.append(Number("Clusters", "sampled again; on the exact grid", f"{_count(again)}; {_count(grid)}"))
     return lines
 

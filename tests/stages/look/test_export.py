@@ -18,7 +18,7 @@ from hpcflow.stages.look import export as stage
 from hpcflow.stages.look.export import export
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Refined
 
 
 def test_fits_is_what_topcat_reads(inferred: Run, copied: Callable[[Run], Run]) -> None:
@@ -81,13 +81,14 @@ def test_weighted_numbers_are_there_where_the_archive_has_them(tmp_path: Path) -
         attrs={},
         weighted=True,
     )
-    found = {"efficiency": np.full(n, 0.25), "refined": np.array([0, 2, 1]), "weighted_quantile": np.full((n, 3, 2), 7)}
+    kinds = [Refined.NONE, Refined.EXACT_GRID, Refined.MORE_SAMPLES]
+    found = {"efficiency": np.full(n, 0.25), "refined": np.array(kinds), "weighted_quantile": np.full((n, 3, 2), 7)}
     archive.write(archive.partitions[0], {"theta": np.full((n, 4, 2), np.nan), **found})
     path = export(Run(tmp_path), "fits")
     table, header = Table.read(path), fits.getheader(path, 1)
     says = {name: header[f"TCOMM{i}"] for i, name in enumerate(table.colnames, start=1)}
     assert table["efficiency"].tolist() == [0.25] * n
-    assert table["refined"].tolist() == [0, 2, 1]
+    assert table["refined"].tolist() == kinds
     assert "2 exact_grid" in says["refined"]
     assert table["log_age_weighted_q50"].tolist() == [7] * n
     assert says["log_age_weighted_q50"].startswith("50% quantile of the marginal posteriors, of weighted")

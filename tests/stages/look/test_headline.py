@@ -7,6 +7,7 @@ import xarray as xr
 from hpcflow.calibration.recovery import recovery
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
+from hpcflow.store.flags import Refined
 
 
 def test_every_stage_has_its_numbers(run: RunFolder, archive: xr.Dataset, truth: np.ndarray) -> None:
@@ -37,10 +38,11 @@ def test_galaxies_have_medians(archive: xr.Dataset) -> None:
 
 def test_weights_have_their_numbers(run: RunFolder, archive: xr.Dataset) -> None:
     n = archive.sizes["cluster"]
+    kinds = [Refined.NONE, Refined.MORE_SAMPLES, Refined.EXACT_GRID, Refined.EXACT_GRID]
     known = archive.assign(
         efficiency=("cluster", [0.5] * n),
         log_evidence=("cluster", [60.0] * n),
-        refined=("cluster", [0, 1, 2, 2] * (n // 4)),
+        refined=("cluster", kinds * (n // 4)),
     )
     values = {line.name: line.value for line in headline(run, known)}
     assert values["median efficiency of the samples"] == "50 %"

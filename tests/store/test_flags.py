@@ -1,0 +1,54 @@
+"""Flags say what they are raised by: their words are made of the thresholds that judge."""
+
+import re
+
+import pytest
+
+from hpcflow.store.flags import (
+    LEAST_BANDS,
+    LEAST_EFFECTIVE,
+    LEAST_P,
+    MEANINGS,
+    MOST_SCATTER,
+    POOR_CHI2,
+    SPELT,
+    Classifier,
+    Flag,
+    Reason,
+    Refined,
+    flag_attributes,
+    value_attributes,
+)
+
+THRESHOLDS = {
+    Flag.TOO_FEW_BANDS: SPELT[LEAST_BANDS],
+    Flag.ERROR_OUTSIDE_TRAINING: f"{MOST_SCATTER:g}",
+    Flag.FLUX_OUTSIDE_TRAINING: f"{MOST_SCATTER:g}",
+    Flag.POOR_FIT: f"{POOR_CHI2:g}",
+    Flag.LOW_EFFICIENCY: f"{LEAST_EFFECTIVE:g}",
+    Flag.UNLIKELY: f"{LEAST_P:g}",
+}
+
+
+def numbers(meaning: str) -> list[str]:
+    """Return the numbers of a text, in digits or spelt, but for the power of chi."""
+    return re.findall(rf"\b(?:\d[\d.]*|{'|'.join(SPELT[2:])})\b", meaning.replace("chi^2", ""))
+
+
+@pytest.mark.parametrize("flag", Flag, ids=lambda flag: flag.name)
+def test_a_flag_says_its_threshold_and_no_other_number(flag: Flag) -> None:
+    assert numbers(MEANINGS[flag]) == ([THRESHOLDS[flag]] if flag in THRESHOLDS else [])
+
+
+def test_every_bit_has_a_name_and_a_meaning() -> None:
+    said = flag_attributes()
+    assert said["flag_masks"] == [2**bit for bit in range(len(Flag))]
+    assert said["flag_meanings"].split() == [str(flag.name).lower() for flag in Flag]
+    assert said["comment"].split("; ", 1)[0] == f"1: {MEANINGS[Flag.MISSING_BAND]}"
+
+
+@pytest.mark.parametrize("values", [Reason, Classifier, Refined])
+def test_every_value_has_a_name(values: type[Reason] | type[Classifier] | type[Refined]) -> None:
+    said = value_attributes(values)
+    names = said["flag_meanings"].split()
+    assert [values[name.upper()] for name in names] == said["flag_values"]

@@ -1,0 +1,51 @@
+"""The schema knows names, shapes and codes of everything in an archive, before there is one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hpcflow.catalogues.catalogue import Catalogue
+from hpcflow.catalogues.known import known_variables
+from hpcflow.model.prior import Parameter
+from hpcflow.store.schema import KNOWN, Schema
+
+PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("r_v", 2, 5))
+SCHEMA = Schema(PARAMETERS, ("U", "V", "I"), samples=5, modes=2)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_nothing_is_every_inferred_variable_without_a_number(weighted: bool) -> None:
+    schema = replace(SCHEMA, weighted=weighted)
+    nothing = schema.nothing(4)
+    assert set(nothing) == set(schema.variables) - set(KNOWN)
+    for name, values in nothing.items():
+        assert values.shape == schema.shape(name, 4)
+        assert (values == 0 if name in ("flag", "refined") else np.isnan(values)).all(), name
+    assert nothing["theta"].shape == (4, 5, 2)
+    assert nothing["predictive_quantile"].shape == (4, 3, 3)
+
+
+def test_what_is_known_of_a_catalogue_is_what_the_schema_calls_known() -> None:
+    catalogue = Catalogue(
+        galaxy=np.array(["a"]),
+        cluster_id=np.array(["1"]),
+        ra=np.zeros(1),
+        dec=np.zeros(1),
+        distance=np.ones(1),
+        cluster_class=np.ones(1, np.int64),
+        bands=("U", "V", "I"),
+        flux=np.ones((1, 3)),
+        sigma=np.ones((1, 3)),
+        reason=np.zeros((1, 3), np.uint8),
+    )
+    known = known_variables(catalogue, 0.0, PARAMETERS)
+    assert tuple(known) == KNOWN
+    assert {name: values.shape for name, values in known.items()} == {name: SCHEMA.shape(name, 1) for name in KNOWN}
+
+
+def test_one_schema_does_not_know_the_band_sets_of_another() -> None:
+    other = replace(SCHEMA, band_sets=[["U", "V"], ["V", "I"]])
+    assert other.variables["band_set"].attrs["flag_meanings"] == "U+V V+I"
+    assert SCHEMA.variables["band_set"].attrs["flag_meanings"] == "U+V+I"
+    assert SCHEMA.variables["band_set"].attrs["flag_values"] == [0]
