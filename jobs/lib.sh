@@ -1,20 +1,20 @@
 # shellcheck shell=bash
-# What every job of hpcflow does around its command. The file that prepares a site's environment sources it.
+# Functions that every job of hpcflow uses to run its command. The file that prepares a site's environment sources this.
 
 # Run a command to its end. When the time limit is near, SLURM sends SIGUSR1: it is passed on, and once the command has
-# stopped, the job goes back into the queue, from where its next start goes on. SIGTERM is for a job that is cancelled or
-# preempted: SLURM sends it to every process itself, and does what follows.
+# stopped, the job goes back into the queue and resumes at its next start. SIGTERM means that the job is cancelled or
+# preempted: SLURM itself sends it to every process, and does the rest.
 to_the_end() {
     local pid='' code warned=''
     trap 'warned=yes; [[ ! $pid ]] || kill -USR1 "$pid"' USR1
     trap : TERM
     "$@" &
     pid=$!
-    if [[ $warned ]]; then kill -USR1 "$pid"; fi # it came before there was anyone to pass it on to
-    while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done # a signal ends a wait as well
+    if [[ $warned ]]; then kill -USR1 "$pid"; fi # it came before the command had started
+    while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done # signals interrupt the wait
     wait "$pid"
     code=$?
-    # 0 is done; 2 and 3 would be the same again: a wrong input, a bug.
+    # 0 means done; 2 (wrong input) and 3 (a bug) would only happen again.
     if [[ ! $warned || $code == [023] ]]; then exit "$code"; fi
     echo "hpcflow: the time limit is near; job $SLURM_JOB_ID goes back into the queue"
     for _ in 1 2 3 4 5; do
@@ -24,8 +24,8 @@ to_the_end() {
     exit "$code"
 }
 
-# Run a command as all ranks of the allocation. This is rank 0's node: it says its address on the site's network, as names
-# of nodes may stand for another.
+# Run a command as all ranks of the allocation. This script runs on rank 0's node, and exports the node's address on the
+# site's network, because node names may belong to another network.
 ranks() {
     if [[ ${GLOO_SOCKET_IFNAME:-} ]]; then
         MASTER_ADDR=$("$HPCFLOW_PYTHON" -m hpcflow.compute.interface "$GLOO_SOCKET_IFNAME") || exit

@@ -42,7 +42,7 @@ def main() -> None:
         print(f"hpcflow: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
     except KeyboardInterrupt:
-        print("hpcflow: stopped; run the same command again to go on", file=sys.stderr)
+        print("hpcflow: stopped; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
     except Exception as e:
         # A file that cannot be written is the user's to mend; sockets and time-outs are OSErrors too, but name no file.

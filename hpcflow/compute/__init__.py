@@ -1,4 +1,4 @@
-"""Where it runs: workers, here or as SLURM jobs, the loop that all stages share, and ranks that train together.
+"""Execution: workers on this machine or as SLURM jobs, the loop that all stages share, and the launcher of training.
 
-A stage is told where (`Here` or a `Site`); what is said to sbatch is in `jobs`, who says it in `slurm`.
+A stage is told where to run (`Here`, `InProcess` or a `Site`). `jobs` composes the commands, `slurm` runs them.
 """

@@ -1,4 +1,4 @@
-"""Workers, wherever they are: the door to the files beside it."""
+"""Workers for a stage, wherever they run."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,16 +14,16 @@ __all__ = ["workers_at"]
 
 
 def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContextManager[Workers | InProcess]:
-    """Give workers for one stage of a run, and end them afterwards.
+    """Start workers for one stage of a run, yield them, and end them afterwards.
 
     Args:
-        where: they are.
-        most: that there is work for.
-        run: its folder, which the workers of a site must see under the same path.
-        stage: the name of what they do.
+        where: where to run them.
+        most: largest number of workers that there is work for.
+        run: the run folder, which the workers of a site must see under the same path.
+        stage: name of the stage.
 
     Raises:
-        InputError: if the site takes no jobs.
+        InputError: if the site names no network interface.
     """
     if isinstance(where, InProcess):
         return _this_process(where)
@@ -32,7 +32,7 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
     if not where.interface:
         raise InputError(
             f"the site {where.name} names no interface, and workers would listen on all; set interface in its file "
-            "to that between nodes, e.g. ib0 (`ip -brief address` on a node lists them)"
+            "to the one between nodes, e.g. ib0 (`ip -brief address` on a node lists them)"
         )
     if where.pool == "runner":
         from hpcflow.compute.runner import runner_workers
@@ -45,7 +45,7 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
 
 @contextmanager
 def _this_process(where: InProcess) -> Iterator[InProcess]:
-    """Give this process as a worker that has just started, and forget afterwards what it loaded."""
+    """Yield this process as if it were a new worker, and forget afterwards what it has loaded."""
     forget()
     try:
         yield where

@@ -1,4 +1,4 @@
-"""The one loop that every stage runs: map missing partitions over workers, and set failures aside."""
+"""The loop that every stage runs: map missing partitions over workers, and set failures aside."""
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,9 +18,9 @@ from hpcflow.compute.workers import DEATHS, Workers
 __all__ = ["map_partitions"]
 
 Task = Callable[[str, Partition], None]
-Ended = tuple[Partition, BaseException | None]  # what it raised, or nothing
+Ended = tuple[Partition, BaseException | None]  # the exception it raised, if any
 
-AHEAD = 4  # partitions per worker that the scheduler knows of; the driver's memory does not grow with their number
+AHEAD = 4  # partitions per worker in the scheduler; the driver's memory does not grow with their total number
 CHECK_S = 0.5
 ENDED = ("finished", "error", "cancelled")
 
@@ -36,23 +36,23 @@ def map_partitions(
 ) -> dict[Partition, str]:
     """Run `task(argument, partition)` for every partition; tasks write their own results and return nothing.
 
-    A worker that dies costs time only: what it had begun is done again by another. Who is to blame when several
-    partitions were with it cannot be known, so those that were with too many are tried again at the end, one at a time.
+    A worker that dies costs only time: another one repeats its unfinished work. If it had several partitions, nobody
+    can tell which one killed it, so partitions that lost too many workers are tried again at the end, one at a time.
 
     Args:
-        workers: who does it.
-        task: what a worker does; it must be importable there.
-        argument: what every task is told, e.g. the run folder: workers load the rest themselves, once.
-        todo: partitions to do.
-        done: is told of each that succeeded.
-        retries: how often a failed task is tried again.
-        check: is called every now and then; what it raises ends the loop.
+        workers: the workers to use.
+        task: function that workers run; they must be able to import it.
+        argument: argument of every task, e.g. the run folder; workers load everything else themselves, once.
+        todo: partitions to process.
+        done: function called with each partition that succeeded.
+        retries: number of times to try a failed task again.
+        check: function called every now and then; an exception of it ends the loop.
 
     Returns:
-        the reasons of those that failed, in the order of the partitions.
+        The reason of each failure, in the order of the partitions.
 
     Raises:
-        DiskFullError: if one found the disk full, as all that follow would.
+        DiskFullError: if a task found the disk full, because all later ones would, too.
     """
     failed: dict[Partition, str] = {}
     suspects: list[Partition] = []
@@ -82,15 +82,15 @@ def map_partitions(
 
 
 KILLER = (
-    f"{2 * DEATHS} workers died with it, {DEATHS} of them while they did nothing else; "
-    "their logs may say why, and memory that ran out often is"
+    f"{2 * DEATHS} workers died with it, {DEATHS} of them while doing nothing else; "
+    "see their logs for the reason, which is often a lack of memory"
 )
 
 
 def _in_turn(
     task: Task, argument: str, partitions: Iterable[Partition], retries: int, check: Callable[[], None]
 ) -> Iterator[Ended]:
-    """Do partitions in this process, one after the other."""
+    """Process partitions in this process, one after the other."""
     for partition in partitions:
         check()
         error: Exception | None = None
@@ -114,8 +114,8 @@ def _by_workers(
     check: Callable[[], None],
     width: int,
 ) -> Iterator[Ended]:
-    """Have workers do partitions, and give each as it ends."""
-    group = f"{task.__name__}-{uuid4().hex}"  # another call's tasks are others, though their partitions be the same
+    """Process partitions on workers, and yield each as it ends."""
+    group = f"{task.__name__}-{uuid4().hex}"  # keys differ from those of other calls with the same partitions
 
     def submit(p: Partition) -> Future[None]:
         return workers.client.submit(task, argument, p, key=(group, p.index), retries=retries, pure=False)
@@ -132,7 +132,7 @@ def _finished(
     check: Callable[[], None],
     workers: Workers,
 ) -> Iterator[tuple[Partition, Future[None], str]]:
-    """Give partitions as they end, and how, with `width` of them submitted at a time."""
+    """Yield partitions and their statuses as they end, with at most `width` of them submitted at a time."""
     ended: SimpleQueue[Future[None]] = SimpleQueue()
     running: dict[Key, tuple[Partition, Future[None]]] = {}
     waiting = iter(partitions)
@@ -152,7 +152,7 @@ def _finished(
         except Empty:
             continue
         status = future.status
-        if status not in ENDED:  # its worker died since, and Dask does it again
+        if status not in ENDED:  # its worker has died meanwhile, and Dask runs it again
             future.add_done_callback(ended.put)
             continue
         yield *running.pop(future.key), status
@@ -162,7 +162,7 @@ def _finished(
 def _raise_if_disk_full(argument: str, error: BaseException) -> None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise DiskFullError(
-            f"{argument}: {error.strerror}; what is finished is kept: make room and run the same command again"
+            f"{argument}: {error.strerror}; finished work is kept: make room, then run the same command again"
         ) from error
 
 

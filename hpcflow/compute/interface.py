@@ -1,4 +1,4 @@
-"""The address of a network interface; `python -m hpcflow.compute.interface ib0` says it."""
+"""The address of a network interface; `python -m hpcflow.compute.interface ib0` prints it."""
 
 import fcntl
 import socket
@@ -19,7 +19,7 @@ def address_of(interface: str) -> str:
     '127.0.0.1'
 
     Raises:
-        InputError: if there is none; it says which interfaces there are.
+        InputError: if it has none; the message lists the interfaces of this machine.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
         try:
@@ -27,8 +27,8 @@ def address_of(interface: str) -> str:
         except OSError as e:
             there = ", ".join(name for _, name in socket.if_nameindex())
             raise InputError(
-                f"{socket.gethostname()} has no address on an interface {interface}; there are {there}: "
-                "name one of them as `interface` of the site"
+                f"{socket.gethostname()} has no IPv4 address on an interface {interface}; it has {there}: "
+                "set `interface` of the site to one of them"
             ) from e
     return socket.inet_ntoa(found[20:24])
 

@@ -1,4 +1,4 @@
-"""Workers that are jobs of a site, submitted as there is work (the only file that imports dask_jobqueue)."""
+"""Workers as SLURM jobs, submitted while there is work (the only file that imports dask_jobqueue)."""
 
 import asyncio
 import logging
@@ -26,27 +26,27 @@ from hpcflow.compute.workers import SETTINGS, Workers
 _before = signal.getsignal(signal.SIGINT)
 from dask_jobqueue.slurm import SLURMCluster, SLURMJob, SLURMRunner  # noqa: E402
 
-signal.signal(signal.SIGINT, _before)  # the import had Ctrl-C end the process without a word
+signal.signal(signal.SIGINT, _before)  # the import made Ctrl-C end the process silently
 
 __all__ = ["Job", "SLURMRunner", "job_settings", "job_workers", "lifetime"]
 
 log = logging.getLogger("hpcflow")
-LOOK_S = 10.0  # between two looks at jobs that have no worker
-LONGEST_S = 120.0  # between two tries to submit what SLURM refuses
+LOOK_S = 10.0  # between two checks of jobs without a worker
+LONGEST_S = 120.0  # between two attempts to submit jobs that SLURM has refused
 
 
 @contextmanager
 def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Workers]:
-    """Give workers that are jobs of a site; those that are lost are replaced as long as there is work.
+    """Submit worker jobs at a site, and yield their workers; lost ones are replaced while there is work.
 
-    Workers that an earlier driver of this stage left behind are ended first: they may still be writing.
+    Workers left behind by an earlier driver of this stage are ended first, because they may still be writing.
 
     Raises:
-        InputError: if the site names no interface, or its SLURM refuses.
-        SchedulerError: if it does not answer.
+        InputError: if SLURM refuses.
+        SchedulerError: if SLURM does not answer.
     """
     if left := cancel_workers(site, run, stage):
-        log.info("%s: %d worker jobs of an earlier driver were ended", stage, left)
+        log.info("%s: ended %d worker jobs of an earlier driver", stage, left)
     jobs = min(site.workers, -(-most // site.worker.cores))
     count = jobs * site.worker.cores
     with private_folder(run, stage) as private:
@@ -57,17 +57,17 @@ def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Worker
             _Cluster(**asked, security=security) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
-            # A job of several workers is closed only when none of them has anything to do.
+            # A job with several workers is closed only when all of them are idle.
             together = {"worker_key": _job_of} if site.worker.cores > 1 else {}
-            # However short tasks are, as many workers as there are tasks.
+            # As many workers as tasks, however short these are.
             cluster.adapt(minimum=0, maximum=count, target_duration="1ms", wait_count=5, **together)
             yield Workers(client, count, f"up to {count} workers of {site.name}", cluster.check)
 
 
 def lifetime(walltime_s: float) -> tuple[int, int]:
-    """Return when a worker ends by itself, and how much earlier or later, so that not all end at once; in seconds.
+    """Return the lifetime of a worker and its random spread, so that not all end at once, in seconds.
 
-    What it is at then is done again, as at the time limit, but nobody is blamed.
+    Unfinished work is repeated elsewhere, as after the time limit, but does not count as a death of the worker.
 
     >>> lifetime(24 * 3600), lifetime(600)
     ((85980, 300), (480, 60))
@@ -77,7 +77,7 @@ def lifetime(walltime_s: float) -> tuple[int, int]:
 
 
 def job_settings(site: Site, run: Path, stage: str, private: Path) -> dict[str, Any]:
-    """Return what SLURMCluster is told."""
+    """Return the arguments of SLURMCluster."""
     each = site.worker
     logs = RunPaths(run.resolve()).workers
     logs.mkdir(parents=True, exist_ok=True)
@@ -112,19 +112,19 @@ def job_settings(site: Site, run: Path, stage: str, private: Path) -> dict[str, 
 
 
 class Job(SLURMJob):
-    """A worker job; one that SLURM does not take remembers why."""
+    """A worker job, which remembers SLURM's reason if it was refused."""
 
     refusal: HpcflowError | None = None
 
     async def start(self) -> None:
-        """Submit it."""
+        """Submit the job."""
         try:
             await super().start()
         except HpcflowError as e:
             self.refusal, self.status = e, Status.running
 
     async def close(self) -> None:
-        """Cancel it."""
+        """Cancel the job."""
         await super().close()
         self.status = Status.closed
 
@@ -134,12 +134,12 @@ class Job(SLURMJob):
     @classmethod
     async def _close_job(cls, job_id: str | None, cancel_command: str) -> None:
         if job_id:
-            with suppress(HpcflowError):  # it ends by itself when its scheduler is gone
+            with suppress(HpcflowError):  # the job ends by itself when its scheduler is gone
                 await asyncio.to_thread(ask, "scancel", job_id, patience_s=0)
 
 
 class _Cluster(SLURMCluster):
-    """Worker jobs of which Dask forgets those that never came to have a worker, so that it submits others."""
+    """Worker jobs; Dask is made to forget those that never started a worker, so that it submits new ones."""
 
     job_cls = Job
 
@@ -149,16 +149,16 @@ class _Cluster(SLURMCluster):
         self._wait_s, self._again = LOOK_S, 0.0
         super().__init__(**asked)
         self.periodic_callbacks["look"] = PeriodicCallback(self._look, 1000 * LOOK_S)
-        assert self.loop  # it runs by now
+        assert self.loop  # the loop runs by now
         self.loop.add_callback(self.periodic_callbacks["look"].start)
 
     def check(self) -> None:
-        """Raise if no worker is to be expected."""
+        """Raise if no worker can be expected any more."""
         if self._fault:
             raise self._fault
 
     def _get_worker_security(self, security: Security | None) -> None:
-        """Keep certificates off the command line: workers find them in their configuration."""
+        """Keep certificates off the command line; workers read them from their configuration."""
 
     def _update_worker_status(self, op: str, msg: Any) -> None:
         if op == "add":
@@ -166,7 +166,7 @@ class _Cluster(SLURMCluster):
         super()._update_worker_status(op, msg)
 
     async def _look(self) -> None:
-        """Forget jobs that were refused, or ended without a worker: the next look of `adapt` replaces them."""
+        """Forget jobs that were refused or ended without a worker, so that `adapt` replaces them."""
         here = {worker["name"] for worker in self.scheduler_info["workers"].values()}
         lone = {name: job for name, job in self.workers.items() if not here & self._workers_of(name)}
         refused = {name: job for name, job in lone.items() if job.refusal}
@@ -184,17 +184,17 @@ class _Cluster(SLURMCluster):
         self._forget(gone)
         if self._unborn >= max(6, 2 * len(self.worker_spec)):
             self._fault = InputError(
-                f"{self._unborn} worker jobs ended before a worker had come; their logs in the run folder "
-                "have what they said, and `hpcflow site check` may say why"
+                f"{self._unborn} worker jobs ended before their workers had started; see their logs in the run folder, "
+                "or run `hpcflow site check` to find out why"
             )
 
     def _retry(self, refused: dict[str, Job]) -> None:
-        """Have what SLURM refused be submitted again, more and more rarely; a site that never took any is at fault."""
+        """Submit refused jobs again at growing intervals, unless the site has never accepted any."""
         if not refused:
             self._wait_s = LOOK_S
         elif time.monotonic() >= self._again:
             refusal = next(job.refusal for job in refused.values() if job.refusal)
-            log.warning("%d worker jobs could not be submitted (%s); trying again", len(refused), refusal)
+            log.warning("could not submit %d worker jobs (%s); trying again", len(refused), refusal)
             if isinstance(refusal, InputError) and not self._born and len(refused) == len(self.workers):
                 self._fault = refusal
             self._forget(refused)
@@ -206,7 +206,7 @@ class _Cluster(SLURMCluster):
                 job.status = Status.closed
 
     def _workers_of(self, job: str) -> set[str]:
-        """Return the names that the workers of a job have."""
+        """Return the names of the workers of a job."""
         return {f"{job}{suffix}" for suffix in self.worker_spec.get(job, {}).get("group", [""])}
 
 

@@ -1,4 +1,4 @@
-"""What is said to sbatch: pure functions from a site and a run to commands and scripts; nothing here runs anything."""
+"""The sbatch commands and setup scripts of jobs, as pure functions of a site and a run; nothing here runs them."""
 
 import hashlib
 import shlex
@@ -11,24 +11,24 @@ from hpcflow.compute.site import Resources, Site
 
 __all__ = ["CHAIN", "Job", "Place", "job_name", "options", "plan_job", "run_tag", "setup_script", "worker_job_name"]
 
-CHAIN = ("simulate", "train", "infer", "validate", "report")  # each after the one before
-WARNING_S = 120  # before the time limit, jobs are asked to stop
+CHAIN = ("simulate", "train", "infer", "validate", "report")  # each depends on the one before
+WARNING_S = 120  # time before the limit at which jobs are asked to stop
 PACKAGE = Path(__file__).parent.parent
 
 
 def _shipped_scripts() -> Path:
-    """Return the folder of the job scripts: in a wheel, in a checkout."""
+    """Return the folder of the job scripts, in a wheel or in a checkout."""
     return next(folder / "jobs" for folder in (PACKAGE, PACKAGE.parent) if (folder / "jobs").is_dir())
 
 
 @dataclass(frozen=True)
 class Place:
-    """What all jobs of a run are told.
+    """The settings that all jobs of a run share.
 
     Args:
-        run: the run's folder.
-        home: folder that jobs are started in; relative paths of a config begin there.
-        python: interpreter on the nodes where the site names none.
+        run: the run folder.
+        home: working directory of the jobs, to which relative paths in a config refer.
+        python: interpreter on the nodes, unless the site names one.
         scripts: folder of the job scripts.
     """
 
@@ -43,11 +43,11 @@ class Job:
     """One job to submit.
 
     Args:
-        stage: of the run.
-        name: unique to run and stage, so that whoever knows the run finds it.
+        stage: stage of the run.
+        name: name that is unique to run and stage, so that the job can be found from these.
         command: sbatch and its arguments.
-        folder: that holds the files it is told of: setup.sh, config.yaml, site.yaml.
-        setup: what setup.sh says.
+        folder: folder of the files that the job reads: setup.sh, config.yaml, site.yaml.
+        setup: content of setup.sh.
     """
 
     stage: str
@@ -58,7 +58,7 @@ class Job:
 
 
 def run_tag(run: Path) -> str:
-    """Return what all names of a run's jobs have in common, and those of no other run.
+    """Return the part that the names of all jobs of a run have in common, unique to the run.
 
     >>> run_tag(Path("/project/runs/phangs"))
     'phangs-0c91874c'
@@ -82,10 +82,10 @@ def plan_job(stage: str, site: Site, place: Place, after: str | None = None) -> 
     """Return the job of one stage.
 
     Args:
-        stage: of `CHAIN`.
-        site: where it runs.
-        place: what all jobs of the run are told.
-        after: id of a job that must have succeeded before.
+        stage: a stage in `CHAIN`.
+        site: the site where it runs.
+        place: settings that all jobs of the run share.
+        after: id of a job that must succeed first.
     """
     run = RunPaths(place.run.resolve())
     folder, log = run.submitted(stage), run.job_log(stage, "%j")
@@ -113,7 +113,7 @@ def plan_job(stage: str, site: Site, place: Place, after: str | None = None) -> 
 
 
 def options(asked: Resources) -> list[str]:
-    """Return resources as options of sbatch, all but memory, processors and tasks."""
+    """Return resources as options of sbatch, except memory, processors and tasks."""
     named = {
         "partition": asked.partition,
         "account": asked.account,
@@ -128,7 +128,7 @@ def options(asked: Resources) -> list[str]:
 def setup_script(site: Site, place: Place) -> str:
     """Return the script that prepares a job's environment: modules, activation, interpreter, interface."""
     lines = [
-        f"# What jobs find at the site {site.name}; written by hpcflow when this one was submitted.",
+        f"# The environment of jobs at the site {site.name}; hpcflow wrote this file when the job was submitted.",
         *(f"module load {shlex.quote(module)} || return" for module in site.modules),
         *site.activate,
         f"export HPCFLOW_PYTHON={shlex.quote(site.python or place.python)}",
@@ -140,7 +140,7 @@ def setup_script(site: Site, place: Place) -> str:
 
 
 def _asked(stage: str, site: Site) -> tuple[Resources, list[str]]:
-    """Return what a stage's job asks for, and its tasks, their processors and memory as options of sbatch."""
+    """Return the resources of a stage's job, and its tasks, processors and memory as options of sbatch."""
     if stage == "train":
         train = site.train
         spread = [
@@ -151,7 +151,7 @@ def _asked(stage: str, site: Site) -> tuple[Resources, list[str]]:
         return train, [*spread, f"--cpus-per-task={train.cores}", f"--mem={train.memory_mb}M"]
     if stage != "report" and site.pool == "runner":
         each = -(-site.worker.memory_mb // site.worker.cores)
-        tasks = site.workers * site.worker.cores + 2  # driver and scheduler are two more
+        tasks = site.workers * site.worker.cores + 2  # two more for driver and scheduler
         return site.worker, [f"--ntasks={tasks}", "--cpus-per-task=1", f"--mem-per-cpu={each}M"]
     driver = site.driver
     return driver, ["--ntasks=1", f"--cpus-per-task={driver.cores}", f"--mem={driver.memory_mb}M"]

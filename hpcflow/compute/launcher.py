@@ -1,4 +1,4 @@
-"""Several processes of one command on this machine, which find each other by a file: `--ranks`."""
+"""The launcher behind `--ranks`: several processes of one command on this machine, which meet through a file."""
 
 import os
 import signal
@@ -14,17 +14,17 @@ from types import FrameType
 __all__ = ["follow_launcher", "launch", "launched"]
 
 FORWARDED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
-GRACE_S = 10.0  # for the others to end by themselves once one has failed, and again after SIGTERM
+GRACE_S = 10.0  # for the others to end by themselves after one has failed, and again after SIGTERM
 POLL_S = 0.05
 
 
 def launched() -> bool:
-    """Return whether this process is one of several already, whoever started them."""
+    """Return whether this process is already one of several, whichever program started them."""
     return any(name in os.environ for name in ("HPCFLOW_RANK", "RANK"))
 
 
 def follow_launcher() -> None:
-    """Have this process ask itself to stop when the launcher is gone, however that ended; not where it has none."""
+    """Make this process stop when its launcher is gone, however that ended; do nothing without a launcher."""
 
     def follow() -> None:
         os.read(0, 1)  # returns when the other end of the pipe is closed
@@ -35,17 +35,16 @@ def follow_launcher() -> None:
 
 
 def launch(command: Sequence[str], ranks: int) -> int:
-    """Run processes of a command until all have ended; where one fails, the others are ended too.
+    """Run several processes of a command until all have ended; if one fails, end the others.
 
-    Rank 0's output is shown as it comes, of another's only its errors, if it is the one that failed.
+    The output of rank 0 is shown as it comes; of the others, only the errors of the one that failed.
 
     Args:
-        command: what each process runs.
-        ranks: how many.
+        command: command of each process.
+        ranks: number of processes.
 
     Returns:
-        0 if all succeeded, otherwise the exit code of the one whose failure ended the others; 128 + n if signal n
-        ended it.
+        0 if all succeeded, otherwise the exit code of the one that failed first; 128 + n if signal n killed it.
     """
     with TemporaryDirectory(prefix="hpcflow-") as name:
         folder, processes, asked = Path(name), list[subprocess.Popen[bytes]](), list[int]()
@@ -53,7 +52,7 @@ def launch(command: Sequence[str], ranks: int) -> int:
         def forward(number: int, frame: FrameType | None) -> None:
             asked.append(number)
             for process in processes:
-                process.send_signal(number)  # does nothing to one that has ended
+                process.send_signal(number)  # does nothing to a process that has ended
 
         before = [(number, signal.signal(number, forward)) for number in FORWARDED]
         try:
@@ -72,13 +71,13 @@ def launch(command: Sequence[str], ranks: int) -> int:
 
 
 def _say(rank: int, code: int, folder: Path) -> int:
-    """Show what the rank that failed said, where it was not shown already, and return the exit code."""
+    """Show the errors of the failed rank unless they have been shown, and return the exit code."""
     if rank:
         print(_errors(folder, rank).read_text(errors="replace"), end="", file=sys.stderr)
     if code > 0:
         return code
-    ended = f"rank {rank} was ended by {signal.Signals(-code).name}"
-    print(f"hpcflow: {ended}; run the same command again to go on", file=sys.stderr)
+    ended = f"rank {rank} was killed by {signal.Signals(-code).name}"
+    print(f"hpcflow: {ended}; run the same command again to resume", file=sys.stderr)
     return 128 - code
 
 
@@ -88,7 +87,7 @@ def _start(command: Sequence[str], rank: int, ranks: int, folder: Path) -> subpr
         "HPCFLOW_RANKS": str(ranks),
         "HPCFLOW_RENDEZVOUS": str(folder / "rendezvous"),
     }
-    # A group of their own: a terminal's Ctrl-C comes to them once, from here, and not twice.
+    # Each has its own process group, so that Ctrl-C reaches it once, from here, and not twice.
     with _errors(folder, rank).open("wb") as errors:
         return subprocess.Popen(
             command,
@@ -101,7 +100,7 @@ def _start(command: Sequence[str], rank: int, ranks: int, folder: Path) -> subpr
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Wait until all have ended, not long once one has failed, and return which did."""
+    """Wait until all have ended, ending them if one has failed, and return the rank that failed."""
     failed: int | None = None
     since, asked = 0.0, False
     while any(process.poll() is None for process in processes):
@@ -120,9 +119,9 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
 
 
 def _cause(processes: Sequence[subprocess.Popen[bytes]]) -> int | None:
-    """Return which rank failed and took the others with it, None while none has failed.
+    """Return the rank whose failure ended the others, None while none has failed.
 
-    One that a signal or a bug ended comes before those that lost it; where all say the same, rank 0 says it.
+    A rank that a signal or a bug ended comes before those that lost it; if all failed alike, it is rank 0.
     """
     failed = [(process.returncode > 0, -process.returncode, i) for i, process in enumerate(processes) if process.poll()]
     return min(failed)[2] if failed else None

@@ -1,4 +1,4 @@
-"""Worker processes of this machine, which listen on loopback only."""
+"""Worker processes on this machine, which listen on loopback only."""
 
 import os
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ __all__ = ["default_workers", "local_workers"]
 
 
 def default_workers() -> int:
-    """Return the number of processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager
 def local_workers(count: int) -> Iterator[Workers]:
-    """Give one-thread worker processes on this machine, and end them afterwards."""
+    """Start single-threaded worker processes on this machine, yield them, and end them afterwards."""
     settings = {
         **SETTINGS,
         "distributed.nanny.pre-spawn-environ": ENVIRONMENT,
         "distributed.worker.memory.terminate": False,
-        # Nannies start the next worker by themselves; one that is taken for lost meanwhile would never come back.
+        # Nannies restart workers by themselves; a worker declared lost meanwhile would never come back.
         "distributed.deploy.lost-worker-timeout": "1000 days",
     }
     with (
@@ -35,7 +35,7 @@ def local_workers(count: int) -> Iterator[Workers]:
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
-            silence_logs="CRITICAL",  # what a task raised is kept as its reason, once and in one line
+            silence_logs="CRITICAL",  # the exception of a task is reported once, in one line, as its reason
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

@@ -1,4 +1,4 @@
-"""What a worker loads once, however many partitions it does."""
+"""Objects that a worker loads once, however many partitions it processes."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,7 +12,7 @@ _forgetting: list[Callable[[], None]] = []
 
 
 def once_per_worker(load: Callable[[str], T]) -> Callable[[str], T]:
-    """Remember what a function of the run folder returned, for as long as the worker lives.
+    """Cache the result of a function of the run folder for the lifetime of the worker.
 
     >>> numbers = iter(range(10))
     >>> count = once_per_worker(lambda run: next(numbers))
@@ -25,6 +25,6 @@ def once_per_worker(load: Callable[[str], T]) -> Callable[[str], T]:
 
 
 def forget() -> None:
-    """Forget all of it: what comes next is loaded as a new worker would load it."""
+    """Forget all cached results, so that everything is loaded again as in a new worker."""
     for clear in _forgetting:
         clear()

@@ -1,6 +1,6 @@
-"""Workers in the driver's own allocation, for sites where a job cannot submit others.
+"""Workers in the driver's own allocation, for sites where jobs cannot submit jobs.
 
-The driver has `srun` start this file once per task: the first is the scheduler, the others are workers.
+The driver calls `srun` to start this file once per task: the first is the scheduler, the others are workers.
 """
 
 import os
@@ -22,22 +22,22 @@ from hpcflow.compute.workers import Workers
 
 __all__ = ["runner_workers"]
 
-START_S = 300.0  # until the scheduler has said where it is
+START_S = 300.0  # for the scheduler to write its address
 END_S = 20.0
 
 
 @contextmanager
 def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
-    """Give a worker on every task of this allocation but two, which the driver and the scheduler have.
+    """Start a worker on every task of this allocation but two, for the driver and the scheduler, and yield them.
 
     Raises:
-        InputError: if this is no allocation, or one of less than three tasks.
-        SchedulerError: if the scheduler does not come.
+        InputError: if this is not an allocation of at least three tasks.
+        SchedulerError: if the scheduler does not start.
     """
     tasks = int(os.environ.get("SLURM_NTASKS", 0)) - 1
     if tasks < 2:
         raise InputError(
-            f"the workers of {site.name} run inside an allocation of at least three tasks, and this is none; "
+            f"the workers of {site.name} need an allocation of at least three tasks, and this is not one; "
             "add --submit, or call salloc first"
         )
     logs = RunPaths(run).workers
@@ -54,8 +54,8 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
         def check() -> None:
             if process.poll() is not None:
                 raise SchedulerError(
-                    f"{stage}: scheduler and workers ended (exit code {process.returncode}); see {logs}, "
-                    "and run the same command again to go on"
+                    f"{stage}: the scheduler and workers ended (exit code {process.returncode}); see {logs}, "
+                    "then run the same command again to resume"
                 )
 
         try:
@@ -68,19 +68,19 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
                 client.shutdown()
             process.wait(END_S)
         except subprocess.TimeoutExpired:
-            pass  # what it did is done
+            pass  # its work is finished
         finally:
             process.terminate()
 
 
 def main(file: str, interface: str, scratch: str) -> None:
-    """Be the scheduler or a worker, as the place in the step says."""
+    """Run the scheduler or a worker, depending on the task number in the step."""
     here = {"interface": interface, "protocol": "tls://", "dashboard_address": "127.0.0.1:0"}
     SLURMRunner(
         scheduler_file=file.replace("{", "{{").replace("}", "}}"),
         client=False,
         scheduler_options=dict(here),
-        worker_class="distributed.Nanny",  # a worker that dies is started again
+        worker_class="distributed.Nanny",  # which restarts a worker that dies
         worker_options={
             **here,
             "nthreads": 1,

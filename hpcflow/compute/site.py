@@ -1,4 +1,4 @@
-"""What a SLURM cluster wants to be told: plain values, as a site file under slurm/sites gives them."""
+"""The settings of a SLURM cluster, as read from a site file under slurm/sites."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,19 +11,20 @@ PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Resources:
-    """What one kind of job asks for.
+    """The resources of one kind of job.
 
     Args:
-        partition: where it queues; the cluster's default where None.
-        account: who pays.
+        partition: partition to submit to; None for the cluster's default.
+        account: account to charge.
         qos: quality of service.
-        constraint: features that its nodes must have.
+        constraint: required features of the nodes.
         gres: generic resources of each node, e.g. "gpu:a100:4".
-        walltime_minutes: how long it may run; one that is not finished then goes on in the next job.
-        memory_gb: of each node.
-        cores: processors: of the driver; of one worker job, which runs as many one-thread workers; of one rank.
-        nodes: of a training; the others take one.
-        ranks: processes of a training, spread evenly over its nodes; the others are one.
+        walltime_minutes: time limit; a job that is not finished by then resumes in the next one.
+        memory_gb: memory of each node.
+        cores: number of processors: of the driver; of a worker job, which runs as many single-threaded workers; of a
+            rank in training.
+        nodes: number of nodes of a training job; other jobs take one.
+        ranks: number of processes of a training job, spread evenly over its nodes; other jobs have one.
         directives: further options of sbatch, e.g. "--exclusive".
     """
 
@@ -46,7 +47,7 @@ class Resources:
             raise ValueError(f"ranks ({self.ranks}) must be a multiple of nodes ({self.nodes})")
         for directive in self.directives:
             if not directive.startswith("-") or "\n" in directive:
-                raise ValueError(f"directives: {directive!r} is no option of sbatch, as --exclusive is")
+                raise ValueError(f"directives: {directive!r} is not an option of sbatch, such as --exclusive")
 
     @property
     def memory_mb(self) -> int:
@@ -56,24 +57,24 @@ class Resources:
 
 @dataclass(frozen=True)
 class Site:
-    """A SLURM cluster, and how this user works there.
+    """A SLURM cluster and how to use it.
 
     Args:
-        name: of the site.
-        driver: the job that hands out a stage's partitions; it computes nothing.
-        worker: a job of Dask workers.
-        train: the job that trains.
-        workers: how many worker jobs a stage has at most.
-        pool: where workers run: "jobs" submitted by the driver; or "runner", inside the driver's own allocation, for
-            centres where a job cannot call sbatch: that job has the resources of `workers` worker jobs and two more
-            processors, for driver and scheduler.
-        interface: network interface between nodes, e.g. "ib0"; nothing of hpcflow listens on another.
-        scratch: folder of a node's own disk, for what Dask workers keep aside.
-        modules: to load, in this order.
-        activate: shell lines that follow, e.g. "source /project/venv/bin/activate".
-        python: the interpreter on nodes; the one that submits where None.
-        job_prefix: that every job's name begins with.
-        example: whether this is an example that no centre has confirmed.
+        name: name of the site.
+        driver: resources of the job that hands out a stage's partitions and computes nothing itself.
+        worker: resources of a job of Dask workers.
+        train: resources of the training job.
+        workers: largest number of worker jobs of a stage.
+        pool: where workers run: "jobs", in jobs submitted by the driver; or "runner", in the driver's own allocation,
+            for centres where jobs cannot call sbatch; it has the resources of `workers` worker jobs, and two more
+            processors for driver and scheduler.
+        interface: network interface between nodes, e.g. "ib0", the only one that hpcflow listens on.
+        scratch: folder on a node's local disk, for temporary files of Dask workers.
+        modules: modules to load, in this order.
+        activate: shell commands to run next, e.g. "source /project/venv/bin/activate".
+        python: interpreter on the nodes; None for the one that submits.
+        job_prefix: beginning of every job's name.
+        example: whether this is an example that has not been tried at any centre.
     """
 
     name: str
@@ -93,9 +94,11 @@ class Site:
     def __post_init__(self) -> None:
         for key, value in (("name", self.name), ("job_prefix", self.job_prefix)):
             if not PLAIN.fullmatch(value):
-                raise ValueError(f"{key} must be of letters, digits, dots, dashes and underscores")
+                raise ValueError(
+                    f"{key} must be letters, digits, dots, dashes and underscores, and not begin with a sign"
+                )
         if self.workers <= 0:
             raise ValueError("workers must be positive")
         for line in (*self.modules, *self.activate):
             if "\n" in line:
-                raise ValueError("modules and activate hold one line each")
+                raise ValueError("each entry of modules and activate must be a single line")

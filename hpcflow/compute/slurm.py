@@ -1,4 +1,4 @@
-"""SLURM's commands (the only file that calls them): with time limits, and patient while the controller is away."""
+"""SLURM's commands, called with time limits and retried while the controller is away (only this file calls them)."""
 
 import os
 import subprocess
@@ -16,8 +16,8 @@ __all__ = ["Queued", "ask", "cancel_jobs", "cancel_workers", "ended_jobs", "queu
 
 T = TypeVar("T")
 
-CALL_S = 40.0  # of one command, which itself gives up after about ten seconds without an answer
-PATIENCE_S = 180.0  # of several, while the controller is away
+CALL_S = 40.0  # for one command, which itself gives up after about ten seconds without an answer
+PATIENCE_S = 180.0  # for retries while the controller is away
 PAUSE_S = 1.0
 AWAY = (
     "unable to contact slurm controller",
@@ -37,7 +37,7 @@ ENDED = (
     "FAILED",
     "NODE_FAIL",
     "OUT_OF_MEMORY",
-    "PREEMPTED",  # what goes back into the queue is PENDING
+    "PREEMPTED",  # a job that is requeued is PENDING
     "REVOKED",
     "TIMEOUT",
 )
@@ -50,15 +50,15 @@ class _AwayError(Exception):
 
 @dataclass(frozen=True)
 class Queued:
-    """A job as SLURM knows it.
+    """A job as SLURM reports it.
 
     Args:
-        id: its number.
-        name: its name.
-        state: e.g. "PENDING".
+        id: job id.
+        name: job name.
+        state: state, e.g. "PENDING".
         reason: why it waits or has failed.
-        restarts: how often it was put back into the queue.
-        nodes: where it is.
+        restarts: number of times it was requeued.
+        nodes: nodes it runs on.
     """
 
     id: str
@@ -70,7 +70,7 @@ class Queued:
 
     @property
     def active(self) -> bool:
-        """Whether it waits, runs, or is not quite gone."""
+        """Whether the job is waiting, running or still ending."""
         return self.state not in ENDED
 
 
@@ -78,7 +78,7 @@ def submit(job: Job, patience_s: float = PATIENCE_S) -> str:
     """Submit a job and return its id.
 
     Raises:
-        InputError: if SLURM refuses it; the sentence has SLURM's own words.
+        InputError: if SLURM refuses it; the message quotes SLURM.
         SchedulerError: if SLURM does not answer.
     """
     before = {queued.id for queued in queued_jobs([job.name], patience_s)}
@@ -86,7 +86,7 @@ def submit(job: Job, patience_s: float = PATIENCE_S) -> str:
 
     def once() -> str:
         nonlocal tried
-        if tried:  # the answer may have been lost, not the job
+        if tried:  # the job may have been submitted although the answer was lost
             for queued in _squeue([job.name]):
                 if queued.active and queued.id not in before:
                     return queued.id
@@ -97,7 +97,7 @@ def submit(job: Job, patience_s: float = PATIENCE_S) -> str:
 
 
 def queued_jobs(names: Sequence[str] = (), patience_s: float = PATIENCE_S) -> list[Queued]:
-    """Return this user's jobs that SLURM remembers, all of them or those of some names.
+    """Return this user's jobs that SLURM remembers, either all or those with given names.
 
     Raises:
         SchedulerError: if SLURM does not answer.
@@ -106,7 +106,7 @@ def queued_jobs(names: Sequence[str] = (), patience_s: float = PATIENCE_S) -> li
 
 
 def run_jobs(run: Path, patience_s: float = PATIENCE_S) -> list[Queued]:
-    """Return the jobs of a run that SLURM remembers, its workers' as well.
+    """Return the jobs of a run that SLURM remembers, including those of its workers.
 
     Raises:
         SchedulerError: if SLURM does not answer.
@@ -116,7 +116,7 @@ def run_jobs(run: Path, patience_s: float = PATIENCE_S) -> list[Queued]:
 
 
 def ended_jobs(ids: Collection[str]) -> dict[str, Queued]:
-    """Return what the accounts say of jobs that the queue has forgotten; nothing where a cluster keeps none."""
+    """Return the accounting records of jobs that have left the queue; none if the cluster keeps no accounts."""
     if not ids:
         return {}
     command = ["sacct", "-X", "--noheader", "--parsable2", f"--jobs={','.join(ids)}", "--format=JobID,State,JobName"]
@@ -129,24 +129,24 @@ def ended_jobs(ids: Collection[str]) -> dict[str, Queued]:
 
 
 def cancel_workers(site: Site, run: Path, stage: str, patience_s: float = PATIENCE_S) -> int:
-    """End the worker jobs of a stage's driver, wait until they are gone, and return how many there were.
+    """Cancel the worker jobs of a stage's driver, wait until they are gone, and return their number.
 
     Raises:
-        SchedulerError: if SLURM does not answer, or they do not go.
+        SchedulerError: if SLURM does not answer, or the jobs do not end.
     """
     name = worker_job_name(site, run, stage)
     return cancel_jobs(lambda: queued_jobs([name], patience_s), patience_s)
 
 
 def cancel_jobs(find: Callable[[], Sequence[Queued]], patience_s: float = PATIENCE_S) -> int:
-    """End jobs, and those that come to them meanwhile, wait until they are gone, and return how many there were.
+    """Cancel jobs, including those found while waiting, wait until they are gone, and return their number.
 
     Args:
-        find: returns them.
+        find: function that returns the jobs to cancel.
         patience_s: how long to wait for them to go.
 
     Raises:
-        SchedulerError: if SLURM does not answer, or they do not go.
+        SchedulerError: if SLURM does not answer, or the jobs do not end.
     """
     asked = set[str]()
     end = time.monotonic() + patience_s
@@ -163,10 +163,10 @@ def cancel_jobs(find: Callable[[], Sequence[Queued]], patience_s: float = PATIEN
 
 
 def ask(*command: str, patience_s: float = PATIENCE_S) -> str:
-    """Run one of SLURM's commands and return what it says.
+    """Run one of SLURM's commands and return its output.
 
     Raises:
-        InputError: if it refuses; the sentence has its own words.
+        InputError: if it refuses; the message quotes SLURM.
         SchedulerError: if SLURM does not answer.
     """
     return _patiently(lambda: _call(command), patience_s)
@@ -183,24 +183,24 @@ def _squeue(names: Sequence[str]) -> list[Queued]:
 
 
 def _patiently(action: Callable[[], T], patience_s: float) -> T:
-    """Try again while the controller is away."""
+    """Run an action, again and again while the controller is away."""
     end = time.monotonic() + patience_s
     while True:
         try:
             return action()
         except _AwayError as e:
             if time.monotonic() > end:
-                raise SchedulerError(f"SLURM does not answer ({e}); wait, and run the same command again") from e
+                raise SchedulerError(f"SLURM does not answer ({e}); wait, then run the same command again") from e
             time.sleep(PAUSE_S)
 
 
 def _call(command: Sequence[str]) -> str:
-    # A job that submits jobs must not hand them what SLURM told it about itself.
+    # A job that submits jobs must not pass its own SLURM variables on to them.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k == "SLURM_CONF"}
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=CALL_S, env=environment)
     except FileNotFoundError as e:
-        raise InputError(f"{command[0]} is not on this machine; run this where SLURM's commands are") from e
+        raise InputError(f"{command[0]} is not installed on this machine; run this where SLURM's commands are") from e
     except subprocess.TimeoutExpired as e:
         raise _AwayError(f"{command[0]} took more than {CALL_S:.0f} s") from e
     said = " ".join(done.stderr.replace(f"{command[0]}: error: ", "").split())
@@ -208,4 +208,4 @@ def _call(command: Sequence[str]) -> str:
         return done.stdout
     if any(words in said.lower() for words in AWAY):
         raise _AwayError(said)
-    raise InputError(f"{command[0]} refuses: {said or f'exit code {done.returncode}'}")
+    raise InputError(f"{command[0]} refused: {said or f'exit code {done.returncode}'}")

@@ -1,4 +1,4 @@
-"""What is known to the processes of one stage alone: a folder nobody else reads, and a certificate in it."""
+"""The secrets of one stage: a folder that nobody else can read, and the certificate in it."""
 
 import json
 import os
@@ -20,12 +20,12 @@ ROLES = ("client", "scheduler", "worker")
 
 @contextmanager
 def private_folder(run: Path, stage: str) -> Iterator[Path]:
-    """Give an empty folder that only its owner can look into, and remove it afterwards.
+    """Create an empty folder that only its owner can read, yield it, and remove it afterwards.
 
-    What a killed driver left there is removed first.
+    A folder left behind by a killed driver is removed first.
 
     Raises:
-        InputError: if another driver of this stage is at work in the run.
+        InputError: if another driver of this stage is running.
     """
     folder = RunPaths(run.resolve()).private(stage)
     with alone(RunPaths(run).lock(stage), f"`hpcflow {stage}`"):
@@ -39,9 +39,10 @@ def private_folder(run: Path, stage: str) -> Iterator[Path]:
 
 
 def run_certificate(folder: Path) -> Security:
-    """Make a certificate that signs itself, and return what has every connection ask for it.
+    """Make a self-signed certificate, and return Dask's security settings that require it for every connection.
 
-    The folder's dask.json has other processes do the same. When these are gone, it is of no use to anybody.
+    The folder's dask.json holds the same settings for other processes. The certificate is useless once these have
+    ended.
     """
     made = Security.temporary()
     certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")

@@ -1,4 +1,4 @@
-"""Where workers are: on this machine, in this very process, or at a site."""
+"""Where workers run: on this machine, in this process, or at a site."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,10 +10,10 @@ __all__ = ["Here", "InProcess", "Where"]
 
 @dataclass(frozen=True)
 class Here:
-    """Worker processes of this machine.
+    """Worker processes on this machine.
 
     Args:
-        workers: how many.
+        workers: number of processes.
     """
 
     workers: int
@@ -21,9 +21,9 @@ class Here:
 
 @dataclass(frozen=True)
 class InProcess:
-    """This process is the only worker: it does one partition after the other, as tests and debuggers want it.
+    """This process as the only worker, which takes one partition after the other, for tests and debuggers.
 
-    Nothing stands between it and a partition that crashes or hangs; everything else is as it is with workers.
+    It is not protected against a partition that crashes or hangs; everything else is the same as with workers.
     """
 
     name: ClassVar[str] = "this process"

@@ -1,4 +1,4 @@
-"""What the loop needs to know of workers, and how Dask treats them wherever they are."""
+"""Workers as the loop sees them, and Dask's settings for them wherever they run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from distributed import Client, Security
 
 __all__ = ["DEATHS", "ENVIRONMENT", "SETTINGS", "Workers", "private_settings"]
 
-DEATHS = 3  # of workers that a partition may be with before it is a suspect, and again before it is to blame
+DEATHS = 3  # number of workers lost with a partition before it is suspected, and again before it is blamed
 
-# Dask's default has malloc give its pages back after every call, to be faulted in again by the next one.
+# With Dask's default, malloc returns its pages after every call, and the next call faults them in again.
 ENVIRONMENT = {
     "OMP_NUM_THREADS": 1,
     "MKL_NUM_THREADS": 1,
@@ -21,20 +21,21 @@ ENVIRONMENT = {
 }
 SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
-    "distributed.scheduler.worker-saturation": 1.0,  # nothing waits on a worker, to be blamed for its death
+    "distributed.scheduler.worker-saturation": 1.0,  # partitions waiting on a worker would be blamed for its death
     "distributed.admin.large-graph-warning-threshold": "1 MB",
 }
 
 
 @dataclass(frozen=True)
 class Workers:
-    """Workers that come and go, behind one client.
+    """Workers that come and go, accessible through one client.
 
     Args:
-        client: of their scheduler; not Dask's default one, so that lazy arrays are read where they are asked for.
-        count: how many there are at most.
-        name: what to call them in a log.
-        check: raises where there will be none any more.
+        client: client of their scheduler; it is not Dask's default, so that lazy arrays are read in the calling
+            process.
+        count: largest number of workers.
+        name: their name in log lines.
+        check: function that raises if no more workers can be expected.
     """
 
     client: Client
@@ -44,8 +45,8 @@ class Workers:
 
 
 def private_settings(security: Security) -> dict[str, Any]:
-    """Return the configuration that Dask's processes at a site read from a file, so that no command line has it."""
-    # Workers keep no results, so there is nothing to spill; one that has too little memory begins anew.
+    """Return the configuration that Dask's processes at a site read from a file, which keeps it off command lines."""
+    # Workers keep no results, so there is nothing to spill; one that runs out of memory is restarted.
     memory = {"target": False, "spill": False, "pause": False, "terminate": 0.95}
     settings: dict[str, Any] = {}
     for key, value in SETTINGS.items():

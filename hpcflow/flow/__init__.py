@@ -1,4 +1,4 @@
-"""What is learned: conditional flows, their features, and how they are trained and kept.
+"""Conditional flows: their features, training, and storage.
 
-A family of flows is a class with the laws of `base.Flow`; `families` is the list of them. Torch lives here.
+Each family of flows is a subclass of `base.Flow`; `families` lists them.
 """

@@ -1,13 +1,13 @@
-"""An autoregressive spline flow: one pass over the parameters, each an affine map and a spline in its turn.
+"""An autoregressive spline flow: one pass over the parameters, with an affine map and a spline for each in turn.
 
-All capacity that depends on the condition alone sits in `embed`, which is paid once per cluster, not once
-per sample. What is left per sample is small: parameter d is located by
+All capacity that depends on the condition only sits in `embed`, which runs once per cluster, not once per sample. The
+work per sample is small: parameter d is located by
 
     u_d = b(x) + w(x) . t(theta_1 .. theta_{d-1})
 
-on the unit scale of its prior, a learned spectrum t of the parameters before it against per-cluster weights w
-(mass given age and reddening is just that: an average over bands of what is observed minus what a unit
-mass shows), and a small network that sees the same spectrum corrects location, width and shape.
+on the unit scale of its prior: a learned spectrum t of the earlier parameters is weighted by per-cluster weights w
+(mass given age and reddening is just that: an average over bands of the observed flux minus that of a unit mass). A
+small network that sees the same spectrum corrects location, width and shape.
 """
 
 import math
@@ -24,18 +24,18 @@ __all__ = ["AutoregressiveSpline"]
 
 
 class AutoregressiveSpline(InvertibleFlow):
-    """Affine and rational-quadratic maps of each parameter, given the ones before it and the condition.
+    """Affine and rational-quadratic maps of each parameter, given the earlier ones and the condition.
 
     Args:
         prior: bounds of the parameters.
         features: number F of conditioning features.
-        order: names of all parameters in the order of the pass; where empty as in the prior, but log_mass last, which
-            is the easiest given the others.
-        bins: of each spline.
-        hidden, layers: size of the network that each sample passes per parameter.
+        order: names of all parameters in the order of the pass; if empty, the prior's order with log_mass moved to the
+            end, because it is the easiest given the others.
+        bins: number of bins of each spline.
+        hidden, layers: size of the network that runs once per sample and parameter.
         rank: length of the learned spectrum.
-        frequencies: Fourier features per earlier parameter.
-        embedding_hidden, embedding_layers: size of the network that each cluster passes once.
+        frequencies: number of Fourier frequencies per earlier parameter.
+        embedding_hidden, embedding_layers: size of the network that runs once per cluster.
     """
 
     frequency: Tensor
@@ -65,7 +65,7 @@ class AutoregressiveSpline(InvertibleFlow):
         self.embedding = start_at_zero(perceptron(features, sum(self.sizes), embedding_hidden, embedding_layers))
 
     def embed(self, x: Tensor) -> Tensor:
-        """Return everything (N, C) that the pass needs of the features x (N, F)."""
+        """Return everything (N, C) that the pass needs to know of the features x (N, F)."""
         return self.embedding(x)
 
     def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,12 +99,12 @@ class AutoregressiveSpline(InvertibleFlow):
         return torch.stack([found[p] for p in position], dim=-1), log_slope
 
     def _waves(self, z: Tensor) -> Tensor:
-        """Return a parameter z (N, n) as the ones after it see it: itself and Fourier features (N, n, 1 + 2 F)."""
+        """Return z (N, n) and its Fourier features (N, n, 1 + 2 F), which later parameters see."""
         phase = torch.special.ndtr(z)[..., None] * self.frequency
         return torch.cat([z[..., None], phase.sin(), phase.cos()], dim=-1)
 
     def _maps(self, d: int, before: list[Tensor], share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return shift, log-scale (N, n) and raw spline parameters of parameter d of the pass."""
+        """Return shift and log-scale (N, n) and raw spline parameters of the d-th parameter of the pass."""
         if d == 0:
             return share[..., 0], share[..., 1].clamp(-7, 3), share[..., 2:]
         step = self.steps[d - 1]
@@ -112,7 +112,7 @@ class AutoregressiveSpline(InvertibleFlow):
 
 
 class _Step(nn.Module):
-    """Location, scale and spline of one parameter, from the waves of those before it and the cluster's share."""
+    """Location, scale and spline of one parameter, from the waves of the earlier ones and the cluster's share."""
 
     def __init__(self, given: int, outputs: int, hidden: int, layers: int, rank: int, frequencies: int) -> None:
         super().__init__()
@@ -128,14 +128,14 @@ class _Step(nn.Module):
         out = self.rest(_shifted(self.first, torch.cat([waves, spectrum], dim=-1), from_cluster))
         located = 0.5 + base[..., 0] + (spectrum * weights).sum(-1)
         centre = torch.special.ndtri(located.clamp(1e3 * EDGE, 1 - 1e3 * EDGE))
-        # log dz/du, up to a constant: one width on the unit scale is wider in z near the bounds
+        # log dz/du, up to a constant: a given width on the unit scale is wider in z near the bounds
         stretch = centre**2 / 2
         log_scale = (out[..., 1] + stretch).clamp(-7, 3)
         return centre + out[..., 0] * torch.exp(log_scale), log_scale, out[..., 2:]
 
 
 def _shifted(layer: nn.Linear, x: Tensor, shift: Tensor) -> Tensor:
-    """Return layer(x) + shift (N, n, H) for x (N, n, I) and a shift (N, 1, H) of each cluster."""
+    """Return layer(x) + shift (N, n, H) for x (N, n, I) and a shift (N, 1, H) per cluster."""
     if len(x) == 1:  # as part of the bias it costs nothing
         return nn.functional.linear(x, layer.weight, layer.bias + shift[0, 0])
     return layer(x) + shift

@@ -1,4 +1,4 @@
-"""What every flow is: a conditional density q(theta | x) that can be evaluated and sampled."""
+"""The base of all flows: a conditional density q(theta | x) that can be evaluated and sampled."""
 
 import math
 from abc import ABC, abstractmethod
@@ -16,7 +16,7 @@ __all__ = ["Flow", "InvertibleFlow", "perceptron", "start_at_zero"]
 class Flow(nn.Module, ABC):
     """A conditional density in declared units, built on the probit of the prior.
 
-    Subclasses say what the density of the latent z is, and how to draw from it; everything in physical units is here.
+    Subclasses define the density of the latent z and how to draw from it; this class does everything in physical units.
     """
 
     def __init__(self, prior: Prior) -> None:
@@ -26,20 +26,20 @@ class Flow(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, x: Tensor) -> Tensor:
-        """Return contexts (N, ..., C): what the flow needs of features x (N, F), and is paid once per cluster."""
+        """Return contexts (N, ..., C) of features x (N, F): the part of the work that is done once per cluster."""
 
     @abstractmethod
     def latent_log_prob(self, z: Tensor, context: Tensor) -> Tensor:
-        """Return log q (N, n) per unit of z at n points z (N, n, D) for each of N clusters with that context."""
+        """Return log q (N, n) per unit of z at n points z (N, n, D) for each of N clusters with given contexts."""
 
     @abstractmethod
     def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return z (N, n, D) made of standard normal noise (N, n, D), and log q (N, n) per unit of z there."""
+        """Map standard normal noise (N, n, D) to z (N, n, D), and return z and log q (N, n) per unit of z there."""
 
     def forward(self, theta: Tensor, x: Tensor) -> Tensor:
         """Return log q(theta | x) (N,) per declared unit, for theta (N, D) and features x (N, F).
 
-        This is `forward`, because DistributedDataParallel synchronises nothing else.
+        This is `forward` because DistributedDataParallel synchronises nothing else.
         """
         return self.log_prob(theta[:, None], x)[:, 0]
 
@@ -60,12 +60,12 @@ class Flow(nn.Module, ABC):
         return self.transform_given(noise, self.embed(x))
 
     def log_prob_given(self, theta: Tensor, context: Tensor) -> Tensor:
-        """Return what `log_prob` does, for clusters that are embedded already."""
+        """Return the same as `log_prob` for clusters that are already embedded."""
         z, log_dz = self.probit(theta)
         return self.latent_log_prob(z, context) + log_dz
 
     def transform_given(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `transform` does, for clusters that are embedded already."""
+        """Return the same as `transform` for clusters that are already embedded."""
         z, log_q = self.latent_transform(noise, context)
         theta, log_dz = self.probit.inverse(z)
         return theta, log_q + log_dz
@@ -79,7 +79,7 @@ class Flow(nn.Module, ABC):
 class InvertibleFlow(Flow):
     """A normalizing flow: one invertible map between the latent z and standard normal noise.
 
-    Families say how to embed the condition, and how to map z to noise and back given the embedding.
+    Families define how to embed the condition, and how to map z to noise and back given the embedding.
     """
 
     @abstractmethod
@@ -96,7 +96,7 @@ class InvertibleFlow(Flow):
         return standard_normal_log_prob(noise) + log_dnoise
 
     def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return z (N, n, D) made of standard normal noise (N, n, D), and log q (N, n) per unit of z there."""
+        """Map standard normal noise (N, n, D) to z (N, n, D), and return z and log q (N, n) per unit of z there."""
         z, log_dnoise = self.from_noise(noise, context)
         return z, standard_normal_log_prob(noise) + log_dnoise
 
@@ -107,17 +107,17 @@ def standard_normal_log_prob(noise: Tensor) -> Tensor:
 
 
 def start_at_zero(network: nn.Sequential) -> nn.Sequential:
-    """Return a perceptron whose output starts at zero, so that an untrained flow is the prior."""
+    """Set the last layer of a perceptron to zero and return it, so that an untrained flow is the prior."""
     for parameter in network[-1].parameters():
         nn.init.zeros_(parameter)
     return network
 
 
 class Perceptron(nn.Sequential):
-    """A stack of layers that returns its input's precision, whatever autocast computes them in."""
+    """A stack of layers that returns its input's precision, whatever precision autocast computes in."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the output (..., O) of x (..., I): maps and densities behind a network stay float32."""
+        """Return the output (..., O) for x (..., I) in the precision of x: later maps and densities stay float32."""
         return super().forward(x).to(x.dtype)
 
 

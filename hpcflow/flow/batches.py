@@ -1,4 +1,4 @@
-"""Training examples without end, from a library of noiseless fluxes that is observed anew for every batch."""
+"""An endless supply of training examples from a library of noiseless fluxes, observed anew for every batch."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -15,16 +15,16 @@ __all__ = ["Batch", "Library", "Source", "generator_for"]
 
 
 class Source(Protocol):
-    """Where training gets its examples: all of a library, or the part of it that is resident at a step."""
+    """A source of training examples: a whole library, or the part of it that is resident at a step."""
 
-    waited: float  # seconds spent on nothing but waiting for rows
+    waited: float  # seconds spent idle, waiting for rows
 
     @property
     def device(self) -> torch.device:
-        """Where its batches are made."""
+        """The device on which batches are made."""
 
     def seek(self, step: int) -> None:
-        """Have the rows that belong to a step."""
+        """Make the rows of a step resident."""
 
     def draw(self, n: int, generator: torch.Generator) -> Batch:
         """Return `n` examples, chosen with replacement."""
@@ -37,12 +37,12 @@ class Library:
     """Simulated unit-mass fluxes on a device, and the Observer that turns them into examples.
 
     Args:
-        theta: (n, D') simulated parameters, columns as `parameters`.
+        theta: (n, D') simulated parameters, with columns in the order of `parameters`.
         flux: (n, B) noiseless fluxes in mJy at 10 pc per solar mass formed.
-        parameters: names of theta's columns; of the prior's, only log_mass is not among them.
-        prior: all parameters, in the order examples have them.
-        observer: distance and noise.
-        frozen: seed of one observation of every simulation that is used again and again, as the paper does;
+        parameters: names of theta's columns: all parameters of the prior except log_mass.
+        prior: all parameters, in the order of the columns of examples.
+        observer: draws distances and noise.
+        frozen: seed of a single observation of every simulation that is reused throughout, as in the paper;
             None to observe anew in every batch.
     """
 
@@ -68,11 +68,11 @@ class Library:
 
     @property
     def device(self) -> torch.device:
-        """Where the library lies and its batches are made."""
+        """The device that holds the library and makes its batches."""
         return self._theta.device
 
     def seek(self, step: int) -> None:
-        """Have the rows that belong to a step: all are here, always."""
+        """Do nothing: all rows are always resident."""
 
     def draw(self, n: int, generator: torch.Generator) -> Batch:
         """Return `n` examples, chosen with replacement."""
@@ -84,6 +84,6 @@ class Library:
         return self._observation.examples([column[rows] for column in self._kept], slices)
 
     def first(self, n: int, generator: torch.Generator) -> Batch:
-        """Return an example of each of the first `n` simulations: a fixed set to measure on."""
+        """Return one example of each of the first `n` simulations, as a fixed set to validate on."""
         theta, flux = self._theta[:n], self._flux[:n]
         return self._observation.observe(theta, flux, [Slice(len(theta), generator)])

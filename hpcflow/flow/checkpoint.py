@@ -22,12 +22,12 @@ WEIGHTS, DESCRIPTION = "weights.safetensors", "flow.json"
 
 
 def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Mapping[str, str] | None = None) -> None:
-    """Write an estimator into a folder that appears whole or not at all.
+    """Write an estimator to a folder, which appears complete or not at all.
 
     Args:
-        estimator: to keep.
-        folder: to make; one that is there is replaced.
-        extra: what else the description should say: config, seed, versions, losses.
+        estimator: the estimator to save.
+        folder: where to save it; an existing folder is replaced.
+        extra: further entries of the description: config, seed, versions, losses.
         files: further text files by name, such as the training history.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in estimator.state_dict().items()}
@@ -43,17 +43,17 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(folder) as growing:
-        (growing / WEIGHTS).write_bytes(weights)  # with the rights of the user's other files
+        (growing / WEIGHTS).write_bytes(weights)  # with the permissions of the user's other files
         (growing / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
         for name, text in (files or {}).items():
             (growing / name).write_text(text)
 
 
 def read_description(folder: Path) -> dict[str, Any]:
-    """Return what a folder says of its estimator.
+    """Return the description of the estimator in a folder.
 
     Raises:
-        InputError: if there is none, or of another schema.
+        InputError: if there is no estimator, or it has another schema.
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
@@ -63,15 +63,15 @@ def read_description(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder / DESCRIPTION} is not JSON; train the flow again") from e
     found = description.get("schema") if isinstance(description, dict) else None
     if found != SCHEMA:
-        raise InputError(f"{folder} holds {found}, but this version reads {SCHEMA}; train it again")
+        raise InputError(f"{folder} holds {found}, but this version reads {SCHEMA}; train the flow again")
     return description
 
 
 def load(folder: Path) -> Estimator:
-    """Return the estimator kept in a folder, ready for inference.
+    """Return the estimator in a folder, ready for inference.
 
     Raises:
-        InputError: if it is missing, damaged or of another schema.
+        InputError: if it is missing or damaged, or has another schema.
     """
     description = read_description(folder)
     try:
@@ -79,13 +79,13 @@ def load(folder: Path) -> Estimator:
         estimator = Estimator(prior, tuple(description["bands"]), description["features"], description["flow"])
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise InputError(
-            f"{folder / DESCRIPTION} does not describe a flow of this version; train it again ({e})"
+            f"{folder / DESCRIPTION} does not describe a flow of this version; train the flow again ({e})"
         ) from e
     try:
         written = description.get("weights_sha256")  # flows of earlier versions have none
         if written and hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != written:
-            raise InputError(f"{folder / WEIGHTS} is not what training wrote; restore it, or train it again")
+            raise InputError(f"{folder / WEIGHTS} is not what training wrote; restore it, or train the flow again")
         load_model(estimator, folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as e:
-        raise InputError(f"{folder / WEIGHTS} does not hold this flow's weights; train it again ({e})") from e
+        raise InputError(f"{folder / WEIGHTS} does not hold this flow's weights; train the flow again ({e})") from e
     return estimator.eval().requires_grad_(False)

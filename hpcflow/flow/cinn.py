@@ -1,7 +1,7 @@
 """The conditional invertible network of the reference run, on FrEIA (the only file that imports it).
 
-Affine coupling blocks whose subnets give scale and shift together, with fixed random permutations between
-them: Ardizzone et al. 2019 (arXiv:1907.02392); Walter et al. 2026, eqs. 5-7.
+Affine coupling blocks, each with one subnet for scale and shift, alternate with fixed random permutations: Ardizzone et
+al. 2019 (arXiv:1907.02392); Walter et al. 2026, eqs. 5-7.
 """
 
 from functools import partial
@@ -23,14 +23,14 @@ class ConditionalInvertibleNetwork(InvertibleFlow):
     Args:
         prior: bounds of the parameters.
         features: number F of conditioning features.
-        blocks: coupling blocks, each changing every parameter.
+        blocks: number of coupling blocks, each of which changes every parameter.
         hidden: width of the subnets.
-        layers: hidden layers of a subnet.
+        layers: number of hidden layers of a subnet.
         embedding: size of the embedding; 0 conditions the subnets on x itself, as the paper does.
         embedding_hidden: width of the embedding network.
-        embedding_layers: its hidden layers.
+        embedding_layers: number of its hidden layers.
         clamp: bound on the log-scale of one coupling.
-        seed: of the permutations.
+        seed: seed of the permutations.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class ConditionalInvertibleNetwork(InvertibleFlow):
 
     def _run(self, points: Tensor, context: Tensor, rev: bool) -> tuple[Tensor, Tensor]:
         clusters, n, dim = points.shape
-        rows = context.repeat_interleave(n, dim=0)  # FrEIA knows one condition per row
+        rows = context.repeat_interleave(n, dim=0)  # FrEIA takes one condition per row
         out, log_jacobian = self.blocks(points.reshape(-1, dim), c=[rows], rev=rev)
         return out.reshape(clusters, n, dim), log_jacobian.reshape(clusters, n)
 
 
 def _fix_permutations(blocks: nn.Module) -> None:
-    """Turn whole-number parameters into buffers: nothing that averages or counts weights may touch them."""
+    """Turn integer parameters into buffers, because code that averages or counts weights must not touch them."""
     for module in blocks.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             if not parameter.is_floating_point():

@@ -22,18 +22,18 @@ from hpcflow.flow.rendezvous import Rendezvous, find_rendezvous
 
 __all__ = ["ALONE", "Ranks", "join_ranks", "roll_call"]
 
-TIMEOUT = timedelta(minutes=30)  # rank 0 may read and write while the others wait
+TIMEOUT = timedelta(minutes=30)  # long enough for rank 0 to read and write while the others wait
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together; every method but `threads` is called by all of them.
+    """This process among those that train together; all of them must call every method except `threads`.
 
     Args:
         rank: number of this process, from 0.
         size: number of processes.
-        device: where this one computes.
-        beside: processes that share this machine's processors.
+        device: the device this process computes on.
+        beside: number of processes that share this machine's processors.
     """
 
     rank: int = 0
@@ -43,7 +43,7 @@ class Ranks:
 
     @property
     def lead(self) -> bool:
-        """Whether this is the one process that writes."""
+        """Whether this is the process that writes."""
         return self.rank == 0
 
     def threads(self, workers: int) -> int:
@@ -56,7 +56,7 @@ class Ranks:
             return module
         devices = [self.device] if self.device.type == "cuda" else None
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*broadcast_buffers")  # its successor is not in every version
+            warnings.filterwarnings("ignore", message=".*broadcast_buffers")  # not all versions have its successor
             return DistributedDataParallel(module, device_ids=devices, broadcast_buffers=False)
 
     def sum(self, tensor: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class Ranks:
         return bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0) if self.size > 1 else flag
 
     def agree(self, tensors: Sequence[Tensor]) -> None:
-        """Overwrite tensors by rank 0's."""
+        """Overwrite tensors with those of rank 0."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, src=0)
@@ -81,10 +81,10 @@ class Ranks:
         self.any(False)
 
     def alone(self, action: Callable[[], None]) -> None:
-        """Have rank 0 do something while the others wait.
+        """Run an action on rank 0 while the others wait.
 
         Raises:
-            HpcflowError: on all ranks where it fails; on the others with the exit code of rank 0's error.
+            HpcflowError: on all ranks if the action fails, with the exit code of rank 0's error.
         """
         failure: Exception | None = None
         if self.lead:
@@ -97,7 +97,7 @@ class Ranks:
         if failure is not None:
             raise failure
         if code:
-            error = HpcflowError("this process ends because rank 0 did; it says why")
+            error = HpcflowError("this process stopped because rank 0 failed; see the error of rank 0")
             error.exit_code = code
             raise error
 
@@ -107,11 +107,11 @@ ALONE = Ranks()
 
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """Give this process's place among those that torchrun, srun or `--ranks` started; it may be the only one.
+    """Join the processes that torchrun, srun or `--ranks` started, and yield this one's place; it may be the only one.
 
     Raises:
-        InputError: if the environment says half, or there are fewer GPUs than processes.
-        LostRankError: if another of the processes ends before its time.
+        InputError: if the environment is incomplete, or there are fewer GPUs than processes.
+        LostRankError: if another of the processes ends early.
     """
     place = find_rendezvous(os.environ)
     if place is None:
@@ -134,8 +134,8 @@ def join_ranks() -> Iterator[Ranks]:
     except RuntimeError as e:
         if isinstance(e, dist.DistError) or "gloo" in str(e):
             raise LostRankError(
-                f"rank {place.rank} of {place.size} lost the others, one of which must have ended or be unreachable; "
-                "see what it said, then run the same command again to go on"
+                f"rank {place.rank} of {place.size} lost the others: one of them has ended or is unreachable; "
+                "see its messages, then run the same command again to resume"
             ) from e
         raise
     finally:
@@ -144,14 +144,14 @@ def join_ranks() -> Iterator[Ranks]:
 
 
 def roll_call() -> tuple[int, int] | None:
-    """Return how many processes found each other and how many GPUs one sees; None on all but rank 0."""
+    """Return the number of processes that met and of GPUs that one sees on rank 0, None on the others."""
     with join_ranks() as ranks:
         met = int(ranks.sum(torch.ones((), device=ranks.device)))
         return (met, torch.cuda.device_count()) if ranks.lead else None
 
 
 def _meeting(place: Rendezvous) -> dict[str, Any]:
-    """Return how the processes meet as init_process_group takes it; at an address, rank 0 listens on no other."""
+    """Return init_process_group's arguments for a meeting; at an IP address, rank 0 listens on this address only."""
     where = urlsplit(place.method)
     try:
         ipaddress.ip_address(where.hostname or "")
@@ -165,7 +165,7 @@ def _meeting(place: Rendezvous) -> dict[str, Any]:
             raise LostRankError(
                 f"rank 0 cannot listen on {where.netloc} ({e.strerror}); run the same command again"
             ) from e
-    store = dist.TCPStore(  # type: ignore[attr-defined]  # it is documented so
+    store = dist.TCPStore(  # type: ignore[attr-defined]  # this is its documented name
         where.hostname or "",
         where.port or 0,
         place.size,
@@ -181,10 +181,10 @@ def _device(place: Rendezvous) -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     there = torch.cuda.device_count()
-    # Under srun a process may see one GPU, its own.
+    # Under srun a process may see only its own GPU.
     own = there == 1 and not place.method.startswith("file:")
     if place.local >= there and not own:
-        raise InputError(f"{place.beside} processes share {there} GPUs; start at most one for each GPU")
+        raise InputError(f"{place.beside} processes share {there} GPUs; start at most one process per GPU")
     device = torch.device("cuda", 0 if own else place.local)
     torch.cuda.set_device(device)
     return device

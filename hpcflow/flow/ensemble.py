@@ -1,4 +1,4 @@
-"""Several flows as one: an equal mixture, which is wider where its members disagree."""
+"""Ensembles: equal mixtures of several flows, which are wider where the members disagree."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class Ensemble(Flow):
     """The equal mixture q(theta | x) = sum_k q_k(theta | x) / K of K flows (Lakshminarayanan et al. 2017, 1612.01474).
 
     Args:
-        prior: bounds of the parameters, the same as the members'.
+        prior: bounds of the parameters, the same as for the members.
         members: the K flows.
     """
 
@@ -35,9 +35,9 @@ class Ensemble(Flow):
         return torch.logsumexp(each, dim=0) - math.log(len(self.members))
 
     def latent_transform(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Return z (N, n, D), each row made by one of the members, and the mixture's log q (N, n) there.
+        """Return z (N, n, D), each row drawn by one member, and the mixture's log q (N, n) there.
 
-        Rows are dealt to the members in turn: whoever keeps only the first of the samples still keeps a mixture.
+        The members take turns, so that the first few samples are still samples of the mixture.
         """
         members = self._flows()
         z = torch.empty_like(noise)
@@ -46,4 +46,4 @@ class Ensemble(Flow):
         return z, self.latent_log_prob(z, context)
 
     def _flows(self) -> list[Flow]:
-        return list(self.members)  # type: ignore[arg-type]  # a ModuleList forgets what its modules are
+        return list(self.members)  # type: ignore[arg-type]  # a ModuleList forgets the type of its modules

@@ -18,16 +18,16 @@ __all__ = ["Estimator", "as_tensors", "combine"]
 
 
 class Estimator(nn.Module):
-    """What a checkpoint holds: features, flow, and the names and bounds that give them meaning.
+    """The content of a checkpoint: features, flow, and the names and bounds of bands and parameters.
 
     Args:
         prior: parameters, in the order of theta's columns.
         bands: names of the bands, in the order of the photometry's columns.
         features: kind of features, see `flow.features`.
-        flow: `family`, that family's own settings and, where they are an ensemble, the number of its `members`.
+        flow: `family`, the settings of that family and, for an ensemble, the number of its `members`.
 
     Raises:
-        InputError: if there are to be fewer members than one.
+        InputError: if the number of members is less than one.
     """
 
     def __init__(self, prior: Prior, bands: tuple[str, ...], features: str, flow: Mapping[str, Any]) -> None:
@@ -36,8 +36,8 @@ class Estimator(nn.Module):
         options = {key: value for key, value in flow.items() if key not in ("family", "members")}
         count = flow.get("members", 1)
         if count < 1:
-            raise InputError(f"an ensemble of {count} members is none; set train.members to 1 or more")
-        shared = {"members": count} if count > 1 else {}  # one member is kept as it was before there were ensembles
+            raise InputError(f"train.members is {count}; an ensemble has at least one member, so set it to 1 or more")
+        shared = {"members": count} if count > 1 else {}  # one member is saved in the format from before ensembles
         self.settings: dict[str, Any] = {
             "features": features,
             "flow": {"family": flow["family"], **options, **shared},
@@ -47,32 +47,32 @@ class Estimator(nn.Module):
         self.flow: Flow = Ensemble(prior, flows) if count > 1 else flows[0]
 
     def condition(self, photometry: Photometry) -> Tensor:
-        """Return the features x (N, F) of photometry given in numpy or torch."""
+        """Return the features x (N, F) of photometry in numpy or torch."""
         return self.features(as_tensors(photometry, self.features.mean.device))
 
     @property
     def weights(self) -> int:
-        """Number of trained numbers."""
+        """Number of trainable weights."""
         return sum(p.numel() for p in self.parameters())
 
 
 def combine(estimators: Sequence[Estimator]) -> Estimator:
-    """Return the ensemble of estimators that were trained each alone, with copies of their weights.
+    """Return the ensemble of separately trained estimators, with copies of their weights.
 
     Args:
-        estimators: of one flow each, alike in all but their flows' weights.
+        estimators: single flows that differ in their weights only.
 
     Returns:
-        An estimator of as many members, on the first one's device; of a single estimator, the same again.
+        An estimator with as many members, on the first one's device; a copy of a single estimator.
 
     Raises:
-        InputError: if there are none, or they differ in prior, bands, settings or standardisation of the features.
+        InputError: if there are no estimators, or they differ in prior, bands, settings or standardisation of features.
     """
     if not estimators:
         raise InputError("there are no trained flows to combine; train at least one")
     first = estimators[0]
     if first.settings["flow"].get("members", 1) > 1:
-        raise InputError("flow 1 is an ensemble already; combine flows that were trained alone")
+        raise InputError("flow 1 is already an ensemble; combine single flows instead")
     for number, other in enumerate(estimators[1:], start=2):
         _refuse_strangers(number, first, other)
     settings = {**first.settings["flow"], "members": len(estimators)}
@@ -85,7 +85,7 @@ def combine(estimators: Sequence[Estimator]) -> Estimator:
 
 
 def _refuse_strangers(number: int, first: Estimator, other: Estimator) -> None:
-    """Raise if an estimator does not mean the same by its inputs and outputs as the first one."""
+    """Raise if the inputs and outputs of an estimator differ in meaning from those of the first one."""
     pairs = zip(first.features.buffers(), other.features.buffers(), strict=True)
     agree = {
         "priors": first.prior == other.prior,
@@ -101,6 +101,6 @@ def _refuse_strangers(number: int, first: Estimator, other: Estimator) -> None:
 
 
 def as_tensors(photometry: Photometry, device: torch.device | str = "cpu") -> Photometry:
-    """Return photometry as float32 (and bool) tensors on a device."""
+    """Return photometry as float32 and bool tensors on a device."""
     flux, sigma, observed, distance = (torch.as_tensor(a, device=device) for a in photometry)
     return Photometry(flux.float(), sigma.float(), observed.bool(), distance.float())

@@ -1,4 +1,4 @@
-"""The families of flows there are."""
+"""The families of flows by name."""
 
 from collections.abc import Callable
 

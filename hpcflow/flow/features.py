@@ -1,4 +1,4 @@
-"""What a flow is told of a cluster: the conditioning vector x made from its photometry."""
+"""A cluster's features: the conditioning vector x of a flow, computed from the photometry."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from hpcflow.model.observe import Photometry
 
 __all__ = ["FEATURES", "Features"]
 
-MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR = 1e-4, 10.0  # a worthless band stays finite; beyond training it is flagged
+MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR = 1e-4, 10.0  # so that useless bands stay finite
 
 
 def paper(photometry: Photometry) -> Tensor:
@@ -19,11 +19,11 @@ def paper(photometry: Photometry) -> Tensor:
 
 
 def absolute(photometry: Photometry) -> Tensor:
-    """Return features in which distance drops out, (N, 4B + 1).
+    """Return features (N, 4B + 1) in which the distance drops out.
 
-    log10(f* d^2) is what a cluster of this mass shows at 1 Mpc: with it the posterior no longer depends on
-    distance at all. It is given as its mean over the observed bands and each band's difference from that (a
-    colour), then r*, log10 r* and which bands are observed. Bands that are not are zero throughout.
+    log10(f* d^2) is the flux that the cluster would have at 1 Mpc: given it, the posterior does not depend on distance.
+    The features are its mean over the observed bands, each band's difference from the mean (a colour), r*, log10 r*,
+    and which bands are observed. All entries of a missing band are zero.
     """
     error = _relative_error(photometry)
     luminosity = _log_flux(photometry) + 2 * photometry.distance.log10()[:, None]
@@ -31,12 +31,12 @@ def absolute(photometry: Photometry) -> Tensor:
 
 
 def asinh(photometry: Photometry) -> Tensor:
-    """Return what `absolute` does, for fluxes that may be zero or negative, (N, 4B + 1).
+    """Return features (N, 4B + 1) like those of `absolute` for fluxes that may be zero or negative.
 
-    In place of log10(f* d^2) stands log10(sigma d^2) + asinh(f* / 2 sigma) / ln 10 (Lupton, Gunn & Szalay 1999, AJ 118,
-    1406; the softening is the band's own error): the same for a band that is detected, log10(sigma d^2) where f* is
-    zero, and finite for any flux. In place of r* stands 1 / sqrt(1 + (f* / sigma)^2), which goes to 1 where a band is
-    lost in its error, and in place of -log10 r* the asinh.
+    log10(f* d^2) is replaced by log10(sigma d^2) + asinh(f* / 2 sigma) / ln 10 (Lupton, Gunn & Szalay 1999, AJ 118,
+    1406; the softening is the band's own error), which is the same for a well-detected band, log10(sigma d^2) if f* is
+    zero, and finite for any flux. r* is replaced by 1 / sqrt(1 + (f* / sigma)^2), which approaches 1 as a band drowns
+    in its error, and -log10 r* by the asinh.
     """
     observed = photometry.observed
     flux, sigma = (torch.where(observed, values, 1.0) for values in photometry[:2])
@@ -51,10 +51,10 @@ FEATURES: dict[str, Callable[[Photometry], Tensor]] = {"paper": paper, "absolute
 
 
 class Features(nn.Module):
-    """Features of a kind, standardised by the mean and spread they have in training.
+    """Features of one kind, standardised by their mean and standard deviation in training.
 
     Args:
-        kind: a name in `FEATURES`.
+        kind: a key of `FEATURES`.
         bands: number B of bands.
     """
 
@@ -72,11 +72,11 @@ class Features(nn.Module):
         self.register_buffer("spread", torch.ones(self.size))
 
     def fit(self, photometry: Photometry) -> None:
-        """Set mean and spread from a large draw of training photometry."""
+        """Set mean and standard deviation from a large draw of training photometry."""
         x = FEATURES[self.kind](photometry)
         self.mean.copy_(x.mean(dim=0))
         spread = x.std(dim=0)
-        self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))  # a mask that never changes has none
+        self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))  # a mask that never changes has no spread
 
     def forward(self, photometry: Photometry) -> Tensor:
         """Return the conditioning vectors x (N, F) of N clusters."""
@@ -84,7 +84,7 @@ class Features(nn.Module):
 
 
 def _by_band(observed: Tensor, luminosity: Tensor, *more: Tensor) -> Tensor:
-    """Return the mean luminosity (N, 1), each band's difference from it, what more (N, B) is said, and `observed`."""
+    """Return the mean luminosity (N, 1), each band's difference from it, further columns (N, B), and `observed`."""
     count = observed.sum(dim=1, keepdim=True).clamp(min=1)
     mean = torch.where(observed, luminosity, 0).sum(dim=1, keepdim=True) / count
     bands = torch.stack([luminosity - mean, *more])

@@ -1,4 +1,4 @@
-"""What a state file says of an unfinished training, read without torch."""
+"""The header of the state file of an unfinished training, which can be read without torch."""
 
 import json
 from dataclasses import dataclass
@@ -17,16 +17,16 @@ SCHEMA = "hpcflow-training/1"
 
 @dataclass(frozen=True)
 class Counters:
-    """How far a training is.
+    """The progress of a training.
 
     Args:
-        step: steps done.
-        good: step of the weights that it goes back to if it diverges.
-        rollbacks: how often it has.
-        since: validations without a gain.
+        step: number of completed steps.
+        good: step of the weights to go back to if training diverges.
+        rollbacks: number of times it went back.
+        since: number of validations since the loss last improved.
         best: lowest validation loss.
         seconds, waited: see `history.Progress`.
-        totals: sums of the losses since the last validation, of each rank.
+        totals: sum of the losses since the last validation, one per rank.
     """
 
     step: int = 0
@@ -41,13 +41,13 @@ class Counters:
 
 @dataclass(frozen=True)
 class Header:
-    """Everything in a state file but its tensors.
+    """Everything in a state file except its tensors.
 
     Args:
-        identity: what is trained and how, as plain values.
-        counters: how far it is.
-        history: its lines so far.
-        digest: of the tensors, once they are written.
+        identity: what is trained and how, as plain values; see `state.identity_of`.
+        counters: progress of the training.
+        history: its history so far.
+        digest: digest of the tensors in the file.
     """
 
     identity: dict[str, Any]
@@ -56,7 +56,7 @@ class Header:
     digest: str = ""
 
     def metadata(self) -> dict[str, str]:
-        """Return the header as the text that goes into the file."""
+        """Return the header as text entries of the file's metadata."""
         values = {
             "identity": self.identity,
             "counters": vars(self.counters),
@@ -66,10 +66,10 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Return what a state file says of itself.
+    """Return the header of a state file.
 
     Raises:
-        InputError: if it is damaged or of another schema.
+        InputError: if the file is damaged or has another schema.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -78,7 +78,7 @@ def read_header(path: Path) -> Header:
         raise InputError(f"{path} is damaged; remove it to train from the start ({e})") from e
     if said.get("schema") != SCHEMA:
         raise InputError(
-            f"{path} holds {said.get('schema')}, but this version goes on from {SCHEMA}; "
+            f"{path} holds {said.get('schema')}, but this version resumes from {SCHEMA}; "
             "remove it to train from the start"
         )
     try:

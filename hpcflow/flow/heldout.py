@@ -1,4 +1,4 @@
-"""How well a flow does on examples it was not trained on."""
+"""The validation loss and the gap of a flow on held-out examples."""
 
 import math
 
@@ -12,21 +12,21 @@ from hpcflow.flow.observation import Batch
 
 __all__ = ["held_out_loss"]
 
-ROWS = 4096  # at once
+ROWS = 4096  # evaluated at once
 
 
 @torch.no_grad()
 def held_out_loss(
     flow: Flow, features: Features, held_out: Batch, exact: Tensor | None, ranks: Ranks
 ) -> tuple[float, float]:
-    """Return the mean of -log q over held-out examples, and the mean of exact log p - log q; every rank does a share.
+    """Return the means over held-out examples of -log q and of exact log p - log q, computed by all ranks together.
 
     Args:
-        flow: whose density is measured.
-        features: of its condition.
-        held_out: N examples.
-        exact: (m,) exact log posterior densities of the first m; None where they are not known, for a gap of NaN.
-        ranks: who share the work.
+        flow: the flow to evaluate.
+        features: features that condition it.
+        held_out: N held-out examples.
+        exact: (m,) exact log posterior densities of the first m examples; if None, the gap is NaN.
+        ranks: processes that share the work.
 
     Returns:
         Both in nats, the same on all ranks.

@@ -1,10 +1,10 @@
-"""What is noted of a training at each validation."""
+"""The training history, with one line per validation."""
 
 from dataclasses import dataclass, fields
 
 __all__ = ["HISTORY", "Progress", "history_csv"]
 
-HISTORY = "history.csv"  # in a flow's folder
+HISTORY = "history.csv"  # in the folder of a flow
 
 
 @dataclass(frozen=True)
@@ -12,13 +12,13 @@ class Progress:
     """One line of the training history; losses are mean negative log-likelihoods in nats.
 
     Args:
-        step, examples: how many were done.
-        train_nll: mean over the steps since the last line.
-        validation_nll: of the weights that would be kept, on the held-out examples.
-        gap: mean excess of the exact log posterior density over the flow's, in nats; NaN where it is not known.
-        learning_rate: of the step.
-        seconds, waited: spent on training, of that on waiting for simulations; all sessions together.
-        rollbacks: how often training had to go back by then.
+        step, examples: number of completed steps, and of examples in them.
+        train_nll: mean training loss over the steps since the last line.
+        validation_nll: loss of the averaged weights on the held-out examples.
+        gap: mean excess of the exact log posterior density over the flow's, in nats; NaN if unknown.
+        learning_rate: learning rate of the step.
+        seconds, waited: time spent on training, and the part of it spent waiting for simulations, over all sessions.
+        rollbacks: number of times training has gone back so far.
     """
 
     step: int

@@ -1,4 +1,4 @@
-"""A flow that learns: its weights, their average and their optimizer, which can be kept and put back as tensors."""
+"""A flow in training: its weights, their average and their optimizers, which can be saved and restored as tensors."""
 
 import copy
 from collections import defaultdict
@@ -17,12 +17,12 @@ __all__ = ["Learner"]
 
 
 class Learner:
-    """Takes steps on a flow, together with the other ranks.
+    """Takes optimizer steps on a flow together with the other ranks.
 
     Args:
-        flow: to train in place.
-        schedule: how.
-        ranks: with whom.
+        flow: the flow to train, in place.
+        schedule: how to train.
+        ranks: processes that train together.
     """
 
     def __init__(self, flow: Flow, schedule: Schedule, ranks: Ranks) -> None:
@@ -36,20 +36,20 @@ class Learner:
 
     @property
     def kept(self) -> Flow:
-        """The flow as it would be kept: averaged over the last steps, where the schedule says so."""
+        """The flow to keep: averaged over the last steps if the schedule asks for it."""
         return self._averaged
 
     @property
     def finite(self) -> Tensor:
-        """Whether all weights are finite, as a tensor () that nobody has waited for."""
+        """Whether all weights are finite, as a tensor () on their device; this does not wait for its value."""
         return torch.stack([parameter.detach().isfinite().all() for parameter in self._parameters]).all()
 
     def learn(self, theta: Tensor, x: Tensor, step: int, rate: float) -> Tensor:
-        """Take a step and return this rank's part () of the mean loss of the global batch.
+        """Take a step, and return this rank's contribution () to the mean loss of the global batch.
 
         Args:
             theta: (n, D) parameters of this rank's share of the batch.
-            x: (n, F) features of the same.
+            x: (n, F) features of the same examples.
             step: number of the step, from 1.
             rate: learning rate.
         """
@@ -61,20 +61,20 @@ class Learner:
         loss = -log_q.sum() / schedule.batch
         for parameter in self._parameters:
             parameter.grad = None
-        # Ranks average their gradients: times their number it is the gradient of the mean over the global batch.
+        # Ranks average their gradients, so the factor makes it the gradient of the mean over the global batch.
         (loss * self._ranks.size).backward()
         torch.nn.utils.clip_grad_norm_(self._parameters, schedule.clip)
         for optimizer in self._optimizers:
             optimizer.step()
         if schedule.average:
             with torch.no_grad():
-                # Early on the average is short: weights that know nothing yet are soon left out of it.
+                # The average is short at first, so that it soon forgets the initial weights.
                 decay = min(schedule.average, (1 + step) / (10 + step))
                 torch._foreach_lerp_(self._averages, self._parameters, 1 - decay)
         return loss.detach()
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return copies of everything that a next step depends on, by flat names."""
+        """Return copies of everything that the next step depends on, under flat names."""
         found = {f"flow.{name}": tensor for name, tensor in self._flow.state_dict().items()}
         if self._averaged is not self._flow:
             found |= {f"averaged.{name}": tensor for name, tensor in self._averaged.state_dict().items()}
@@ -84,11 +84,11 @@ class Learner:
         return {name: tensor.detach().clone() for name, tensor in found.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `tensors` gave."""
+        """Restore the result of `tensors`."""
         parts: dict[str, dict[str, Tensor]] = defaultdict(dict)
         for name, tensor in tensors.items():
             part, _, rest = name.partition(".")
-            parts[part][rest] = tensor.clone()  # the optimizer would go on to write into what it is given
+            parts[part][rest] = tensor.clone()  # because the optimizer writes into the tensors it is given
         self._flow.load_state_dict(parts["flow"])
         if self._averaged is not self._flow:
             self._averaged.load_state_dict(parts["averaged"])

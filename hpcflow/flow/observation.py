@@ -1,4 +1,4 @@
-"""How simulations become examples: each is given a mass and a distance, and observed."""
+"""Training examples from simulations: each is given a mass and a distance, and is observed."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,20 +14,20 @@ __all__ = ["Batch", "Observation"]
 
 
 class Batch(NamedTuple):
-    """Parameters theta (N, D) and what was observed of them."""
+    """Parameters theta (N, D) and the photometry observed for them."""
 
     theta: Tensor
     photometry: Photometry
 
 
 class Observation:
-    """The law that turns rows of a library into examples.
+    """The way in which rows of a library become examples.
 
     Args:
-        parameters: names of the columns of simulated theta; of the prior's, only log_mass is not among them.
-        prior: all parameters, in the order examples have them.
-        observer: distance and noise.
-        frozen: seed of one observation of every simulation that is used again and again, as the paper does;
+        parameters: names of the columns of simulated theta: all parameters of the prior except log_mass.
+        prior: all parameters, in the order of the columns of examples.
+        observer: draws distances and noise.
+        frozen: seed of a single observation of every simulation that is reused throughout, as in the paper;
             None to observe anew in every batch.
     """
 
@@ -38,12 +38,12 @@ class Observation:
         self._mass = (mass.low, mass.high)
 
     def keep(self, theta: Tensor, flux: Tensor, *key: object) -> tuple[Tensor, ...]:
-        """Return what has to be kept of n rows: themselves, or where frozen their observation, which `key` decides.
+        """Return the columns to keep of n rows: the rows themselves, or their frozen observation.
 
         Args:
             theta: (n, D') simulated parameters.
             flux: (n, B) noiseless fluxes in mJy at 10 pc per solar mass formed.
-            key: of the random numbers of a frozen observation.
+            key: key of the random numbers of a frozen observation.
         """
         if self._frozen is None:
             return theta, flux
@@ -52,7 +52,7 @@ class Observation:
         return batch.theta, *batch.photometry
 
     def examples(self, kept: Sequence[Tensor], slices: Sequence[Slice]) -> Batch:
-        """Return the examples (N) of rows (N, ...) that were kept, slice after slice."""
+        """Return the examples (N) of kept rows (N, ...), slice after slice."""
         if self._frozen is None:
             theta, flux = kept
             return self.observe(theta, flux, slices)
@@ -60,10 +60,10 @@ class Observation:
         return Batch(theta, Photometry(*photometry))
 
     def observe(self, theta: Tensor, flux: Tensor, slices: Sequence[Slice]) -> Batch:
-        """Return simulations (N) observed anew, slice after slice."""
+        """Observe simulations (N) anew, slice after slice."""
         bands, device = flux.shape[1], flux.device
         tried = self._observer.tries * bands
-        # Two calls a slice, and one observation of all slices: every call costs the same, however few its numbers.
+        # Two calls per slice and one observation of all slices, because each call has a fixed cost.
         uniform = torch.cat([torch.rand((n, 3 + tried + bands), generator=g, device=device) for n, g in slices])
         noise = torch.cat([torch.randn((n, tried), generator=g, device=device) for n, g in slices])
         mass, distance, band_set, error, missing = uniform.split([1, 1, 1, tried, bands], dim=1)

@@ -1,4 +1,4 @@
-"""How weights move: Muon for matrices and AdamW for the rest, or AdamW for all."""
+"""The optimizers: Muon for matrices and AdamW for other weights, or AdamW for all."""
 
 import torch
 from torch import nn
@@ -9,14 +9,14 @@ __all__ = ["optimizers"]
 
 
 def optimizers(flow: nn.Module, schedule: Schedule) -> list[torch.optim.Optimizer]:
-    """Return the optimizers that together move all weights of a flow.
+    """Return the optimizers that together update all weights of a flow.
 
     Muon (Jordan et al. 2024; Liu et al. 2025, arXiv:2502.16982) orthogonalises the momentum of each matrix, so that
-    every direction of it is learned at one rate; its steps are scaled to the size of AdamW's.
+    all its directions are learned at the same rate; its steps are scaled to the size of AdamW's.
 
     Args:
-        flow: whose weights are moved.
-        schedule: which optimizer, its learning rate and weight decay.
+        flow: the flow to optimize.
+        schedule: the choice of optimizer, its learning rate and weight decay.
     """
     rate, decay = schedule.learning_rate, schedule.weight_decay
     if schedule.optimizer == "adamw":

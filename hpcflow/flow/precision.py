@@ -1,4 +1,4 @@
-"""Faster float32 matrix products, taken only where they are still float32."""
+"""Faster float32 matrix products, used only where they keep the accuracy of float32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ TOLERANCE = 5e-6
 def fast_matmul() -> str:
     """Choose the fastest float32 matrix product that keeps float32's accuracy, and return its name.
 
-    "medium" lets torch use oneDNN, 1.5-2 times as fast on some processors; on others it means bfloat16, with errors
-    of 1e-2. So it is tried against float64 and given up where it is not what was asked for.
+    "medium" lets torch use oneDNN, which is 1.5-2 times as fast on some processors; on others it means bfloat16, with
+    errors of 1e-2. So it is compared with float64, and dropped if it is too inaccurate.
     """
     generator = torch.Generator().manual_seed(0)
     left, right = torch.randn((512, 128), generator=generator), torch.randn((128, 128), generator=generator)
@@ -28,14 +28,14 @@ def fast_matmul() -> str:
 
 
 def one_thread() -> None:
-    """Prepare a worker process that shares its machine with others: one thread, fast products."""
+    """Prepare a worker process that shares its machine with others: one thread and fast products."""
     torch.set_num_threads(1)
     fast_matmul()
 
 
 @contextmanager
 def as_worker() -> Iterator[None]:
-    """Compute for a while as worker processes do, to the last bit."""
+    """Compute as worker processes do, to the last bit, inside this context."""
     threads, product = torch.get_num_threads(), torch.get_float32_matmul_precision()
     one_thread()
     try:

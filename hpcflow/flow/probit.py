@@ -1,4 +1,4 @@
-"""The probit of the prior in torch: the scale on which every flow works."""
+"""The probit of the prior in torch, the scale on which every flow works."""
 
 import math
 
@@ -39,7 +39,7 @@ class Probit(nn.Module):
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return theta (..., D) in declared units and log|dz/dtheta| (...) for z (..., D)."""
         outer = self.low + torch.special.ndtr(z) * (self.high - self.low)
-        theta = torch.where(self.is_log, outer.exp(), outer).clamp(self.bottom, self.top)  # rounding stays inside
+        theta = torch.where(self.is_log, outer.exp(), outer).clamp(self.bottom, self.top)  # against rounding
         return theta, self._log_jacobian(z, theta)
 
     def _log_jacobian(self, z: Tensor, theta: Tensor) -> Tensor:

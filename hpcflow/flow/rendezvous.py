@@ -1,4 +1,4 @@
-"""Where the processes of one training meet, as torchrun, srun or hpcflow's own launcher say in the environment."""
+"""The meeting point of the processes of one training, from the environment of torchrun, srun or hpcflow's launcher."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from hpcflow.base.errors import InputError
 
 __all__ = ["Rendezvous", "find_rendezvous", "hosts"]
 
-PORTS = range(15_000, 32_000)  # below those that systems give away themselves
+PORTS = range(15_000, 32_000)  # below the ephemeral ports of operating systems
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Rendezvous:
         rank: number of this process, from 0.
         size: number of processes.
         local: number of this process among those of its machine.
-        beside: processes that share this machine's processors.
-        method: how they find each other, as torch.distributed takes it.
-        one_machine: whether all are here, so that nothing need leave the loopback interface.
+        beside: number of processes that share this machine's processors.
+        method: how they find each other, as an init_method of torch.distributed.
+        one_machine: whether all processes are on this machine, so that the loopback interface suffices.
     """
 
     rank: int
@@ -34,13 +34,13 @@ class Rendezvous:
 
 
 def find_rendezvous(environment: Mapping[str, str]) -> Rendezvous | None:
-    """Return where to meet, None for a process on its own.
+    """Return the place of this process, or None if it trains on its own.
 
     Args:
-        environment: variables of the process.
+        environment: environment variables of the process.
 
     Raises:
-        InputError: if a variable that is needed is missing or no number.
+        InputError: if a needed variable is missing or not a number.
     """
     try:
         if "HPCFLOW_RANK" in environment:
@@ -48,27 +48,29 @@ def find_rendezvous(environment: Mapping[str, str]) -> Rendezvous | None:
         if "RANK" in environment and "WORLD_SIZE" in environment:
             return _torchrun(environment)
         if "SLURM_PROCID" in environment and "SLURM_STEP_ID" in environment:
-            # A batch script has SLURM_NTASKS as well, and is one process; only steps of srun are more.
+            # A batch script has SLURM_NTASKS as well, but is a single process; only steps of srun have several.
             return _srun(environment) if int(environment.get("SLURM_NTASKS", "1")) > 1 else None
     except KeyError as e:
-        raise InputError(f"the environment lacks {e.args[0]}; start with torchrun, srun or --ranks") from e
+        raise InputError(f"the environment lacks {e.args[0]}; start training with torchrun, srun or --ranks") from e
     except ValueError as e:
-        raise InputError(f"the environment does not say which of how many processes this is ({e})") from e
+        raise InputError(
+            f"the environment does not give this process a valid rank ({e}); start it with torchrun, srun or --ranks"
+        ) from e
     return None
 
 
 def hosts(compressed: str) -> Iterator[str]:
-    """Give the names in SLURM's compressed form, in their order.
+    """Yield the host names of a list in SLURM's compressed form, in order.
 
     >>> list(hosts("node[03-05,9]-ib,login"))
     ['node03-ib', 'node04-ib', 'node05-ib', 'node9-ib', 'login']
 
     Raises:
-        ValueError: if it is not such a list.
+        ValueError: if the text is not such a list.
     """
     parts = re.findall(r"(?:\[[^]]*]|[^,[])+", compressed)
     if ",".join(parts) != compressed:
-        raise ValueError(f"{compressed!r} is no list of hosts")
+        raise ValueError(f"{compressed!r} is not a list of hosts")
     for part in parts:
         yield from _expanded(part)
 
@@ -77,7 +79,7 @@ def _expanded(name: str) -> Iterator[str]:
     before, bracket, rest = name.partition("[")
     if not bracket:
         if not name or "]" in name:
-            raise ValueError(f"{name!r} is no list of hosts")
+            raise ValueError(f"{name!r} is not a list of hosts")
         yield name
         return
     inside, _, after = rest.partition("]")
@@ -89,7 +91,7 @@ def _expanded(name: str) -> Iterator[str]:
 
 def _launched(environment: Mapping[str, str]) -> Rendezvous:
     rank, size = int(environment["HPCFLOW_RANK"]), int(environment["HPCFLOW_RANKS"])
-    # A file, so that no port is open while they look for each other.
+    # A file, so that no port is open while the processes look for each other.
     return Rendezvous(rank, size, rank, size, f"file://{environment['HPCFLOW_RENDEZVOUS']}", one_machine=True)
 
 
@@ -106,13 +108,13 @@ def _srun(environment: Mapping[str, str]) -> Rendezvous:
         raise ValueError("SLURM_STEP_NODELIST names no host")
     # Steps of one job may run side by side.
     port = PORTS[(int(environment["SLURM_JOB_ID"]) + 101 * int(environment["SLURM_STEP_ID"])) % len(PORTS)]
-    # jobs/train.sbatch says the address of its own node, which is rank 0's; a node's name may mean another network.
+    # jobs/train.sbatch sets the address of rank 0's node, because the node's name may belong to another network.
     first = environment.get("MASTER_ADDR") or nodes[0]
     return Rendezvous(
         rank=int(environment["SLURM_PROCID"]),
         size=size,
         local=int(environment["SLURM_LOCALID"]),
-        # With processors per task, SLURM has given each process its own already.
+        # With --cpus-per-task, SLURM has already given each process its own processors.
         beside=1 if "SLURM_CPUS_PER_TASK" in environment else math.ceil(size / len(nodes)),
         method=f"tcp://{first}:{port}",
         one_machine=len(nodes) == 1,

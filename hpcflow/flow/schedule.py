@@ -1,4 +1,4 @@
-"""How long and how fast to train."""
+"""The training schedule: number of steps, batch size, optimizer and learning rate."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ __all__ = ["Schedule"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to train: steps of `batch` examples, learning rate warmed up and then annealed along a half cosine.
+    """A training schedule: the learning rate is warmed up linearly and then annealed along a half cosine.
 
     Args:
-        steps, batch: how long, and how many examples at a time, of all ranks together.
-        optimizer: "muon" for matrices, with AdamW for the rest, or "adamw" for all; see `flow.optimizers`.
-        learning_rate, warmup, weight_decay: of the optimizer; warmup in steps.
-        average: decay per step of the exponential average of weights that is kept; 0 keeps the last weights.
-        clip: largest norm of a gradient.
-        validate_every, patience: steps between validations, and how many without a gain end the training.
-        seed: of every batch.
-        member: which of an ensemble's flows; each sees batches of its own.
-        checkpoint_minutes: between two saves of the state.
-        compile: whether torch.compile translates the density, which takes a minute and pays in long trainings.
-        precision: of the matrix products.
+        steps, batch: number of steps, and of examples per step over all ranks.
+        optimizer: "muon" for matrices with AdamW for the rest, or "adamw" for all weights; see `flow.optimizers`.
+        learning_rate, warmup, weight_decay: settings of the optimizer; warmup in steps.
+        average: decay per step of the exponential average of the weights; 0 keeps the last weights instead.
+        clip: largest norm of the gradient.
+        validate_every, patience: steps between validations, and number of them without improvement that ends training.
+        seed: seed of every batch.
+        member: number of the flow in an ensemble; each is trained on batches of its own.
+        checkpoint_minutes: time between two saves of the state.
+        compile: whether to use torch.compile on the density, which takes a minute and pays off in long trainings.
+        precision: precision of the matrix products.
     """
 
     steps: int

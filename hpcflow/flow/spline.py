@@ -1,4 +1,4 @@
-"""Monotonic rational-quadratic splines (Durkan et al. 2019, arXiv:1906.04032), both ways, with linear tails."""
+"""Monotonic rational-quadratic splines (Durkan et al. 2019, arXiv:1906.04032) with linear tails, and their inverse."""
 
 import math
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ __all__ = ["parameters_per_spline", "spline", "spline_inverse"]
 BOUND = 5.0  # identity outside [-BOUND, BOUND]
 MIN_BIN, MIN_SLOPE = 1e-3, 1e-3
 WIDTHS, HEIGHTS = 0, 1
-UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))  # softplus of it is a slope of 1: zero means identity
+UNIT_SLOPE = math.log(math.expm1(1 - MIN_SLOPE))  # its softplus is a slope of 1, so that raw zeros are the identity
 
 
 def parameters_per_spline(bins: int) -> int:
-    """Return how many numbers one spline of `bins` bins takes: widths, heights and inner slopes."""
+    """Return the number of raw parameters of a spline with `bins` bins: widths, heights and inner slopes."""
     return 3 * bins - 1
 
 
@@ -51,15 +51,15 @@ def spline_inverse(y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
 def _bin(value: Tensor, raw: Tensor, axis: int) -> tuple[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor]:
     """Find the bin that each value (...) falls in.
 
-    What is not of that bin is touched as little as can be: this is most of what a spline costs.
+    Most of the cost of a spline is here, so other bins are touched as little as possible.
 
     Args:
-        value: inside [-BOUND, BOUND].
-        raw: (..., 3K - 1), of which the leading axes may be broadcast.
-        axis: whether bins are sought among WIDTHS or HEIGHTS, either of which add up to 2 BOUND.
+        value: points inside [-BOUND, BOUND].
+        raw: (..., 3K - 1) raw parameters, whose leading axes may be broadcast.
+        axis: WIDTHS or HEIGHTS, along which to find the bin; either adds up to 2 BOUND.
 
     Returns:
-        left edge and bottom, width and height, slope at the low end and at the high end, (...) each.
+        left edge and bottom, width and height, slopes at the low and the high end, each (...).
     """
     bins = (raw.shape[-1] + 1) // 3
     share = torch.softmax(raw[..., : 2 * bins].unflatten(-1, (2, bins)), dim=-1)

@@ -1,4 +1,4 @@
-"""The state of an unfinished training as one file, from which it goes on as if it had never stopped."""
+"""The state of an unfinished training in one file, from which it resumes as if it had never stopped."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ PARTS = ("live", "good", "best", "features")
 
 @dataclass(frozen=True)
 class State:
-    """A training between two steps.
+    """The state of a training between two steps.
 
     Args:
-        header: what it is and how far.
-        live: everything the next step depends on, see `Learner.tensors`.
+        header: identity and progress of the training.
+        live: everything that the next step depends on; see `Learner.tensors`.
         good: the same at the last validation.
-        best: weights with the lowest validation loss.
+        best: the weights with the lowest validation loss.
         features: buffers of the fitted features.
     """
 
@@ -41,7 +41,7 @@ class State:
 
 
 def identity_of(estimator: Estimator, schedule: Schedule) -> dict[str, Any]:
-    """Return, as plain values, everything that has to be the same for a training to be gone on with."""
+    """Return, as plain values, everything that must be unchanged for a training to be resumed."""
     return {
         "schedule": {key: value for key, value in vars(schedule).items() if key != "checkpoint_minutes"},
         "settings": estimator.settings,
@@ -52,7 +52,7 @@ def identity_of(estimator: Estimator, schedule: Schedule) -> dict[str, Any]:
 
 
 def write_state(path: Path, state: State) -> None:
-    """Write a state file, which appears whole or not at all, and is on the disk when this returns."""
+    """Write a state file, which appears complete or not at all, and is on the disk when this returns."""
     tensors = {
         f"{part}.{name}": tensor.cpu().contiguous() for part in PARTS for name, tensor in getattr(state, part).items()
     }
@@ -64,24 +64,24 @@ def read_state(path: Path, identity: Mapping[str, Any]) -> State:
     """Return the state in a file.
 
     Args:
-        path: of the file.
-        identity: what it must be the state of, from `identity_of`.
+        path: the state file.
+        identity: identity of the training to resume, from `identity_of`.
 
     Raises:
-        InputError: if it is damaged, of another schema, or of another training.
+        InputError: if the file is damaged, has another schema, or belongs to another training.
     """
     header = read_header(path)
     if changed := [key for key, value in identity.items() if header.identity.get(key) != value]:
         raise InputError(
             f"{path} is the state of a training with another {' and '.join(changed)}; "
-            "restore what it was, or remove the file to train from the start"
+            "restore the settings it was started with, or remove the file to train from the start"
         )
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as e:
         raise InputError(f"{path} is damaged; remove it to train from the start ({e})") from e
     if _digest(found) != header.digest:
-        raise InputError(f"{path} is damaged, its tensors are not what was saved; remove it to train from the start")
+        raise InputError(f"{path} is damaged: its tensors differ from those saved; remove it to train from the start")
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
     for name, tensor in found.items():
         part, _, rest = name.partition(".")
@@ -90,7 +90,7 @@ def read_state(path: Path, identity: Mapping[str, Any]) -> State:
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return a digest of tensors on the CPU: the format itself notices no flipped bit."""
+    """Return a digest of tensors on the CPU, because the file format itself does not detect a flipped bit."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())

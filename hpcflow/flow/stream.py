@@ -1,4 +1,4 @@
-"""A library too large for memory: a pool of its blocks, of which one is exchanged every so many steps."""
+"""Training on a library larger than memory: a pool holds some of its blocks, and one is replaced every few steps."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,16 +22,16 @@ Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Plan:
-    """Which blocks are in the pool at which step: a function of the seed and the step alone.
+    """The blocks in the pool at each step, which depend on the seed and the step only.
 
-    Blocks follow each other in an endless row of shuffled passes; the pool is a window on it that moves on by one
-    block every `every` steps.
+    Shuffled passes over the blocks follow each other without end; the pool is a window on this sequence, and moves
+    forward by one block every `every` steps.
 
     Args:
         blocks: number of blocks.
-        resident: how many of them are in the pool.
-        every: steps between two exchanges.
-        seed: of the order.
+        resident: number of them in the pool.
+        every: number of steps between two replacements.
+        seed: seed of the order.
     """
 
     blocks: int
@@ -40,28 +40,28 @@ class Plan:
     seed: int
 
     def window(self, step: int) -> range:
-        """Return the places in the endless row that are in the pool at a step, which count from 1."""
+        """Return the places of the sequence that are in the pool at a step; steps count from 1."""
         first = max(0, step - 1) // self.every
         return range(first, first + self.resident)
 
     def block(self, place: int) -> int:
-        """Return which block is at a place of the endless row."""
+        """Return the block at a place of the sequence."""
         through, position = divmod(place, self.blocks)
         order = torch.randperm(self.blocks, generator=generator_for(self.seed, "pass", through))
         return int(order[position])
 
 
 class Stream:
-    """Examples from the pool; a thread reads the next block while this one is trained on.
+    """Examples from a pool of blocks; a thread reads the next block while training uses the present ones.
 
-    `pool` is a list of columns (resident * rows, ...), made with the first block and never larger.
+    `pool` is a list of columns (resident * rows, ...); it is allocated with the first block and never grows.
 
     Args:
-        read: returns theta (n, D') and flux (n, B) of a block, without the rows that failed.
-        rows: the most rows a block has.
-        plan: which blocks are in the pool when.
+        read: function that returns theta (n, D') and flux (n, B) of a block, without failed rows.
+        rows: largest number of rows of a block.
+        plan: the blocks in the pool at each step.
         observation: how rows become examples.
-        device: where the pool lies and batches are made.
+        device: where to hold the pool and make batches.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Stream:
         return f"{self._plan.blocks} blocks of up to {self._rows} simulations, {self._plan.resident} at a time"
 
     def seek(self, step: int) -> None:
-        """Have the blocks in the pool that belong to a step.
+        """Load the blocks of a step into the pool.
 
         Raises:
             InputError: if none of their rows is usable.
@@ -101,7 +101,10 @@ class Stream:
         for place in missing:
             self._put(place, self._fetch(place))
         if not len(self):
-            raise InputError(f"none of the {self._plan.resident} blocks of simulations read has a usable row")
+            raise InputError(
+                f"none of the {self._plan.resident} blocks of simulations in memory has a usable row; "
+                "the log of `hpcflow simulate` says why rows failed"
+            )
         counts = torch.tensor(self._counts)
         ends = counts.cumsum(0)
         starts = torch.arange(self._plan.resident) * self._rows
@@ -109,7 +112,7 @@ class Stream:
         self._ahead = (window.stop, self._thread.submit(self._read, self._plan.block(window.stop)))
 
     def close(self) -> None:
-        """Read no more; a block that is on its way still comes."""
+        """Stop reading, once a block that is being read has been read."""
         self._thread.shutdown()
 
     def draw(self, n: int, generator: torch.Generator) -> Batch:

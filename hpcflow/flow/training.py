@@ -1,4 +1,4 @@
-"""Training by maximum likelihood on fresh examples, which can be stopped at any step and goes on from there."""
+"""Training by maximum likelihood on fresh examples, which can be stopped at any step and resumed from there."""
 
 import logging
 import math
@@ -28,9 +28,9 @@ __all__ = ["HELD_OUT", "Progress", "Schedule", "history_csv", "train"]
 
 log = logging.getLogger("hpcflow")
 
-PILOT = 200_000  # examples that the features are standardised on
-HELD_OUT = 20_000  # examples that the validation loss is measured on
-CHECK = 50  # steps between two looks at what a GPU has found, for which it has to be waited
+PILOT = 200_000  # examples from which the features are standardised
+HELD_OUT = 20_000  # examples for the validation loss
+CHECK = 50  # steps between two checks of whether all is finite, which have to wait for a GPU
 MAX_ROLLBACKS = 5
 
 
@@ -45,28 +45,31 @@ def train(
     exact: Tensor | None = None,
     report: Callable[[Progress], None] = lambda _: None,
 ) -> list[Progress]:
-    """Train an estimator in place and leave it with its best weights.
+    """Train an estimator in place, and leave it with the best weights found.
 
     Args:
         estimator: with fresh weights, on the device of `training`.
-        training: simulations that are learned.
-        held_out: examples (N) of simulations that are not; the weights with the lowest loss on them are kept.
-        schedule: how.
+        training: source of training examples.
+        held_out: N examples of other simulations; the weights with the lowest loss on them are kept.
+        schedule: how to train.
         ranks: the processes that train together, all of which call this with the same arguments.
-        keep: file of the state; where it exists, training goes on from it.
-        exact: (m,) exact log posterior densities of the first m held-out examples, to measure the gap to.
-        report: is told of every validation as it happens.
+        keep: state file; if it exists, training resumes from it.
+        exact: (m,) exact log posterior densities of the first m held-out examples, for the gap.
+        report: function called with each new line of the history.
 
     Returns:
         The history, one entry per validation.
 
     Raises:
-        DivergedError: if the loss stops being finite again and again.
-        InputError: if `keep` is the state of another training, or there are more ranks than examples in a batch.
+        DivergedError: if the loss is still not finite after several attempts.
+        InputError: if `keep` belongs to another training, or a batch has fewer examples than there are ranks.
         Interrupted: if a signal asked to stop; the state is saved.
     """
     if schedule.batch < ranks.size:
-        raise InputError(f"train.batch of {schedule.batch} is less than one example for each of {ranks.size} ranks")
+        raise InputError(
+            f"train.batch is {schedule.batch}, less than one example for each of {ranks.size} ranks; "
+            "make it larger, or use fewer ranks"
+        )
     with stop_requests() as asked:
         run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report)
         run.go(asked)
@@ -74,7 +77,7 @@ def train(
 
 
 class _Training:
-    """One training between its start and its end; the arguments are those of `train`."""
+    """One call of `train`, with the same arguments."""
 
     def __init__(
         self,
@@ -95,7 +98,9 @@ class _Training:
         self.total = torch.zeros((), device=training.device, dtype=torch.float64)
         there = keep is not None and keep.exists()
         if ranks.any(there) and not there:
-            raise InputError(f"rank {ranks.rank} does not see {keep}, which others do; keep the run on a shared disk")
+            raise InputError(
+                f"rank {ranks.rank} does not see {keep}, but other ranks do; put the run folder on a shared disk"
+            )
         if keep is not None and there:
             self._go_on_from(read_state(keep, self.identity))
         else:
@@ -127,16 +132,16 @@ class _Training:
             if stop and not ended:
                 raise Interrupted(
                     f"training was stopped at step {self.counters.step} of {schedule.steps} by "
-                    f"{signal.Signals(stop).name}; run the same command again to go on"
+                    f"{signal.Signals(stop).name}; run the same command again to resume"
                 )
         self.estimator.flow.load_state_dict(self.best)
 
     def _step(self) -> None:
-        """Learn from the next batch; nothing here waits for a GPU."""
+        """Learn from the next batch without waiting for a GPU."""
         step, rollbacks = self.counters.step + 1, self.counters.rollbacks
         device, seed, ranks = self.training.device, self.schedule.seed, self.ranks
         self.training.seek(step)
-        # Keyed by the step, not drawn in a row: whoever goes on draws the same batches, and others after a rollback.
+        # Keyed by the step, so that a resumed training draws the same batches, and other ones after a rollback.
         key = ("step", self.schedule.member, rollbacks, step)
         own = slices_of(self.schedule.batch, seed, *key, rank=ranks.rank, ranks=ranks.size, device=device)
         theta, photometry = self.training.gather(own)
@@ -157,7 +162,7 @@ class _Training:
         return stop, save > 0, sick == 0
 
     def _validate(self) -> bool:
-        """Note a line of the history and keep the weights if they are the best; return whether all is finite."""
+        """Add a line to the history, keep the weights if they are the best, and return whether all is finite."""
         counters, schedule = self.counters, self.schedule
         kept, step = self.learner.kept, counters.step
         nll, gap = held_out_loss(kept, self.estimator.features, self.held_out, self.exact, self.ranks)
@@ -181,16 +186,16 @@ class _Training:
         return True
 
     def _roll_back(self) -> None:
-        """Go back to the last validation, to other batches and half the learning rate."""
+        """Go back to the last validation, and continue with other batches at half the learning rate."""
         step, good = self.counters.step, self.counters.good
         if self.counters.rollbacks == MAX_ROLLBACKS:
             if self.keep is not None and self.ranks.lead:
-                self.keep.unlink(missing_ok=True)  # going on from there would end here again
+                self.keep.unlink(missing_ok=True)  # resuming from it would end here again
             raise DivergedError(
-                f"training diverged near step {step}, after going back {MAX_ROLLBACKS} times: "
+                f"training diverged near step {step}, after it had gone back {MAX_ROLLBACKS} times; "
                 "lower train.learning_rate and train again"
             )
-        log.warning("train: diverged near step %d; back to step %d, at half the learning rate", step, good)
+        log.warning("train: diverged near step %d; went back to step %d, at half the learning rate", step, good)
         self.learner.load(self.good)
         self.total.zero_()
         self.counters = replace(self.counters, step=good, rollbacks=self.counters.rollbacks + 1)
@@ -216,14 +221,14 @@ class _Training:
         device, ranks = self.training.device, self.ranks
         self.counters, self.history = state.header.counters, list(state.header.history)
         totals = self.counters.totals
-        # Sums of as many ranks go on where each was; otherwise only their own sum means anything.
+        # With as many ranks as before each resumes its own sum; otherwise only the total is meaningful.
         mine = totals[ranks.rank] if len(totals) == ranks.size else sum(totals) * ranks.lead
         self.total.fill_(mine)
         self.estimator.features.load_state_dict(dict(state.features))
         self.learner.load(state.live)
         self.good = {name: tensor.to(device) for name, tensor in state.good.items()}
         self.best = {name: tensor.to(device) for name, tensor in state.best.items()}
-        log.info("train: going on at step %d", self.counters.step)
+        log.info("train: resuming at step %d", self.counters.step)
 
 
 def _copy(flow: torch.nn.Module) -> dict[str, Tensor]:

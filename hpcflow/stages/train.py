@@ -34,14 +34,14 @@ __all__ = ["train_flow"]
 
 
 def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
-    """Train the run's flow, unless it is trained; go on where an earlier training was stopped.
+    """Train the run's flow unless it is trained already; resume a training that was stopped.
 
-    Where several processes were started for it, all call this, and rank 0 alone writes and speaks.
+    If several processes train together, all of them call this, and only rank 0 writes files and messages.
 
     Args:
         config: what to train.
-        run: where the library is and the flow goes.
-        workers: threads to use on this machine's CPU; all processors where None.
+        run: the run, which holds the library and receives the flow.
+        workers: number of CPU threads to use on this machine; None for one per processor.
 
     Raises:
         InputError: if the library is missing or unfinished, or the config belongs to another run.
@@ -51,9 +51,9 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
     store = SimulationStore.open(run.simulations)
     with join_ranks() as ranks, _quiet_unless(ranks.lead):
         if ranks.any(ranks.lead and run.flow.exists()):
-            ranks.alone(lambda: run.begin("train", config))  # refuses a config that it was not trained with
+            ranks.alone(lambda: run.begin("train", config))  # refuses a config other than that of the training
             ranks.alone(lambda: run.training.unlink(missing_ok=True))
-            log.info("train: %s is trained already", run.flow)
+            log.info("train: %s has been trained already", run.flow)
             return
         training, held_out = open_library(config, store, ranks.device)
         ranks.alone(lambda: run.begin("train", config))
@@ -70,7 +70,7 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
 def _member(
     config: Config, run: Run, member: int, training: Source, held_out: Batch, exact: Tensor | None, ranks: Ranks
 ) -> Path:
-    """Train one flow of the ensemble, unless it is trained, and return the folder that keeps it."""
+    """Train one flow of the ensemble unless it is trained already, and return its folder."""
     folder = run.members / str(member)
     if not ranks.any(ranks.lead and folder.exists()):
         torch.manual_seed(generator_for(config.train.seed, "weights", member).initial_seed())
@@ -137,13 +137,13 @@ def _learn(
 
 
 def _exact_log_prob(config: Config, held_out: Batch) -> Tensor | None:
-    """Return the exact log posterior densities (m,) of the first held-out examples; None where there are none."""
+    """Return exact log posterior densities (m,) of the first held-out examples, or None if they cannot be computed."""
     if not config.train.exact:
         return None
     try:
         model = ExactModel(build_likelihood(config))
     except InputError as e:
-        log.info("train: the gap is not followed: %s", e)
+        log.info("train: the gap is not measured: %s", e)
         return None
     theta, *photometry = (
         a[: config.train.exact].cpu().double().numpy() for a in (held_out.theta, *held_out.photometry)
@@ -153,7 +153,7 @@ def _exact_log_prob(config: Config, held_out: Batch) -> Tensor | None:
 
 
 def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Path]) -> None:
-    """Write the run's flow: the only member, or the ensemble of all."""
+    """Write the run's flow: the only member, or the ensemble of all members."""
     estimator = combine([checkpoint.load(folder) for folder in members])
     histories = {f"history{f'-{k + 1}' if k else ''}.csv": folder / HISTORY for k, folder in enumerate(members)}
     mass = estimator.prior.select(["log_mass"]).parameters[0]
@@ -171,7 +171,7 @@ def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Pa
 
 @contextmanager
 def _quiet_unless(lead: bool) -> Iterator[None]:
-    """Let only rank 0 say more than errors."""
+    """Log nothing but errors on ranks other than 0."""
     level = log.level
     log.setLevel(level if lead else logging.ERROR)
     try:

@@ -113,7 +113,7 @@ def test_what_does_not_go_together_is_refused(
 def test_a_refusal_of_slurm_is_one_sentence(fake_slurm: Any, config: Path) -> None:
     fake_slurm.set(refusal="Invalid account or account/partition combination specified")
     said = hpcflow("simulate", config, "--site", "devcluster", "--submit", code=2)
-    assert said.startswith("hpcflow: sbatch refuses: Invalid account")
+    assert said.startswith("hpcflow: sbatch refused: Invalid account")
     assert len(said.splitlines()) == 1
     assert not Path("runs/tiny/logs/jobs.json").exists()
 

@@ -1,4 +1,4 @@
-"""The loop: everything is done, failures are set aside, a dying worker costs nothing."""
+"""The loop over partitions: all are processed, failures are set aside, and a dying worker loses nothing."""
 
 import errno
 import os
@@ -24,12 +24,12 @@ def workers() -> Iterator[Workers]:
 
 @pytest.fixture(params=["workers", "this process"])
 def either(request: pytest.FixtureRequest) -> Workers | InProcess:
-    """Give workers, and this process in their place: who does it is no part of what is done."""
+    """Yield workers, then this process in their place, because results must not depend on the choice."""
     return InProcess() if request.param == InProcess.name else request.getfixturevalue("workers")
 
 
 def task(folder: str, partition: Partition) -> None:
-    """Fail, die or write a file, as the files beside it say."""
+    """Fail, die or write a file, as files in the folder ask for."""
     here = Path(folder)
     if (here / f"poison-{partition.index}").exists():
         raise ValueError(f"row {partition.start} is poison")
@@ -52,7 +52,7 @@ def written(folder: Path) -> list[int]:
     return sorted(int(path.name.split("-")[1]) for path in folder.glob("done-*"))
 
 
-def test_all_are_done_and_counted(either: Workers | InProcess, tmp_path: Path) -> None:
+def test_all_partitions_are_done_and_counted(either: Workers | InProcess, tmp_path: Path) -> None:
     seen: list[int] = []
     failed = map_partitions(either, task, str(tmp_path), partitions(95, 3), lambda p: seen.append(p.index))
     assert failed == {}
@@ -69,7 +69,7 @@ def test_failures_are_set_aside_with_their_reasons(either: Workers | InProcess, 
     assert sorted(seen) == written(tmp_path) == [0, 1, 2, 4, 5, 6, 8, 9]
 
 
-def test_one_that_fails_once_is_done_when_it_is_tried_again(either: Workers | InProcess, tmp_path: Path) -> None:
+def test_a_partition_that_fails_once_succeeds_on_the_next_try(either: Workers | InProcess, tmp_path: Path) -> None:
     (tmp_path / "trip-2").touch()
     assert map_partitions(either, task, str(tmp_path), partitions(12, 3), lambda _: None) == {}
     assert written(tmp_path) == [0, 1, 2, 3]
@@ -78,7 +78,7 @@ def test_one_that_fails_once_is_done_when_it_is_tried_again(either: Workers | In
     assert failed == {Partition(2, 6, 9): "RuntimeError: partition 2 tripped"}
 
 
-def test_this_process_does_them_in_order(tmp_path: Path) -> None:
+def test_this_process_takes_partitions_in_order(tmp_path: Path) -> None:
     seen: list[int] = []
     map_partitions(InProcess(), task, str(tmp_path), partitions(30, 3), lambda p: seen.append(p.index))
     assert seen == list(range(10))
@@ -91,24 +91,24 @@ def test_a_killed_worker_is_replaced_and_its_partition_done_again(workers: Worke
     assert written(tmp_path) == list(range(8))
 
 
-def test_a_partition_that_kills_its_workers_is_set_aside_and_it_alone(workers: Workers, tmp_path: Path) -> None:
+def test_only_a_partition_that_kills_its_workers_is_set_aside(workers: Workers, tmp_path: Path) -> None:
     (tmp_path / "killer-5").touch()
     failed = map_partitions(workers, task, str(tmp_path), partitions(24, 3), lambda _: None)
     assert [p.index for p in failed] == [5]
-    assert "6 workers died with it, 3 of them while they did nothing else" in failed[Partition(5, 15, 18)]
+    assert "6 workers died with it, 3 of them while doing nothing else" in failed[Partition(5, 15, 18)]
     assert written(tmp_path) == [0, 1, 2, 3, 4, 6, 7]
     assert (tmp_path / "deaths").read_text().split() == ["5"] * (2 * DEATHS)
 
 
-def test_few_partitions_beside_a_killer_are_not_blamed_for_it(workers: Workers, tmp_path: Path) -> None:
-    """So few that Dask deals them to the workers at once: what waits there is on the worker that dies."""
+def test_partitions_beside_one_that_kills_workers_are_not_blamed(workers: Workers, tmp_path: Path) -> None:
+    """Few partitions are dealt to the workers at once, so that some of them wait on the worker that dies."""
     (tmp_path / "killer-0").touch()
     failed = map_partitions(workers, task, str(tmp_path), partitions(9, 3), lambda _: None)
     assert [p.index for p in failed] == [0]
     assert written(tmp_path) == [1, 2]
 
 
-def test_what_a_check_raises_ends_the_loop(either: Workers | InProcess, tmp_path: Path) -> None:
+def test_an_exception_of_the_check_ends_the_loop(either: Workers | InProcess, tmp_path: Path) -> None:
     seen: list[Partition] = []
 
     def check() -> None:
@@ -138,7 +138,7 @@ def test_there_is_at_least_one_processor() -> None:
 
 
 def full(folder: str, partition: Partition) -> None:
-    """Find the disk full, but for the first partition."""
+    """Find the disk full, except for the first partition."""
     if partition.index:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     (Path(folder) / "done-0").write_text("")
@@ -165,4 +165,4 @@ def test_the_drivers_memory_does_not_grow_with_the_partitions(workers: Workers, 
 
 
 def nothing(folder: str, partition: Partition) -> None:
-    """Do nothing: what is left is what the loop itself costs."""
+    """Do nothing, so that only the loop itself uses memory."""

@@ -1,4 +1,4 @@
-"""Workers that are jobs, on a real SLURM."""
+"""Worker jobs on a real SLURM."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def active(run: Path) -> list[str]:
 
 
 def touch(folder: str, partition: Partition) -> None:
-    """Take a moment, and leave a file that says which job did it; end the worker where a file says so."""
+    """Take a moment, and write the id of the job to a file; kill the worker if a file says so."""
     if (Path(folder) / f"killer-{partition.index}").exists():
         os._exit(9)
     time.sleep(0.3)
@@ -49,7 +49,7 @@ def test_a_site_without_an_interface_is_refused(tmp_path: Path) -> None:
         workers_at(replace(SITE, interface=None), 4, tmp_path, "simulate")
 
 
-def test_what_is_said_to_slurm_is_quoted_and_has_no_secret(tmp_path: Path, need: Callable[[str], str]) -> None:
+def test_arguments_for_slurm_are_quoted_and_hold_no_secret(tmp_path: Path, need: Callable[[str], str]) -> None:
     run = tmp_path / "a run; touch x"
     site = replace(SITE, modules=("python; touch x",), python="/opt/my python", scratch="/tmp/$(touch x)")
     asked = jobqueue.job_settings(site, run, "simulate", run / "private")
@@ -65,7 +65,7 @@ def test_what_is_said_to_slurm_is_quoted_and_has_no_secret(tmp_path: Path, need:
 
 
 @pytest.mark.slurm
-def test_workers_come_listen_on_loopback_only_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_start_listen_on_loopback_only_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
     with job_workers(SITE, 40, tmp_path, "simulate") as workers:
         assert map_partitions(workers, touch, str(tmp_path), partitions(40, 1), lambda _: None) == {}
@@ -78,7 +78,7 @@ def test_workers_come_listen_on_loopback_only_and_go(tmp_path: Path, monkeypatch
         with pytest.raises((OSError, TypeError)):
             Client(workers.client.scheduler.address, timeout=2, set_as_default=False)
     end = time.monotonic() + 30
-    while active(tmp_path) and time.monotonic() < end:  # they have been told to end
+    while active(tmp_path) and time.monotonic() < end:  # they have been cancelled and are ending
         time.sleep(0.2)
     assert active(tmp_path) == []
     assert len({(tmp_path / f"done-{i}").read_text() for i in range(40)}) == 4
@@ -93,7 +93,7 @@ def job_of(process: psutil.Process) -> str | None:
 
 
 @pytest.mark.slurm
-def test_orphans_of_a_dead_driver_are_gone_before_new_work_starts(tmp_path: Path) -> None:
+def test_workers_of_a_dead_driver_end_before_new_work_starts(tmp_path: Path) -> None:
     name = worker_job_name(SITE, tmp_path, "simulate")
     ask("sbatch", f"--job-name={name}", "--mem=50", "--output=/dev/null", "--wrap=trap '' TERM; sleep 60; sleep 60")
     (orphan,) = active(tmp_path)
@@ -102,11 +102,11 @@ def test_orphans_of_a_dead_driver_are_gone_before_new_work_starts(tmp_path: Path
 
 
 @pytest.mark.slurm
-def test_what_slurm_refuses_is_said_in_its_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_quotes_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobqueue, "LOOK_S", 1.0)
     site = replace(SITE, worker=Resources("nowhere"))
     with (
-        pytest.raises(InputError, match=r"sbatch refuses: .*invalid partition specified: nowhere"),
+        pytest.raises(InputError, match=r"sbatch refused: .*invalid partition specified: nowhere"),
         job_workers(site, 4, tmp_path, "simulate") as workers,
     ):
         map_partitions(workers, touch, str(tmp_path), partitions(4, 1), lambda _: None)
@@ -119,14 +119,14 @@ def test_jobs_that_end_without_a_worker_are_not_submitted_for_ever(
     monkeypatch.setattr(jobqueue, "LOOK_S", 1.0)
     site = replace(SITE, activate=("exit 1",))
     with (
-        pytest.raises(InputError, match="worker jobs ended before a worker had come; logs/workers"),
+        pytest.raises(InputError, match="worker jobs ended before their workers had started; see their logs"),
         job_workers(site, 4, tmp_path, "simulate") as workers,
     ):
         map_partitions(workers, touch, str(tmp_path), partitions(4, 1), lambda _: None)
 
 
 @pytest.mark.slurm
-def test_a_job_that_is_lost_before_its_worker_came_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_lost_before_its_worker_starts_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobqueue, "LOOK_S", 1.0)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
     site = replace(SITE, workers=1)
@@ -145,9 +145,7 @@ def test_a_job_that_is_lost_before_its_worker_came_is_replaced(tmp_path: Path, m
 
 @pytest.mark.slurm
 @pytest.mark.slow
-def test_a_partition_that_kills_its_workers_is_set_aside_and_it_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_partition_that_kills_its_workers_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
     (tmp_path / "killer-2").touch()
     with job_workers(SITE, 12, tmp_path, "simulate") as workers:

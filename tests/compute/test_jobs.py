@@ -1,4 +1,4 @@
-"""What is said to sbatch, compared as whole files with tests/compute/golden; HPCFLOW_GOLDEN=write writes them anew."""
+"""Commands and setup scripts of jobs, compared with tests/compute/golden; HPCFLOW_GOLDEN=write rewrites that."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from hpcflow.stages.slurm.site_check import check_command
 GOLDEN = Path(__file__).parent / "golden"
 SCRIPTS = Path("/opt/hpcflow/jobs")
 PLACE = Place(Path("/project/runs/phangs"), Path("/home/ada"), "/opt/venv/bin/python", SCRIPTS)
-# Everything that a user may write where a shell could take it for its own.
+# Everything that a user may write and a shell could misinterpret.
 NASTY = Site(
     "nasty",
     driver=Resources(account="a; rm -rf ~", qos="$(id)", directives=("--comment=it's `odd`",)),
@@ -59,7 +59,7 @@ def test_commands_of_a_check(kind: str) -> None:
     golden(f"devcluster.check-{kind}.command", "\n".join(command).replace(scripts, str(SCRIPTS)) + "\n")
 
 
-def test_a_setup_script_says_exactly_what_the_site_says(tmp_path: Path) -> None:
+def test_a_setup_script_passes_the_sites_values_unchanged(tmp_path: Path) -> None:
     (tmp_path / "lib.sh").write_text('echo "$HPCFLOW_PYTHON|$GLOO_SOCKET_IFNAME|$A"\n')
     site = replace(NASTY, activate=("export A=1",))
     script = 'module() { echo "$*"; }\n' + setup_script(site, replace(PLACE, scripts=tmp_path))
@@ -68,7 +68,7 @@ def test_a_setup_script_says_exactly_what_the_site_says(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_a_module_that_is_missing_ends_the_job(tmp_path: Path) -> None:
+def test_a_missing_module_ends_the_job(tmp_path: Path) -> None:
     (tmp_path / "setup.sh").write_text("module() { return 1; }\n" + setup_script(NASTY, PLACE))
     script = Place(tmp_path).scripts / "simulate.sbatch"
     done = subprocess.run(["bash", script, tmp_path / "setup.sh"], capture_output=True, text=True)
@@ -76,7 +76,7 @@ def test_a_module_that_is_missing_ends_the_job(tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
-def test_names_are_of_one_run_and_stage() -> None:
+def test_job_names_are_unique_to_run_and_stage() -> None:
     site = SITES["devcluster"]
     runs = [Path("/a/run"), Path("/b/run"), Path("/a/run2")]
     names = [f(site, run, stage) for run in runs for stage in CHAIN for f in (job_name, worker_job_name)]
@@ -86,16 +86,16 @@ def test_names_are_of_one_run_and_stage() -> None:
 
 
 @pytest.mark.parametrize("name", ["a b", "ä;|,%", "x" * 50, "a-b", ""])
-def test_names_hold_nothing_that_slurm_reads(name: str) -> None:
+def test_job_names_hold_no_pattern_of_slurm(name: str) -> None:
     found = job_name(SITES["devcluster"], Path("/runs") / name, "train")
     assert set(found) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-def test_a_percent_sign_in_the_folder_is_no_pattern() -> None:
+def test_a_percent_sign_in_the_folder_is_not_a_pattern() -> None:
     job = plan_job("train", SITES["devcluster"], replace(PLACE, run=Path("/runs/100%j")))
     assert "--output=/runs/100%%j/logs/train.%j.out" in job.command
 
 
 def test_the_warning_comes_within_the_walltime() -> None:
     job = plan_job("train", NASTY, PLACE)
-    assert "--signal=B:USR1@15" in job.command  # of one minute
+    assert "--signal=B:USR1@15" in job.command  # for a limit of one minute

@@ -19,7 +19,7 @@ def command(code: str) -> list[str]:
     return [sys.executable, "-c", BEGIN + code]
 
 
-def test_every_rank_knows_its_place(tmp_path: Path) -> None:
+def test_every_process_knows_its_rank(tmp_path: Path) -> None:
     code = (
         f"text = ' '.join(os.environ[n] for n in ('HPCFLOW_RANKS', 'HPCFLOW_RENDEZVOUS')); "
         f"pathlib.Path({str(tmp_path)!r}, str(rank)).write_text(text)"
@@ -38,24 +38,24 @@ def test_only_the_first_ranks_output_is_shown(capfd: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize("code", [1, 2, 3])
-def test_the_first_failure_is_the_exit_code_and_is_shown(capfd: pytest.CaptureFixture[str], code: int) -> None:
+def test_the_first_failure_is_shown_and_gives_the_exit_code(capfd: pytest.CaptureFixture[str], code: int) -> None:
     assert launch(command(f"print('sorry', rank, file=sys.stderr); sys.exit({code} if rank == 1 else 0)"), 3) == code
     assert capfd.readouterr().err.splitlines() == ["sorry 0", "sorry 1"]
     assert launch(command(f"print('sorry', rank, file=sys.stderr); sys.exit({code})"), 2) == code
     assert capfd.readouterr().err == "sorry 0\n"
 
 
-def test_a_bug_is_the_cause_and_what_followed_is_not() -> None:
+def test_a_bug_counts_as_the_cause_before_the_failures_that_followed() -> None:
     assert launch(command("sys.exit(3 if rank == 2 else 1)"), 3) == 3
 
 
-def test_the_others_are_ended(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_ends_the_other_ranks(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(module, "GRACE_S", 0.2)
     deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN) if rank == 0 else None; "
     began = time.monotonic()
     assert launch(command(deaf + "os.kill(os.getpid(), 9) if rank == 2 else time.sleep(60)"), 3) == 128 + 9
     assert time.monotonic() - began < 30
-    assert "rank 2 was ended by SIGKILL; run the same command again" in capfd.readouterr().err
+    assert "rank 2 was killed by SIGKILL; run the same command again" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
@@ -100,13 +100,13 @@ def test_ranks_stop_when_the_launcher_is_killed(tmp_path: Path) -> None:
     assert [(tmp_path / f"heard{rank}").read_text() for rank in range(2)] == ["1", "1"]
 
 
-def test_the_launchers_own_handlers_are_put_back() -> None:
+def test_the_launchers_own_handlers_are_restored() -> None:
     before = [signal.getsignal(number) for number in module.FORWARDED]
     assert launch(command("pass"), 1) == 0
     assert [signal.getsignal(number) for number in module.FORWARDED] == before
 
 
-def test_who_was_launched_launches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_launched_process_launches_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HPCFLOW_RANK", "RANK"):
         monkeypatch.delenv(name, raising=False)
     assert not launched()

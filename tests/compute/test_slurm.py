@@ -1,4 +1,4 @@
-"""SLURM's commands, which a stand-in answers; tests marked slurm call the real ones."""
+"""SLURM's commands, faked; tests marked slurm call the real ones."""
 
 import os
 import stat
@@ -42,14 +42,14 @@ def test_a_job_is_submitted_and_found(fake_slurm: Any, tmp_path: Path) -> None:
     assert queued_jobs(["another"]) == []
 
 
-def test_a_refusal_is_one_sentence_in_slurms_words(fake_slurm: Any, tmp_path: Path) -> None:
+def test_a_refusal_is_one_sentence_that_quotes_slurm(fake_slurm: Any, tmp_path: Path) -> None:
     fake_slurm.set(refusal="Invalid account or account/partition combination specified")
-    with pytest.raises(InputError, match="sbatch refuses: Invalid account"):
+    with pytest.raises(InputError, match="sbatch refused: Invalid account"):
         submit(plan_job("simulate", SITE, Place(tmp_path)))
     assert len(fake_slurm.calls("sbatch")) == 1
 
 
-def test_a_controller_that_is_away_for_a_while_is_waited_for(fake_slurm: Any) -> None:
+def test_calls_are_retried_while_the_controller_is_away(fake_slurm: Any) -> None:
     fake_slurm.set(away=3)
     assert ask("sinfo") == "slurm 1\n"
     fake_slurm.set(away=10_000)
@@ -72,13 +72,13 @@ def test_a_job_whose_answer_was_lost_is_not_submitted_again(fake_slurm: Any, tmp
     assert len(fake_slurm.calls("sbatch")) == 1
 
 
-def test_without_slurm_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_slurm_commands_are_an_input_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="squeue is not on this machine"):
+    with pytest.raises(InputError, match="squeue is not installed on this machine"):
         queued_jobs()
 
 
-def test_a_run_ends_its_own_jobs_and_no_others(fake_slurm: Any, tmp_path: Path) -> None:
+def test_a_run_cancels_its_own_jobs_and_no_others(fake_slurm: Any, tmp_path: Path) -> None:
     mine, other = tmp_path / "run", tmp_path / "other"
     for run in (mine, other):
         for stage in ("simulate", "infer"):
@@ -96,21 +96,21 @@ def test_a_run_ends_its_own_jobs_and_no_others(fake_slurm: Any, tmp_path: Path) 
     assert cancel_jobs(lambda: run_jobs(mine)) == 0
 
 
-def test_jobs_that_do_not_go_are_said(fake_slurm: Any) -> None:
+def test_jobs_that_do_not_end_are_an_error(fake_slurm: Any) -> None:
     (fake_slurm.folder / "scancel").write_text("#!/bin/sh\n")
     id = fake_slurm.add("stuck")
     with pytest.raises(SchedulerError, match=f"scontrol show job {id}"):
         cancel_jobs(queued_jobs, 0.2)
 
 
-def test_jobs_that_the_queue_forgot_are_in_the_accounts_or_not(fake_slurm: Any) -> None:
+def test_jobs_that_left_the_queue_are_looked_up_in_the_accounts(fake_slurm: Any) -> None:
     assert ended_jobs([]) == {}
     assert ended_jobs(["7"]) == {}
     fake_slurm.set(accounts={"7": "CANCELLED by 1000", "8": "COMPLETED"})
     assert ended_jobs(["7"]) == {"7": Queued("7", "some name", "CANCELLED")}
 
 
-def test_a_job_hands_on_nothing_that_slurm_told_it(fake_slurm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_passes_none_of_its_slurm_variables_on(fake_slurm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SLURM_NTASKS", "SLURM_CONF", "SBATCH_ACCOUNT"):
         monkeypatch.setenv(name, "x")
     script = fake_slurm.folder / "sinfo"
@@ -133,5 +133,5 @@ def test_a_job_hands_on_nothing_that_slurm_told_it(fake_slurm: Any, monkeypatch:
         ("PREEMPTED", False),
     ],
 )
-def test_what_is_active(state: str, active: bool) -> None:
+def test_active_states(state: str, active: bool) -> None:
     assert Queued("1", "x", state).active is active

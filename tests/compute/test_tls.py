@@ -1,4 +1,4 @@
-"""Certificates of a stage: for its own processes alone."""
+"""The certificate of a stage, which only its own processes may use."""
 
 import json
 import stat
@@ -12,7 +12,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.compute.tls import private_folder, run_certificate
 
 
-def test_the_folder_is_its_owners_alone_and_goes(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_folder_and_it_is_removed(tmp_path: Path) -> None:
     with private_folder(tmp_path / "run", "infer") as folder:
         run_certificate(folder)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -22,7 +22,7 @@ def test_the_folder_is_its_owners_alone_and_goes(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_what_a_killed_driver_left_is_removed(tmp_path: Path) -> None:
+def test_the_folder_of_a_killed_driver_is_removed(tmp_path: Path) -> None:
     left = tmp_path / ".infer-workers"
     left.mkdir()
     (left / "key.pem").write_text("of a dead one")
@@ -38,7 +38,7 @@ def test_a_second_driver_of_a_stage_is_refused(tmp_path: Path) -> None:
         assert (tmp_path / ".infer-workers").is_dir()
 
 
-def test_what_other_processes_read_names_files_and_holds_no_key(tmp_path: Path) -> None:
+def test_the_configuration_names_files_and_holds_no_key(tmp_path: Path) -> None:
     security = run_certificate(tmp_path)
     text = (tmp_path / "dask.json").read_text()
     assert "BEGIN" not in text

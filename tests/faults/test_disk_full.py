@@ -43,7 +43,7 @@ def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path, tmp_path: Path,
     config = tiny(simulate={"n": 100_000, "partition": 2000, "seed": 3})
     full = simulate(config, small_disk / "run")
     assert full.returncode == 1
-    assert "No space left on device; what is finished is kept: make room" in full.stderr
+    assert "No space left on device; finished work is kept: make room" in full.stderr
     assert "Traceback" not in full.stderr
     finished = set((small_disk / "run" / "simulations.zarr" / "status" / "c").glob("*"))
     assert 0 < len(finished) < 50

@@ -12,7 +12,7 @@ N = 300
 
 
 def library(frozen: int | None = None, prior: Prior = PRIOR, n: int = N) -> Library:
-    """Return simulations whose fluxes tell which simulation they are."""
+    """Return simulations that can be identified from their fluxes."""
     number = torch.arange(n, dtype=torch.float32)
     theta = torch.stack([6 + number / 1000, number / 500], dim=1)
     flux = 1000 * (1 + number[:, None]) * torch.tensor([1.0, 2.0, 3.0])
@@ -59,7 +59,7 @@ def test_the_prior_decides_the_order() -> None:
     assert torch.equal(turned.theta, straight.theta[:, PRIOR.index(names)])
 
 
-def test_frozen_shows_a_simulation_always_alike_and_fresh_never() -> None:
+def test_frozen_observations_of_a_simulation_are_equal_and_fresh_ones_differ() -> None:
     for frozen, expected in ((7, 1), (None, 2)):
         drawn = library(frozen, n=20)
         seen: dict[int, set[float]] = {}
@@ -72,7 +72,7 @@ def test_frozen_shows_a_simulation_always_alike_and_fresh_never() -> None:
         assert (min(map(len, seen.values())) > 1) == (expected == 2)
 
 
-def test_frozen_observations_belong_to_their_seed() -> None:
+def test_frozen_observations_depend_on_their_seed() -> None:
     one, two, other = (library(seed).draw(30, generator_for(1)) for seed in (7, 7, 8))
     assert same(one, two)
     assert not same(one, other)
@@ -90,7 +90,7 @@ def test_draws_reach_the_whole_library() -> None:
     assert len(set(rows.tolist())) == N
 
 
-def test_a_generator_belongs_to_its_seed_and_key() -> None:
+def test_a_generator_depends_on_its_seed_and_key() -> None:
     def first(*key: object) -> float:
         return float(torch.rand((), generator=generator_for(*key), dtype=torch.float64))  # type: ignore[arg-type]
 

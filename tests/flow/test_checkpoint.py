@@ -43,7 +43,7 @@ def samples(of: Estimator) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @families
-def test_what_is_loaded_gives_the_same_bits(family: str, tmp_path: Path) -> None:
+def test_a_loaded_flow_gives_the_same_bits(family: str, tmp_path: Path) -> None:
     kept = estimator(family)
     save(kept, tmp_path / "flow", {"seed": 7})
     found = load(tmp_path / "flow")
@@ -57,7 +57,7 @@ def test_what_is_loaded_gives_the_same_bits(family: str, tmp_path: Path) -> None
     assert not any(p.requires_grad for p in found.parameters())
 
 
-def test_the_description_says_what_was_kept_and_more(tmp_path: Path) -> None:
+def test_the_description_holds_settings_and_further_entries(tmp_path: Path) -> None:
     kept = estimator()
     save(kept, tmp_path / "flow", {"seed": 7}, {"history.csv": "step\n1\n"})
     description = read_description(tmp_path / "flow")
@@ -89,7 +89,7 @@ def test_saving_again_replaces_everything(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["flow"]
 
 
-def test_a_save_that_fails_leaves_what_was_there_and_the_next_one_works(tmp_path: Path) -> None:
+def test_a_failed_save_leaves_the_old_flow_and_the_next_save_works(tmp_path: Path) -> None:
     folder = tmp_path / "flow"
     older = estimator(seed=1)
     save(older, folder, {"seed": 1})
@@ -108,7 +108,7 @@ def test_a_save_that_fails_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "flow").exists()
 
 
-def test_no_flow_is_an_error_that_says_what_to_run(tmp_path: Path) -> None:
+def test_a_missing_flow_is_an_error_that_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="hpcflow train"):
         load(tmp_path / "flow")
 

@@ -1,4 +1,4 @@
-"""Ranks that are real processes, found by hpcflow's own launcher, or met as under srun."""
+"""Training in several real processes, started by hpcflow's launcher or as under srun."""
 
 import json
 import os
@@ -26,7 +26,7 @@ with join_ranks() as ranks:
     print(ranks.rank, ranks.size, *sorted(listening))
     ranks.barrier()
 """
-STOPS = (1, 4, 7, 8, 10, 13, 15, 16, 19, 22)  # one before each look
+STOPS = (1, 4, 7, 8, 10, 13, 15, 16, 19, 22)  # one before each check
 
 
 def trained(folder: Path, ranks: int, *stops: int) -> Path:
@@ -54,12 +54,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_more_ranks_learn_the_same(tmp_path: Path, alone: Path, ranks: int) -> None:
+def test_several_ranks_learn_the_same_as_one(tmp_path: Path, alone: Path, ranks: int) -> None:
     stops = STOPS if ranks == 2 else ()
     trained(tmp_path, ranks, *stops)
     one, many = weights(alone, "undisturbed"), weights(tmp_path, "undisturbed")
     for name in one:
-        # 30 steps of 3e-3 move a weight by up to 0.1; sums that are rounded in another order by far less
+        # 30 steps of 3e-3 move a weight by up to 0.1; the order of rounding moves it by far less
         torch.testing.assert_close(many[name], one[name], rtol=1e-3, atol=1e-4, msg=name)
     assert all(same(many, weights(tmp_path, "undisturbed", rank)) for rank in range(ranks))
     histories = [said(folder, "undisturbed")["history"] for folder in (alone, tmp_path)]
@@ -84,7 +84,7 @@ def test_one_process_needs_no_group() -> None:
     assert ALONE.sum(torch.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
 
 
-def test_a_failure_of_one_that_works_alone_is_raised() -> None:
+def test_a_failure_of_an_action_on_rank_0_is_raised() -> None:
     def fail() -> None:
         raise InputError("no")
 
@@ -92,7 +92,7 @@ def test_a_failure_of_one_that_works_alone_is_raised() -> None:
         ALONE.alone(fail)
 
 
-def test_threads_are_shared_out() -> None:
+def test_threads_are_shared_among_processes() -> None:
     assert [Ranks(beside=n).threads(8) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
 
 
@@ -107,12 +107,12 @@ def start(rank: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_ranks_of_nodes_without_a_name_meet_on_one_interface() -> None:
+def test_ranks_on_nodes_without_a_name_meet_on_one_interface() -> None:
     said = [process.communicate(timeout=300) for process in [start(0), start(1)]]
     assert [out.split() for out, _ in said] == [["0", "2", "127.0.0.1"], ["1", "2", "127.0.0.1"]], said
 
 
-def test_one_process_answers_for_itself() -> None:
+def test_a_single_process_counts_itself() -> None:
     found = roll_call()
     assert found is not None
     assert found[0] == 1

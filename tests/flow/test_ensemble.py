@@ -1,4 +1,4 @@
-"""The laws of a flow, as far as they make sense for a mixture of several, and those of mixtures."""
+"""Properties of ensembles: those of any flow that apply to a mixture, and those of mixtures."""
 
 import math
 from functools import cache
@@ -37,7 +37,7 @@ def photometry(n: int = 40) -> Photometry:
 
 @cache
 def trained(family: str, seed: int, features: str = "absolute") -> Estimator:
-    """Return a small flow, trained for a moment on places that its seed moves: members disagree."""
+    """Return a small, briefly trained flow; its data shift with the seed, so that members disagree."""
     torch.manual_seed(seed)
     made = Estimator(PRIOR, BANDS, features, {"family": family, **SMALL[family]})
     made.features.fit(as_tensors(photometry()))
@@ -54,7 +54,7 @@ def trained(family: str, seed: int, features: str = "absolute") -> Estimator:
 
 
 def ensemble(family: str, count: int = 3) -> Estimator:
-    """Return the ensemble of estimators of the seeds 1 .. count."""
+    """Return the ensemble of the estimators with seeds 1 to count."""
     return combine([trained(family, seed) for seed in range(1, count + 1)])
 
 
@@ -77,7 +77,7 @@ def test_the_density_is_the_mean_of_the_members(family: str) -> None:
 
 @families
 @pytest.mark.parametrize("n", [1, 2, 3, 7, 9])
-def test_noise_is_dealt_to_the_members_in_turn(family: str, n: int) -> None:
+def test_members_take_turns_in_drawing_samples(family: str, n: int) -> None:
     whole = ensemble(family)
     x, noise = given(whole, 2, n)
     theta, log_q = whole.flow.transform(noise, x)
@@ -89,13 +89,13 @@ def test_noise_is_dealt_to_the_members_in_turn(family: str, n: int) -> None:
 
 
 @families
-def test_the_density_told_with_a_sample_is_the_mixtures_there(family: str) -> None:
+def test_the_density_returned_with_a_sample_is_the_mixtures(family: str) -> None:
     whole = ensemble(family)
     x, noise = given(whole, 4, 200)
     theta, log_q = whole.flow.transform(noise, x)
     again = whole.flow.log_prob(theta, x)
     torch.testing.assert_close(whole.flow(theta[:, 3], x), again[:, 3], rtol=1e-4, atol=1e-4)
-    # float32 parameters lie ever coarser in z towards the bounds: away from them
+    # away from the bounds, where float32 parameters become too coarse in z
     away = (torch.from_numpy(PRIOR.to_latent(theta.detach().double().numpy())).abs() < 2.5).all(dim=-1)
     assert away.float().mean() > 0.5
     torch.testing.assert_close(log_q[away], again[away], rtol=2e-3, atol=2e-3)
@@ -138,7 +138,7 @@ def test_samples_follow_the_density(family: str) -> None:
 
 
 @families
-def test_the_first_samples_are_those_of_all_members(family: str) -> None:
+def test_the_first_samples_come_from_all_members(family: str) -> None:
     # the archive keeps the first samples only
     flow = ensemble(family).flow
     x = given(ensemble(family), 1, 1)[0]
@@ -189,7 +189,7 @@ def test_gradient_passes_through_samples(family: str) -> None:
 
 
 @families
-def test_an_ensemble_is_kept_and_found_again(family: str, tmp_path: Path) -> None:
+def test_a_saved_ensemble_is_loaded_unchanged(family: str, tmp_path: Path) -> None:
     whole = ensemble(family)
     save(whole, tmp_path / "flow", {})
     found = load(tmp_path / "flow")
@@ -228,7 +228,7 @@ def test_combining_copies() -> None:
 
 
 @pytest.mark.parametrize("members", [0, -1])
-def test_an_ensemble_has_a_member(members: int) -> None:
+def test_an_ensemble_has_at_least_one_member(members: int) -> None:
     with pytest.raises(InputError, match=r"train\.members"):
         Estimator(PRIOR, BANDS, "absolute", {"family": "cinn", "members": members})
 
@@ -239,7 +239,7 @@ def refit(of: Estimator, n: int) -> Estimator:
     return other
 
 
-def test_strangers_are_not_combined() -> None:
+def test_flows_of_different_models_are_not_combined() -> None:
     first = trained("cinn", 1)
     turned = Estimator(PRIOR.select(["log_mass", "log_age"]), ("I", "V", "U"), "absolute", first.settings["flow"])
     for other, says in (

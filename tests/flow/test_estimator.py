@@ -39,7 +39,7 @@ def test_settings_reach_the_family() -> None:
         Estimator(PRIOR, BANDS, "paper", {"family": "autoregressive", "colour": 1})
 
 
-def test_numpy_and_torch_are_conditioned_on_alike() -> None:
+def test_numpy_and_torch_give_the_same_features() -> None:
     estimator = Estimator(PRIOR, BANDS, "absolute", {"family": "cinn", "hidden": 8})
     seen = photometry()
     torched = Photometry(*(torch.from_numpy(a) for a in seen))

@@ -1,4 +1,4 @@
-"""Laws that hold for every family of flows."""
+"""Properties of every family of flows."""
 
 import copy
 from functools import cache
@@ -47,13 +47,13 @@ priors = pytest.mark.parametrize("prior", PRIORS.values(), ids=PRIORS.keys())
 
 
 def trained(flow: Flow) -> dict[str, Tensor]:
-    """Return the parameters that are learned; FrEIA keeps its permutations as parameters too."""
+    """Return the trainable parameters; FrEIA keeps its permutations as parameters too."""
     return {name: p for name, p in flow.named_parameters() if p.requires_grad}
 
 
 @cache
 def fitted(family: str, which: str, seed: int) -> Flow:
-    """Return a small flow that was trained for a moment: no family starts inside the prior by itself."""
+    """Return a small, briefly trained flow, because no family starts inside the prior by itself."""
     torch.manual_seed(seed)
     prior, options = PRIORS[which], dict(SMALL[family])
     if family == "autoregressive":
@@ -72,7 +72,7 @@ def fitted(family: str, which: str, seed: int) -> Flow:
 
 
 def built(family: str, prior: Prior, seed: int = 0, rough: float = 0.02) -> Flow:
-    """Return a flow of one's own, with every weight moved a little."""
+    """Return a new flow with every weight moved a little."""
     (which,) = (name for name, p in PRIORS.items() if p is prior)
     flow = copy.deepcopy(fitted(family, which, seed))
     generator = torch.Generator().manual_seed(seed)
@@ -110,7 +110,7 @@ def test_shapes(family: str, prior: Prior) -> None:
 
 @families
 @priors
-def test_noise_comes_back(family: str, prior: Prior) -> None:
+def test_noise_survives_the_round_trip(family: str, prior: Prior) -> None:
     flow = built(family, prior).double()
     x, noise = (a.double() for a in given(4, 50, prior))
     context = flow.embed(x)
@@ -123,13 +123,13 @@ def test_noise_comes_back(family: str, prior: Prior) -> None:
 
 @families
 @priors
-def test_the_density_told_with_a_sample_is_the_density_there(family: str, prior: Prior) -> None:
+def test_the_density_returned_with_a_sample_is_the_density_there(family: str, prior: Prior) -> None:
     flow = built(family, prior)
     x, noise = given(4, 200, prior)
     theta, log_q = flow.transform(noise, x)
     again = flow.log_prob(theta, x)
     torch.testing.assert_close(flow(theta[:, 3], x), again[:, 3], rtol=1e-4, atol=1e-4)
-    # float32 parameters lie ever coarser in z towards the bounds: away from them
+    # away from the bounds, where float32 parameters become too coarse in z
     z = torch.from_numpy(prior.to_latent(theta.detach().double().numpy()))
     away = (z.abs() < 2.5).all(dim=-1)
     assert away.float().mean() > 0.5
@@ -173,7 +173,7 @@ def test_the_density_integrates_to_one_over_the_prior(family: str) -> None:
     prior = PRIORS["two"]
     flow = built(family, prior).double()
     x = given(1, 1, prior)[0].double()
-    # midpoints in the latent space, which its standard normal measure fills evenly
+    # midpoints in the latent space, evenly spaced in the standard normal measure
     from_latent = np.linspace(-6, 6, 601)[:-1] + 0.01
     z = torch.from_numpy(np.stack(np.meshgrid(from_latent, from_latent), axis=-1).reshape(1, -1, 2))
     with torch.no_grad():
@@ -220,7 +220,7 @@ def test_samples_lie_inside_the_bounds(family: str, prior: Prior) -> None:
     x, _ = given(5, 1, prior)
     theta = flow.sample(3 * x, 2000, torch.Generator().manual_seed(3)).double()
     low, high = torch.from_numpy(prior.low), torch.from_numpy(prior.high)
-    rounding = 1e-7 * torch.maximum(low.abs(), high.abs())  # a bound that is no float32
+    rounding = 1e-7 * torch.maximum(low.abs(), high.abs())  # for bounds that are not exact in float32
     assert (theta >= low - rounding).all()
     assert (theta <= high + rounding).all()
 
@@ -262,7 +262,7 @@ def test_the_condition_matters(family: str, prior: Prior) -> None:
 
 @families
 @priors
-def test_weights_are_all_there_is_to_know(family: str, prior: Prior) -> None:
+def test_a_flow_is_determined_by_its_weights(family: str, prior: Prior) -> None:
     one, other = built(family, prior), built(family, prior, rough=0.1)
     x, noise = given(2, 10, prior)
     assert not torch.equal(one.transform(noise, x)[0], other.transform(noise, x)[0])

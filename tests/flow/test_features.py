@@ -25,7 +25,7 @@ def with_junk(seen: Photometry, junk: float) -> Photometry:
 
 
 def hardly_detected() -> Photometry:
-    """Return photometry most of which is lost in its errors, and half of that below zero; some clusters have none."""
+    """Return photometry with mostly undetected bands, half of them below zero, and some clusters without any band."""
     seen = photometry()
     noise = torch.randn(seen.flux.shape, generator=torch.Generator().manual_seed(1))
     sigma = seen.flux * 10 ** (4 * torch.rand(seen.flux.shape, generator=torch.Generator().manual_seed(2)) - 1)
@@ -49,13 +49,13 @@ def test_the_paper_has_eleven_inputs_for_five_bands() -> None:
 
 @kinds
 @pytest.mark.parametrize("bands", [2, 3, 5, 7])
-def test_the_size_is_that_of_what_comes_out(kind: str, bands: int) -> None:
+def test_the_size_is_that_of_the_features(kind: str, bands: int) -> None:
     features = Features(kind, bands)
     assert features(photometry(20, bands)).shape == (20, features.size)
 
 
 @distance_free
-def test_absolute_features_know_a_flux_only_times_distance_squared(kind: str, seen: Photometry) -> None:
+def test_absolute_features_depend_on_flux_times_distance_squared_only(kind: str, seen: Photometry) -> None:
     near = FEATURES[kind](seen)
     for factor in (0.1, 7.0):
         far = Photometry(seen.flux / factor**2, seen.sigma / factor**2, seen.observed, seen.distance * factor)
@@ -73,7 +73,7 @@ def test_absolute_colours_do_not_change_with_mass(kind: str, seen: Photometry) -
 
 @kinds
 @pytest.mark.parametrize("junk", [float("nan"), float("inf"), -1.0, 0.0, 1e30])
-def test_the_numbers_of_a_band_that_is_not_observed_are_not_looked_at(kind: str, junk: float) -> None:
+def test_the_numbers_of_a_missing_band_are_ignored(kind: str, junk: float) -> None:
     seen = photometry()
     assert not seen.observed.all()
     x, other = FEATURES[kind](seen), FEATURES[kind](with_junk(seen, junk))
@@ -82,7 +82,7 @@ def test_the_numbers_of_a_band_that_is_not_observed_are_not_looked_at(kind: str,
 
 
 @distance_free
-def test_absolute_features_of_a_band_that_is_not_observed_are_zero(kind: str, seen: Photometry) -> None:
+def test_absolute_features_of_a_missing_band_are_zero(kind: str, seen: Photometry) -> None:
     seen = with_junk(seen, float("nan"))
     blocks = FEATURES[kind](seen)[:, 1:].unflatten(1, (4, 5))
     assert (blocks.movedim(1, -1)[~seen.observed] == 0).all()
@@ -90,7 +90,7 @@ def test_absolute_features_of_a_band_that_is_not_observed_are_zero(kind: str, se
     assert (blocks[:, 1:].movedim(1, -1)[seen.observed] != 0).all()
 
 
-def test_asinh_features_of_bands_that_are_detected_are_the_absolute_ones() -> None:
+def test_asinh_features_of_detected_bands_are_the_absolute_ones() -> None:
     seen = photometry()
     seen = seen._replace(sigma=0.01 * seen.sigma)
     mean, colour, error, minus_log_error, observed = FEATURES["asinh"](seen).split([1, 5, 5, 5, 5], dim=1)
@@ -98,7 +98,7 @@ def test_asinh_features_of_bands_that_are_detected_are_the_absolute_ones() -> No
     torch.testing.assert_close(found, FEATURES["absolute"](seen), rtol=1e-4, atol=1e-4)
 
 
-def test_asinh_features_tell_fluxes_apart_down_to_below_zero_and_hardly_move_with_them() -> None:
+def test_asinh_features_are_monotonic_and_smooth_down_to_negative_fluxes() -> None:
     flux = torch.linspace(-5, 5, 101)[:, None] * torch.tensor([[1.0, 0.0, 0.0]]) + torch.tensor([[0.0, 50.0, 20.0]])
     seen = Photometry(flux, torch.ones_like(flux), torch.ones_like(flux, dtype=torch.bool), torch.ones(101))
     x = FEATURES["asinh"](seen)
@@ -107,7 +107,7 @@ def test_asinh_features_tell_fluxes_apart_down_to_below_zero_and_hardly_move_wit
     assert x.diff(dim=0).abs().max() < 0.1  # a tenth of an error moves no feature by more
 
 
-def test_a_lost_band_does_not_change_the_features_of_others_but_for_the_mean() -> None:
+def test_a_lost_band_changes_only_the_mean_in_the_features_of_others() -> None:
     seen = photometry(lost=0.0)
     observed = seen.observed.clone()
     observed[:, 4] = False
@@ -133,7 +133,7 @@ def test_features_are_standardised_by_what_they_were_fitted_on(kind: str) -> Non
 
 
 @kinds
-def test_what_was_fitted_is_kept(kind: str) -> None:
+def test_the_fit_is_kept_in_the_state(kind: str) -> None:
     one, other = Features(kind, 5), Features(kind, 5)
     one.fit(photometry(500))
     other.load_state_dict(one.state_dict())
@@ -143,7 +143,7 @@ def test_what_was_fitted_is_kept(kind: str) -> None:
 
 
 @kinds
-def test_a_cluster_is_on_its_own(kind: str) -> None:
+def test_a_cluster_does_not_depend_on_its_neighbours(kind: str) -> None:
     features, seen = Features(kind, 5), photometry()
     alone = features(Photometry(*(a[7:8] for a in seen)))
     assert torch.equal(features(seen)[7:8], alone)

@@ -15,7 +15,7 @@ def as_before() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("shape", [(64, 32, 16), (1000, 256, 64), (333, 77, 129)])
-def test_fast_products_are_still_those_of_float32(shape: tuple[int, int, int]) -> None:
+def test_fast_products_keep_float32_accuracy(shape: tuple[int, int, int]) -> None:
     name = fast_matmul()
     assert name == torch.get_float32_matmul_precision()
     n, k, m = shape
@@ -25,7 +25,7 @@ def test_fast_products_are_still_those_of_float32(shape: tuple[int, int, int]) -
     assert ((left @ right).double() - exact).abs().max() < 2e-5 * exact.abs().max()
 
 
-def test_products_that_are_not_exact_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inaccurate_products_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def coarse(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         if left.dtype == torch.float32 and torch.get_float32_matmul_precision() == "medium":
             return torch.mm(left.bfloat16(), right.bfloat16()).float()

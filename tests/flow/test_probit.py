@@ -36,7 +36,7 @@ def test_the_inverse_is_that_of_the_prior() -> None:
     np.testing.assert_allclose(found.numpy(), theta, rtol=1e-6, atol=1e-7)
 
 
-def test_both_ways_tell_the_same_jacobian() -> None:
+def test_both_directions_return_the_same_jacobian() -> None:
     z, theta = points(limit=2.0)
     probit = Probit(PRIOR)
     np.testing.assert_allclose(
@@ -69,5 +69,5 @@ def test_bounds_and_beyond_are_finite(dtype: torch.dtype) -> None:
     assert (z[1] > 5).all()
 
 
-def test_it_keeps_nothing_in_a_checkpoint() -> None:
+def test_it_stores_nothing_in_a_checkpoint() -> None:
     assert Probit(PRIOR).state_dict() == {}

@@ -7,7 +7,7 @@ from hpcflow.flow.randomness import SLICES, slice_sizes, slices_of
 
 
 @given(st.integers(1, 5000), st.integers(1, 40))
-def test_slices_share_a_batch_out(batch: int, ranks: int) -> None:
+def test_slices_add_up_to_a_batch(batch: int, ranks: int) -> None:
     sizes = slice_sizes(batch, ranks)
     assert sum(sizes) == batch
     assert len(sizes) == max(SLICES, ranks)
@@ -25,6 +25,6 @@ def test_all_ranks_together_make_the_same_batch(ranks: int) -> None:
     assert sorted(value for rank in range(ranks) for value in numbers(rank, ranks)) == sorted(alone)
 
 
-def test_every_rank_has_something_to_do_where_there_is_enough() -> None:
+def test_every_rank_has_examples_if_there_are_enough() -> None:
     assert all(slices_of(12, 1, rank=rank, ranks=12) for rank in range(12))
     assert [sum(n for n, _ in slices_of(3, 1, rank=rank, ranks=2)) for rank in range(2)] == [2, 1]

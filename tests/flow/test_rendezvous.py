@@ -38,7 +38,7 @@ def test_a_range_has_all_its_hosts(first: int, more: int, width: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["n[1-x]", "n]", "n[a]", "n[1"])
-def test_what_is_no_list_of_hosts(text: str) -> None:
+def test_malformed_lists_of_hosts(text: str) -> None:
     with pytest.raises(ValueError):
         list(hosts(text))
 
@@ -54,7 +54,7 @@ def test_srun_meets_at_the_first_host_of_the_step() -> None:
     assert find_rendezvous({**SRUN, "SLURM_STEP_ID": "1"}).method != found.method  # type: ignore[union-attr]
 
 
-def test_a_job_that_knows_its_address_is_met_there() -> None:
+def test_the_address_of_a_job_comes_before_its_name() -> None:
     found = find_rendezvous({**SRUN, "MASTER_ADDR": "10.0.0.8"})
     assert found is not None
     assert found.method.startswith("tcp://10.0.0.8:")
@@ -82,6 +82,6 @@ def test_torchrun_and_the_launcher_come_before_srun() -> None:
 @pytest.mark.parametrize(
     "environment", [{"HPCFLOW_RANK": "0"}, {**SRUN, "SLURM_PROCID": "x"}, {**SRUN, "SLURM_STEP_NODELIST": "n[1"}]
 )
-def test_half_an_environment_is_refused(environment: dict[str, str]) -> None:
+def test_an_incomplete_environment_is_refused(environment: dict[str, str]) -> None:
     with pytest.raises(InputError, match="environment"):
         find_rendezvous(environment)

@@ -27,7 +27,7 @@ def test_the_inverse_inverts(bins: int, strength: float) -> None:
 
 
 @bins
-def test_it_rises_everywhere_and_fills_its_range(bins: int) -> None:
+def test_it_increases_everywhere_and_fills_its_range(bins: int) -> None:
     x = torch.linspace(-BOUND, BOUND, 20_001, dtype=torch.float64)
     for parameters in raw(bins, 5):
         y, _ = spline(x, parameters.expand(len(x), -1))

@@ -1,4 +1,4 @@
-"""The file of an unfinished training: what comes back, and what is refused."""
+"""The state file of an unfinished training: it is read back as written, and damaged or foreign files are refused."""
 
 import json
 from dataclasses import replace
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "x.safetensors"
 
 
-def test_what_was_written_is_read(path: Path) -> None:
+def test_a_state_is_read_as_it_was_written(path: Path) -> None:
     found, expected = read_state(path, IDENTITY), state()
     assert replace(found.header, digest="") == expected.header
     for part in ("live", "good", "best", "features"):
@@ -61,7 +61,7 @@ def test_a_truncated_file_is_refused(path: Path, cut: int) -> None:
         read_state(path, IDENTITY)
 
 
-def test_a_flipped_bit_is_noticed(path: Path) -> None:
+def test_a_flipped_bit_is_detected(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)

@@ -22,7 +22,7 @@ PLAN = Plan(BLOCKS, resident=3, every=4, seed=1)
 
 
 class Blocks:
-    """Blocks whose rows tell which they are; every fifth row failed, and block 2 is short."""
+    """Blocks with identifiable rows; every fifth row failed, and block 2 is short."""
 
     def __init__(self) -> None:
         self.read: list[int] = []
@@ -81,16 +81,16 @@ def test_every_block_is_used_in_two_passes() -> None:
     made = stream(reader)
     for step in range(1, 2 * BLOCKS * PLAN.every + 1):
         made.seek(step)
-    made.close()  # the block read ahead is still on its way
+    made.close()  # while the next block is still being read
     read = Counter(reader.read)
     assert set(read) == set(range(BLOCKS))
-    # two passes, the pool and the one ahead
+    # two passes, the pool and the block read ahead
     assert sum(read.values()) == 2 * BLOCKS + PLAN.resident
     assert max(read.values()) - min(read.values()) <= 2
 
 
 @pytest.mark.parametrize("frozen", [None, 5])
-def test_who_starts_at_a_step_sees_what_who_came_there_sees(frozen: int | None) -> None:
+def test_a_start_at_a_step_gives_the_same_examples_as_reaching_it(frozen: int | None) -> None:
     came = stream(frozen=frozen)
     for step in range(1, 40):
         came.seek(step)
@@ -104,7 +104,7 @@ def test_who_starts_at_a_step_sees_what_who_came_there_sees(frozen: int | None) 
     assert same(*(each.draw(64, generator_for(1)) for each in (came, started)))
 
 
-def test_frozen_shows_a_simulation_always_alike() -> None:
+def test_frozen_observations_of_a_simulation_are_equal() -> None:
     made = stream(frozen=7)
     seen: dict[int, set[float]] = {}
     for step in range(1, 80):

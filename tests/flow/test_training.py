@@ -58,7 +58,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def library(seed: int, n: int = 1000, broken: bool = False, frozen: int | None = None) -> Library:
-    """Return toy clusters: they fade with age and redden with dust."""
+    """Return toy clusters, which fade with age and redden with dust."""
     theta = PRIOR.select(["log_age", "ebv"]).sample(n, np.random.default_rng(seed))
     age, ebv = theta.T
     bands = np.array([4.0, 3.0, 2.0])
@@ -99,7 +99,7 @@ def test_the_loss_falls_and_the_best_weights_are_left(family: str, average: floa
     best = min(line.validation_nll for line in history)
     assert best < history[0].validation_nll
     assert loss(made) == pytest.approx(best, rel=1e-5)
-    # a flow that knows nothing but the prior does no better than the prior's own entropy
+    # a flow that has learned only the prior does no better than the prior's entropy
     assert best < -float(PRIOR.log_prob(np.array([[8.0, 5.0, 0.7]]))[0])
 
 
@@ -118,7 +118,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(family: str) 
 
 
 def test_weights_that_got_worse_are_not_kept() -> None:
-    # ten examples, always the same, are learned by heart: the best validation comes early
+    # the same ten examples are learned by heart, so the best validation comes early
     schedule = replace(SCHEDULE, average=0.0, learning_rate=3e-2, steps=100, validate_every=5)
     made = estimator()
     history = train(made, library(1, n=10, frozen=1), held_out(500), schedule)
@@ -128,7 +128,7 @@ def test_weights_that_got_worse_are_not_kept() -> None:
 
 
 def test_training_stops_when_nothing_is_gained() -> None:
-    # with no learning rate to speak of, averages cannot gain for long
+    # with a tiny learning rate, averages cannot improve for long
     schedule = replace(SCHEDULE, learning_rate=1e-30, average=0.0, patience=2, steps=1000)
     history = train(estimator(), library(1), held_out(100), schedule)
     assert len(history) <= 5
@@ -145,7 +145,7 @@ def test_every_validation_is_reported_as_it_happens() -> None:
     assert all(a.seconds <= b.seconds for a, b in pairwise(history))
 
 
-def test_fluxes_that_are_no_numbers_are_an_error() -> None:
+def test_nan_fluxes_are_an_error() -> None:
     with pytest.raises(HpcflowError, match="diverged near step 10"):
         train(estimator(), library(1, broken=True), held_out(100), SCHEDULE)
 
@@ -195,7 +195,7 @@ def test_the_history_is_a_table() -> None:
 
 
 class Disturbed(Library):
-    """A library at some of whose steps something happens, once each."""
+    """A library that runs an action at some steps, once each."""
 
     events: dict[int, Callable[[Disturbed], None]]
     breaks: bool = False
@@ -215,7 +215,7 @@ class Disturbed(Library):
 
 
 def disturbed(**events: Sequence[int]) -> Disturbed:
-    """Return a library that is `stopped` or `broken` at steps."""
+    """Return a library that sends SIGTERM at the steps `stopped` and spoils its examples at the steps `broken`."""
     made = library(1)
     made.__class__ = Disturbed
     assert isinstance(made, Disturbed)
@@ -231,18 +231,18 @@ def disturbed(**events: Sequence[int]) -> Disturbed:
 
 
 def lines(history: Sequence[Progress]) -> str:
-    """Return a history's text but for what the clock says."""
+    """Return the text of a history without its times."""
     return history_csv([replace(line, seconds=0.0, waited=0.0) for line in history])
 
 
 def in_pieces(simulations: Library, keep: Path, schedule: Schedule = SCHEDULE) -> tuple[Estimator, str, int]:
-    """Train, going on after every stop; return what was learned, the history, and the number of stops."""
+    """Train, resuming after every stop; return the estimator, the history, and the number of stops."""
     for stops in range(100):
-        made = estimator(seed=1 + stops)  # other weights every time: the state must bring back its own
+        made = estimator(seed=1 + stops)  # other weights every time, so that those of the state must be restored
         try:
             return made, lines(train(made, simulations, held_out(), schedule, keep=keep)), stops
         except Interrupted as e:
-            assert "by SIGTERM; run the same command again to go on" in str(e)
+            assert "by SIGTERM; run the same command again to resume" in str(e)
             assert e.exit_code == 1
     raise AssertionError("it never ends")
 
@@ -266,11 +266,11 @@ def test_ten_stops_change_nothing(tmp_path: Path, average: float, optimizer: str
     assert text == lines(history)
 
 
-def test_a_stop_on_the_last_step_is_none(tmp_path: Path) -> None:
+def test_a_stop_at_the_last_step_is_ignored(tmp_path: Path) -> None:
     assert in_pieces(disturbed(stopped=[60]), tmp_path / "state")[2] == 0
 
 
-def test_signals_go_where_they_went_before(tmp_path: Path) -> None:
+def test_signal_handlers_are_restored(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in STOPPING]
     in_pieces(disturbed(stopped=[5]), tmp_path / "state", replace(SCHEDULE, steps=10))
     assert [signal.getsignal(number) for number in STOPPING] == before
@@ -288,7 +288,7 @@ def test_seconds_add_up_over_sessions(tmp_path: Path) -> None:
     assert seconds[1] > before
 
 
-def test_the_state_is_saved_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_is_saved_regularly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHECK", 4)
     keep, saved = tmp_path / "state", list[int]()
     monkeypatch.setattr(module, "write_state", lambda path, state: saved.append(state.header.counters.step))
@@ -317,14 +317,14 @@ def test_training_goes_back_when_it_diverges(caplog: pytest.LogCaptureFixture, m
     history = train(made, simulations, held_out(), SCHEDULE)
     assert [line.step for line in history] == [10, 20, 30, 40, 50, 60]
     assert [line.rollbacks for line in history] == [0, 1, 1, 2, 2, 2]
-    # found at the next validation, and gone back from to the last one
+    # noticed at the next validation, and sent back to the last one
     expected = [*range(1, 21), *range(11, 41), *range(31, 61)]
     assert simulations.steps[1:] == expected
     halves = [line.learning_rate / (SCHEDULE.learning_rate * SCHEDULE.rate(line.step - 1)) for line in history]
     assert halves == pytest.approx([1, 0.5, 0.5, 0.25, 0.25, 0.25])
-    assert [record.getMessage()[:45] for record in caplog.records] == [
-        "train: diverged near step 20; back to step 10",
-        "train: diverged near step 40; back to step 30",
+    assert [record.getMessage()[:50] for record in caplog.records] == [
+        "train: diverged near step 20; went back to step 10",
+        "train: diverged near step 40; went back to step 30",
     ]
     assert all(bool(tensor.isfinite().all()) for tensor in made.state_dict().values())
 
@@ -342,7 +342,7 @@ def test_a_stop_before_divergence_is_noticed_changes_nothing(tmp_path: Path, sto
     assert text == lines(history)
 
 
-def test_what_is_saved_is_finite(tmp_path: Path) -> None:
+def test_saved_weights_are_finite(tmp_path: Path) -> None:
     keep = tmp_path / "state"
     simulations = disturbed(broken=[15], stopped=[17])
     with pytest.raises(Interrupted, match="stopped at step 10 of 60"):
@@ -351,10 +351,10 @@ def test_what_is_saved_is_finite(tmp_path: Path) -> None:
     assert read_header(keep).counters.rollbacks == 1
 
 
-def test_a_state_that_leads_nowhere_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_state_is_removed_after_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep = tmp_path / "state"
     schedule = replace(SCHEDULE, checkpoint_minutes=0.0)
-    # good until step 10, then nothing but what is no number
+    # good until step 10, then NaN only
     simulations = library(1)
 
     def nothing(slices: Sequence[Slice]) -> Batch:
@@ -372,7 +372,7 @@ def test_a_state_that_leads_nowhere_is_not_kept(tmp_path: Path, monkeypatch: pyt
 
 def test_the_gap_is_the_excess_of_the_exact_density() -> None:
     made = estimator()
-    # validated on the last weights, which are the only ones there are
+    # validated on the last weights, the only ones there are
     schedule = replace(SCHEDULE, steps=5, average=0.0)
     exact = torch.linspace(-3, 3, 70)
     (line,) = train(made, library(1), held_out(), schedule, exact=exact)
@@ -384,11 +384,11 @@ def test_the_gap_is_the_excess_of_the_exact_density() -> None:
 
 
 def test_more_ranks_than_examples_are_refused() -> None:
-    with pytest.raises(InputError, match="batch of 64 is less than"):
+    with pytest.raises(InputError, match="batch is 64, less than one example for each of 65 ranks"):
         train(estimator(), library(1), held_out(), SCHEDULE, ranks=Ranks(0, 65))
 
 
-def test_bfloat16_learns_much_the_same() -> None:
+def test_bfloat16_learns_almost_the_same() -> None:
     losses = []
     for precision in ("float32", "bfloat16"):
         made = estimator()
@@ -400,7 +400,7 @@ def test_bfloat16_learns_much_the_same() -> None:
 
 
 def test_a_compiled_density_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    # without the code generator, which takes a minute: what is tested is that the flow can be traced
+    # without code generation, which takes a minute: this tests that the flow can be traced
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     made = [estimator(), estimator()]
     for each, compiled in zip(made, (False, True), strict=True):

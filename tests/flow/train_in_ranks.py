@@ -1,4 +1,4 @@
-"""What each rank of `test_distributed.py` runs: a small training, undisturbed and then stopped again and again."""
+"""The script of each rank in `test_distributed.py`: a small training, undisturbed and then stopped repeatedly."""
 
 import json
 import os
@@ -26,7 +26,7 @@ FLOW = {"family": "autoregressive", "bins": 4, "hidden": 8, "rank": 4, "frequenc
 
 
 class Stopping(Library):
-    """A library that sends its reader SIGTERM when it comes to certain steps, once each."""
+    """A library that sends SIGTERM to its own process at given steps, once each."""
 
     stops: Sequence[int] = ()
 
@@ -46,12 +46,12 @@ def library(seed: int, n: int) -> Stopping:
 
 
 def run(ranks: Ranks, out: Path, schedule: Schedule, stops: Sequence[int]) -> int:
-    """Train, going on after every stop, write what was learned, and return how often it was stopped."""
+    """Train, resuming after every stop; write the estimator, and return the number of stops."""
     simulations, stopped = library(1, 1000), 0
     simulations.stops = stops if ranks.lead else ()
     held_out = library(2, 100).first(100, generator_for(0))
     while True:
-        torch.manual_seed(stopped)  # other weights after every stop: the state must bring back its own
+        torch.manual_seed(stopped)  # other weights after every stop, so that those of the state must be restored
         estimator = Estimator(PRIOR, ("U", "V", "I"), "absolute", FLOW)
         try:
             history = train(
@@ -68,7 +68,7 @@ def run(ranks: Ranks, out: Path, schedule: Schedule, stops: Sequence[int]) -> in
 
 
 def main(folder: Path, stops: Sequence[int]) -> None:
-    """Run `undisturbed`, and where there are stops `stopped`."""
+    """Run `undisturbed`, and `stopped` if stops are given."""
     torch.set_num_threads(1)
     module.PILOT, module.CHECK = 500, 3
     schedule = Schedule(30, 101, "adamw", 3e-3, 5, 0.0, 0.8, 5.0, 7, 100, seed=3)

@@ -99,7 +99,7 @@ def test_killed_and_run_again(config: Path, run: Path, undisturbed: Path) -> Non
     assert not training.finished
     code, errors = ended(hpcflow("train", config, "--run", run, "--workers", 1))
     assert code == 0
-    assert f"going on at step {training.done}" in errors
+    assert f"resuming at step {training.done}" in errors
     assert same(run, undisturbed)
     assert not Run(run).training.exists()
 
@@ -112,7 +112,7 @@ def test_asked_to_stop_and_run_again(config: Path, run: Path, undisturbed: Path)
     assert code == 1
     step = read_header(Run(run).training).counters.step
     assert errors.splitlines()[-1] == (
-        f"hpcflow: training was stopped at step {step} of 500 by SIGTERM; run the same command again to go on"
+        f"hpcflow: training was stopped at step {step} of 500 by SIGTERM; run the same command again to resume"
     )
     assert ended(hpcflow("train", config, "--run", run, "--workers", 1))[0] == 0
     assert same(run, undisturbed)
@@ -145,7 +145,7 @@ def test_a_lost_rank_ends_the_others(config: Path, run: Path) -> None:
     code, errors = ended(process)
     assert code == 128 + signal.SIGKILL
     assert "rank 0 of 2 lost the others" in errors
-    assert "rank 1 was ended by SIGKILL; run the same command again to go on" in errors
+    assert "rank 1 was killed by SIGKILL; run the same command again to resume" in errors
     assert not any(Path(f"/proc/{rank}").exists() for rank in ranks)
 
 

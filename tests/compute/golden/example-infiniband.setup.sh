@@ -1,4 +1,4 @@
-# What jobs find at the site example-infiniband; written by hpcflow when this one was submitted.
+# The environment of jobs at the site example-infiniband; hpcflow wrote this file when the job was submitted.
 module load gcc/13.2 || return
 module load python/3.11 || return
 source /project/proj0042/hpcflow/.venv/bin/activate

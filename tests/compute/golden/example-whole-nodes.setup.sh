@@ -1,4 +1,4 @@
-# What jobs find at the site example-whole-nodes; written by hpcflow when this one was submitted.
+# The environment of jobs at the site example-whole-nodes; hpcflow wrote this file when the job was submitted.
 source /global/common/p12345/hpcflow/bin/activate
 export HPCFLOW_PYTHON=/opt/venv/bin/python
 export GLOO_SOCKET_IFNAME=hsn0 NCCL_SOCKET_IFNAME=hsn0

@@ -1,4 +1,4 @@
-# What jobs find at the site nasty; written by hpcflow when this one was submitted.
+# The environment of jobs at the site nasty; hpcflow wrote this file when the job was submitted.
 module load gcc/13 || return
 module load 'odd; name' || return
 source '/with space/bin/activate'
