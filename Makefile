@@ -6,7 +6,7 @@ DEMO ?= runs/demo
 SETS ?=
 NAMES ?=
 
-.PHONY: install demo test test-all lint bench figures-of-docs slurm-up slurm-down test-slurm clean
+.PHONY: install demo test test-all test-lowest lint bench figures-of-docs slurm-up slurm-down test-slurm clean
 
 install: $(VENV)/.installed
 
@@ -21,10 +21,21 @@ demo: install
 
 # Two processes side by side, of one thread each; who is done takes over the last half of what the other has left.
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist worksteal
+FAST = -m "not (slow or legus or slurm or benchmark)"
 
 # What a change wants after every edit: minutes.
 test: install
-	$(PYTEST) -m "not (slow or legus or slurm or benchmark)"
+	$(PYTEST) $(FAST)
+
+# The same at the lowest versions that pyproject.toml allows, with the newest of whatever those need in turn. torch stays
+# that of constraints.txt, for another would bring gigabytes. Old releases use what newer ones below them deprecate.
+test-lowest: BIN = $(VENV)-lowest/bin
+test-lowest:
+	$(PYTHON) -m venv $(VENV)-lowest
+	grep '^torch==' constraints.txt | tee $(VENV)-lowest/constraints.txt
+	sed -E 's/\[[a-z]+\]//' pyproject.toml | grep -oE '[A-Za-z0-9._-]+>=[0-9.]+' | sed '/^torch>/d; s/>=/==/' >> $(VENV)-lowest/constraints.txt
+	$(BIN)/pip install --quiet --constraint $(VENV)-lowest/constraints.txt --editable ".[search,test]"
+	$(PYTEST) $(FAST) -W ignore::DeprecationWarning
 
 # What that leaves out: tests of more than ten seconds, and those on real catalogues. `.ci/run` runs both.
 test-all: install
@@ -56,4 +67,4 @@ test-slurm: install
 	conf="$$(slurm/devcluster/up)" && eval "$$conf" && trap slurm/devcluster/down EXIT && $(BIN)/pytest -m slurm
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) $(VENV)-lowest runs
