@@ -21,7 +21,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from grid_fit import Fit, grid_fit
-from hpcflow.calibration import findings, uniformity
+from hpcflow.calibration import findings
 from hpcflow.calibration.agreement import published_table
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.calibration.verdicts import judge
@@ -33,11 +33,12 @@ from hpcflow.store.flags import POOR_CHI2, Refined
 from hpcflow.store.summary import has_posterior, summarise
 from printed import table
 
-__all__ = ["RUNS", "fit_of", "size", "whole"]
+__all__ = ["RUNS", "archive", "calibration", "fit_of", "fits", "recovery", "size", "whole"]
 
 Column = dict[str, str]
 
 RUNS = [Path(run) for run in os.environ.get("HPCFLOW_RUNS", "").split(os.pathsep) if run]
+WHOLES = {"regions": "regions of highest density", "tarp": "TARP"}
 
 
 def calibration(run: Run) -> Column:
@@ -51,33 +52,31 @@ def calibration(run: Run) -> Column:
         "wall time": f"{last['seconds'] / 60:.1f} min",
     }
     with ValidationStore.open(run.validation).dataset() as ds:
-        samples, verdicts = int(ds.attrs["samples"]), judge(ds, flow["config"]["validate"]["require"] or {})
-        found["held-out pairs, samples each"] = f"{ds.sizes['simulation']:,}, {samples}"
-        found["negative log-likelihood, nats"] = str(findings.negative_log_likelihood(ds))
-        found |= _gap(ds)
-        shares = findings.coverage(ds)
-        found[f"coverage of the 68 % intervals ({', '.join(shares)})"] = (
-            f"{', '.join(f'{100 * share:.1f}' for share, _ in shares.values())} "
-            f"+- {100 * max(error for _, error in shares.values()):.1f} %"
+        verdicts = judge(ds, flow["config"]["validate"]["require"] or {})
+        found["held-out pairs, samples each"] = f"{ds.sizes['simulation']:,}, {ds.attrs['samples']}"
+        found["negative log-likelihood, nats"] = _with_error(findings.negative_log_likelihood(ds))
+        if whole_gap := findings.gap(ds):
+            found["gap to the exact posterior, nats"] = _with_error(whole_gap)
+        for part in findings.gap_parts(ds):
+            given = f" given {', '.join(part.given)}" if part.given else ""
+            found[f"gap, {part.of}{given}"] = _with_error(part)
+        inside = findings.coverage(ds)
+        found[f"coverage of the 68 % intervals ({', '.join(one.of for one in inside)})"] = (
+            f"{', '.join(f'{100 * one.value:.1f}' for one in inside)} +- {100 * max(one.error for one in inside):.1f} %"
         )
-        ranks = max(excursion.largest for excursion in findings.excursions(ds).values())
+        ranks = max(one.value for one in findings.ecdf(ds))
         found["ranks off by, the worst of six statistics"] = f"{ranks:.4f}"
-        for name, rank in findings.joint(ds).items():
-            found[f"coverage of {name} off by"] = f"{uniformity.off(rank, samples):.4f}"
-        found |= {
-            name.rstrip(":"): str(value) for name, value in findings.distances(ds).items() if "classifier" in name
-        }
+        for one in findings.wholes(ds):
+            found[f"coverage of {WHOLES[one.key]} off by"] = f"{one.value:.4f}"
+        for one in findings.distances(ds):
+            if one.key == "c2st":
+                found["classifier between flow and exact samples, accuracy"] = _with_error(one)
         found["requirements met"] = f"{sum(verdict.good for verdict in verdicts)} of {len(verdicts)}"
     return found
 
 
-def _gap(ds: xr.Dataset) -> Column:
-    """Return the gap: of all, of each parameter given those before it, by mean error and by number of bands."""
-    return {
-        "gap to the exact posterior, nats" if name == "all" else f"gap, {name}".replace("|", "given"): str(value)
-        for name, value in findings.gap(ds).items()
-        if name == "all" or " | " in name or name in ds["parameter"].values or "r*" in name or name[1:] == " bands"
-    }
+def _with_error(found: findings.Finding) -> str:
+    return f"{found.value:.3f} +- {found.error:.3f}"
 
 
 def fits(run: Run) -> Column:

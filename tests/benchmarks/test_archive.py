@@ -103,7 +103,6 @@ def test_bytes_and_read_times(archive: PosteriorArchive, capsys: pytest.CaptureF
         f"one galaxy of {galaxy.sum()} clusters, all variables": lambda: opened().isel(cluster=galaxy).load(),
         "one galaxy, samples of all parameters": lambda: opened().theta.isel(cluster=galaxy).load(),
         "all clusters, MAP": lambda: opened()["map"].load(),
-        "all clusters, galaxy": lambda: opened().galaxy.load(),
         "all clusters, samples of the age": lambda: opened().theta.isel(parameter=0).load(),
     }
     with capsys.disabled():
