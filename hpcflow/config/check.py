@@ -1,4 +1,4 @@
-"""Plain values against the section that they should be, and what is wrong with them in one sentence."""
+"""Check plain values against a section of the config, and say in one sentence what is wrong with them."""
 
 from collections.abc import Sequence
 from types import UnionType
@@ -16,10 +16,10 @@ S = TypeVar("S", bound=Section)
 
 
 def checked(section: type[S], raw: Any) -> S:
-    """Return plain values as the section that they are.
+    """Return plain values as a section of the config.
 
     Raises:
-        InputError: naming the first key that is wrong, and what it may be.
+        InputError: naming the first wrong key and the values that it accepts.
     """
     try:
         return section.model_validate(raw)
@@ -28,7 +28,7 @@ def checked(section: type[S], raw: Any) -> S:
 
 
 def sentence(section: type[Section], error: ValidationError) -> str:
-    """Say which key of a section is wrong first, and what it may be."""
+    """Return the error message of the first wrong key of a section."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "the config"
     match first["type"]:
@@ -38,13 +38,13 @@ def sentence(section: type[Section], error: ValidationError) -> str:
             return f"{where} must be a mapping of keys; known here: {_keys(section, first['loc'])}"
         case "missing":
             return f"{where} is missing; add it"
-        case "value_error":  # our own sentence
+        case "value_error":  # raised by a validator of ours
             return f"{where}: {first['ctx']['error']}"
     return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]} (given: {first['input']!r:.80})"
 
 
 def _keys(section: type[Section], location: Sequence[int | str]) -> str:
-    """List the keys of what is at a location."""
+    """List the keys of the section at a location."""
     kind: Any = section
     for part in location:
         kind = _inside(kind, part)
@@ -52,8 +52,8 @@ def _keys(section: type[Section], location: Sequence[int | str]) -> str:
 
 
 def _inside(kind: Any, part: int | str) -> Any:
-    """Return what is declared at one part of a location: a section, or a list or mapping of sections."""
-    if part in FAMILIES:  # pydantic names the branch of a union, which is no key of the file
+    """Return the type declared at one part of a location: a section, or a list or mapping of sections."""
+    if part in FAMILIES:  # pydantic's location names the branch of a union, which is not a key of the file
         return FAMILIES[str(part)]
     kind = _declared(kind)[str(part)] if hasattr(kind, "model_fields") else get_args(kind)[-1]
     if get_origin(kind) in (Union, UnionType):
@@ -62,5 +62,5 @@ def _inside(kind: Any, part: int | str) -> Any:
 
 
 def _declared(section: type[Section]) -> dict[str, Any]:
-    """Return what each key of a section is declared to be."""
+    """Return the declared type of each key of a section."""
     return {field.alias or name: field.annotation for name, field in section.model_fields.items()}

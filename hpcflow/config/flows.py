@@ -1,4 +1,4 @@
-"""The families of flows: the settings of each, and where a search looks that is not told where."""
+"""The families of flows: the settings of each, and its default search space."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal, get_args
@@ -11,7 +11,7 @@ __all__ = ["FAMILIES", "Autoregressive", "Axis", "Cinn", "Flow"]
 
 
 class Axis(Section):
-    """The values one key may take in a search: choices, or all from low to high (in the logarithm: log)."""
+    """The values that a search may give one key: choices, or a range from low to high, log-uniform with log: true."""
 
     choices: list[bool | int | float | str] = []
     low: int | float | None = None
@@ -22,18 +22,18 @@ class Axis(Section):
     def _is_choices_or_a_range(self) -> "Axis":
         if self.choices:
             if self.low is not None or self.high is not None:
-                raise ValueError("choices and a range are given; keep one")
+                raise ValueError("both choices and a range are given; keep one")
         elif self.low is None or self.high is None:
             raise ValueError("give choices, or both low and high")
         elif not self.low < self.high:
             raise ValueError(f"low = {self.low} is not below high = {self.high}; swap them")
         elif self.log and self.low <= 0:
-            raise ValueError(f"low = {self.low} has no logarithm; raise it above 0")
+            raise ValueError(f"log: true needs a positive low, not {self.low}; raise it above 0")
         return self
 
     @property
     def corners(self) -> list[bool | int | float | str]:
-        """Its choices, or the two ends of its range."""
+        """The choices, or the two ends of the range."""
         return self.choices or [end for end in (self.low, self.high) if end is not None]
 
 
@@ -78,5 +78,5 @@ class Autoregressive(Section):
     }
 
 
-Flow = Cinn | Autoregressive  # every family; `flow.families` has their networks
+Flow = Cinn | Autoregressive  # all families; `flow.families` has their networks
 FAMILIES: dict[str, type[Section]] = {section.model_fields["family"].default: section for section in get_args(Flow)}

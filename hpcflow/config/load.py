@@ -1,4 +1,4 @@
-"""The one config: what to compute, as typed and frozen values; unknown keys are refused."""
+"""The config of a run, read from YAML into typed, frozen values; unknown keys are refused."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ __all__ = ["Axis", "Config", "difference", "dump_yaml", "load_config", "load_yam
 
 
 class Config(Section):
-    """Everything one run computes."""
+    """Everything that one run computes."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     model: Model
@@ -43,18 +43,18 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _features_follow_the_noise(cls, raw: Any) -> Any:
-        """Negative fluxes have no logarithm: where it is not said which, normal noise has features without one."""
+        """Default to asinh features with normal noise, because negative fluxes have no logarithm."""
         sections = [raw.get(name, {}) for name in ("observe", "train")] if isinstance(raw, Mapping) else [raw]
         if not all(isinstance(section, Mapping) for section in sections) or sections[0].get("noise") != "normal":
             return raw
         return {**raw, "train": {"features": "asinh", **sections[1]}}
 
     @model_validator(mode="after")
-    def _features_know_the_noise(self) -> "Config":
+    def _features_suit_the_noise(self) -> "Config":
         if self.observe.noise == "normal" and self.train.features != "asinh":
             raise ValueError(
-                f"train.features: {self.train.features} takes the logarithm of fluxes, which observe.noise: normal "
-                "makes negative; set train.features to asinh"
+                f"train.features: {self.train.features} takes the logarithm of fluxes, but observe.noise: normal "
+                "makes some of them negative; set train.features to asinh"
             )
         return self
 
@@ -69,14 +69,14 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
-    def _systematic_is_of_every_band(self) -> "Config":
+    def _systematic_covers_every_band(self) -> "Config":
         given = self.observe.systematic
         if isinstance(given, dict) and set(given) != set(self.model.bands):
             raise ValueError(f"observe.systematic must be one number, or one for each of {', '.join(self.model.bands)}")
         return self
 
     @model_validator(mode="after")
-    def _search_leads_to_configs(self) -> "Config":
+    def _search_space_is_valid(self) -> "Config":
         known = _searchable(self.train)
         for key, axis in self.search.space.items():
             if key not in known:
@@ -89,7 +89,7 @@ class Config(Section):
         return self
 
     def plain(self) -> dict[str, Any]:
-        """Return the config as nested dictionaries of YAML's own types."""
+        """Return the config as nested dictionaries of plain YAML types."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -111,7 +111,7 @@ def dump_yaml(value: Any) -> str:
     """Return plain values as YAML text."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as None only
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
     text = io.StringIO()
     yaml.dump(value, text)
     return text.getvalue()
@@ -121,7 +121,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read a config and apply `section.key=value` overrides, whose values are YAML.
 
     Raises:
-        InputError: naming the first key that is wrong, and what it may be.
+        InputError: naming the first wrong key and the values that it accepts.
     """
     raw = load_yaml(path)
     if not isinstance(raw, dict):
@@ -135,25 +135,25 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:
-    """Return the config with the values of dotted keys replaced, checked as if it had been read so.
+    """Return the config with the values of dotted keys replaced, and check it again.
 
     Raises:
-        InputError: naming the first key that is wrong, and what it may be.
+        InputError: naming the first wrong key and the values that it accepts.
     """
     return parse_config(_placed(config.plain(), values))
 
 
 def parse_config(raw: Any) -> Config:
-    """Return the config that plain values are.
+    """Return plain values as a config.
 
     Raises:
-        InputError: naming the first key that is wrong, and what it may be.
+        InputError: naming the first wrong key and the values that it accepts.
     """
     return checked(Config, raw)
 
 
 def difference(old: Any, new: Any, at: str = "") -> list[str]:
-    """Say where two plain configs differ, one `key: old -> new` each.
+    """List where two plain configs differ, one `key: old -> new` per difference.
 
     >>> difference({"a": {"b": 1}}, {"a": {"b": 2}})
     ['a.b: 1 -> 2']
@@ -167,7 +167,7 @@ def difference(old: Any, new: Any, at: str = "") -> list[str]:
 
 
 def _placed(raw: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Put values into nested sections, which are there."""
+    """Set the values of dotted keys in nested sections that exist."""
     for key, value in values.items():
         *sections, last = key.split(".")
         at = raw
@@ -178,7 +178,7 @@ def _placed(raw: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _searchable(train: Train) -> list[str]:
-    """Return the dotted keys whose values make comparable trainings; how long they last is not among them."""
+    """Return the dotted keys that a search may vary; trials of different length or ensemble size are not comparable."""
     fixed = {"flow", "members", "steps", "validate_every", "seed", "family", "order"}
     names = [name for name in Train.model_fields if name not in fixed]
     return [f"train.{name}" for name in names] + [

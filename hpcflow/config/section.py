@@ -1,4 +1,4 @@
-"""What every section of a config is."""
+"""The base class of all sections of a config."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,6 +6,6 @@ __all__ = ["Section"]
 
 
 class Section(BaseModel):
-    """A part of the config: every key is declared, none can be changed afterwards."""
+    """A part of the config: unknown keys are refused, and values cannot be changed once read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())

@@ -1,4 +1,4 @@
-"""The sections of a config: every key is declared, typed and frozen; unknown ones are refused."""
+"""The sections of a config, with the type and the default of every key; unknown keys are refused."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -21,12 +21,12 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-# Argument lists on the command line are easily given as one word.
+# --set infer.catalogues=FILE gives one word where a list is meant.
 Paths = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
 class Bounds(Section):
-    """One parameter: uniform from low to high, or in the logarithm (scale: log)."""
+    """The prior of one parameter: uniform from low to high, or log-uniform (scale: log)."""
 
     low: float
     high: float
@@ -44,7 +44,7 @@ class Cigale(Section):
 
 
 class Model(Section):
-    """What a cluster looks like."""
+    """The model of a cluster: simulator, bands, and priors of the parameters."""
 
     simulator: Literal["ssp", "cigale"] = "ssp"
     cigale: Cigale | None = None
@@ -56,25 +56,25 @@ class Model(Section):
     fixed: dict[str, float] = {"r_v": 3.1, "metallicity": 0.02}
 
     @model_validator(mode="after")
-    def _has_what_every_cluster_has(self) -> "Model":
+    def _has_the_parameters_of_every_cluster(self) -> "Model":
         if missing := {"log_age", "log_mass", "ebv"} - set(self.parameters):
-            raise ValueError(f"parameters lacks {', '.join(sorted(missing))}; give each low and high")
+            raise ValueError(f"parameters lacks {', '.join(sorted(missing))}; give each a low and a high")
         if both := set(self.parameters) & set(self.fixed):
-            raise ValueError(f"{', '.join(sorted(both))} is both free and fixed; keep it in one place")
+            raise ValueError(f"{', '.join(sorted(both))} is in both parameters and fixed; keep it in one of them")
         if self.simulator == "cigale" and self.cigale is None:
             raise ValueError("simulator: cigale needs the section cigale; docs/cigale.md has one to copy")
         return self
 
 
 class Observe(Section):
-    """How a survey sees it: distances, errors, noise, lost bands."""
+    """How a survey observes a cluster: distances, errors, noise, missing bands."""
 
     noise: Literal["lognormal", "normal"] = "lognormal"
     relative_error: tuple[Fraction, Fraction] = (0.03, 0.5)
-    relative_error_scale: Literal["linear", "log"] = "linear"  # in what errors are uniform
-    undetected: Annotated[float, Field(ge=0)] = 1000.0  # largest error of bands that are not; for normal noise alone
+    relative_error_scale: Literal["linear", "log"] = "linear"  # relative errors are uniform in this
+    undetected: Annotated[float, Field(ge=0)] = 1000.0  # largest relative error of undetected bands; normal noise only
     distance_mpc: tuple[float, float] = (1.0, 30.0)
-    systematic: Fraction | dict[str, Fraction] = 0.05  # of all bands, or of each: relative, in quadrature
+    systematic: Fraction | dict[str, Fraction] = 0.05  # relative, in quadrature: for all bands, or per band
     draws: Literal["fresh", "frozen"] = "fresh"
     missing: Fraction = 0.0
     band_sets: list[list[str]] = []
@@ -82,7 +82,7 @@ class Observe(Section):
     @model_validator(mode="before")
     @classmethod
     def _errors_follow_the_systematic(cls, raw: Any) -> Any:
-        """No catalogue has errors below the systematic but for noise: where it is not said, they begin at 0.6 of it."""
+        """Default to errors from 0.6 of the systematic up: only noise makes a catalogue's errors smaller than it."""
         if not isinstance(raw, Mapping) or "relative_error" in raw or "systematic" not in raw:
             return raw
         given = raw["systematic"]
@@ -92,43 +92,43 @@ class Observe(Section):
         return {**raw, "relative_error": [round(0.6 * min(values), 6), 0.5]}
 
     @model_validator(mode="after")
-    def _has_errors_of_what_is_not_detected(self) -> "Observe":
+    def _has_errors_of_undetected_bands(self) -> "Observe":
         low, high = self.relative_error
         if self.relative_error_scale == "log" and low == 0:
-            raise ValueError(f"relative_error [0, {high}] must begin above 0 to be uniform in the log; raise its start")
+            raise ValueError(f"relative_error [0, {high}] must start above 0 to be uniform in the log; raise its start")
         if self.noise == "normal" and self.undetected and not (low > 0 and high < self.undetected):
             raise ValueError(
-                f"relative_error [{low}, {high}] must begin above 0 and end below undetected = {self.undetected:g}, "
-                "where the errors of bands that are not detected end; or set undetected to 0"
+                f"relative_error [{low}, {high}] must start above 0 and end below undetected = {self.undetected:g}, "
+                "the largest error of undetected bands; change one of them, or set undetected to 0"
             )
         return self
 
 
 class Simulate(Section):
-    """How many simulations, in which pieces."""
+    """How many simulations to run, and in what pieces."""
 
     n: Annotated[int, Field(gt=0)] = 1_000_000
     partition: Annotated[int, Field(gt=0)] = 50_000
     seed: int = 1
-    threads: Annotated[int, Field(ge=1)] = 1  # of each worker, for the simulator ssp; the same bytes for any number
-    python: str | None = None  # an interpreter with pcigale, where this one has none
+    threads: Annotated[int, Field(ge=1)] = 1  # per worker, with simulator: ssp; the result does not depend on it
+    python: str | None = None  # an interpreter that has pcigale, if this one has not
 
     @model_validator(mode="after")
     def _has_partitions_to_hold_out(self) -> "Simulate":
         if self.n <= 2 * self.partition:
             raise ValueError(
-                f"n = {self.n} makes fewer than 3 partitions of {self.partition}, one each for training, "
-                "validation and test; lower partition"
+                f"n = {self.n} gives fewer than 3 partitions of {self.partition}, but training, validation and "
+                "test need one each; lower partition"
             )
         return self
 
 
 class Train(Section):
-    """What is learned, and how."""
+    """The flow, and how it is trained."""
 
     flow: Annotated[Flow, Field(discriminator="family")] = Autoregressive()
-    features: Literal["absolute", "asinh", "paper"] = "absolute"  # with normal noise: asinh
-    members: Annotated[int, Field(ge=1)] = 1  # flows of the ensemble
+    features: Literal["absolute", "asinh", "paper"] = "absolute"  # asinh by default with normal noise
+    members: Annotated[int, Field(ge=1)] = 1  # number of flows in the ensemble
     batch: Annotated[int, Field(gt=0)] = 2048
     steps: Annotated[int, Field(gt=0)] = 20_000
     optimizer: Literal["muon", "adamw"] = "muon"
@@ -139,8 +139,8 @@ class Train(Section):
     clip: Annotated[float, Field(gt=0)] = 5.0
     validate_every: Annotated[int, Field(gt=0)] = 250
     patience: Annotated[int, Field(gt=0)] = 20
-    exact: Annotated[int, Field(ge=0)] = 500  # held-out examples whose gap to the exact posterior is followed
-    resident_gb: Annotated[float, Field(gt=0)] = 4.0  # of simulations, per process; a larger library is streamed
+    exact: Annotated[int, Field(ge=0)] = 500  # held-out examples on which the gap to the exact posterior is logged
+    resident_gb: Annotated[float, Field(gt=0)] = 4.0  # memory per process for simulations; more are streamed
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
     compile: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -148,15 +148,15 @@ class Train(Section):
 
 
 class Search(Section):
-    """Where `hpcflow search` looks, by dotted key of train; nowhere named, see `stages.search.space`."""
+    """The space of `hpcflow search`, by dotted key of train; if empty, that of `stages.search.space`."""
 
     space: dict[str, Axis] = {}
-    steps: Annotated[int, Field(gt=0)] | None = None  # of a trial that is not stopped early; those of train if null
+    steps: Annotated[int, Field(gt=0)] | None = None  # of a trial that is not stopped early; null: train.steps
     seed: int = 1
 
 
 class Columns(Section):
-    """Names of a plain table's columns; each band is [flux, error]."""
+    """The column names of a plain table; each band is a key with the names [flux, error]."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -169,17 +169,17 @@ class Columns(Section):
 
 
 class Infer(Section):
-    """Which catalogues, and what is computed of each cluster."""
+    """The catalogues, and what is computed for each cluster."""
 
     catalogues: Paths = []
-    flow: str | None = None  # another run's folder, whose flow is used
+    flow: str | None = None  # folder of another run, to use its flow
     format: Literal["auto", "phangs", "legus", "table"] = "auto"
     galaxy: str | None = None
     classes: list[int] | None = None
-    distances: Literal["phangs", "legus"] = "phangs"  # of the galaxies table; legus: where it took others
+    distances: Literal["phangs", "legus"] = "phangs"  # of galaxies; legus: those that LEGUS used, if any
     distance_mpc: dict[str, float] = {}
     distance_error_dex: dict[str, float] = {}
-    marginalise_distance: bool = False  # distances drawn from their errors, not neglected
+    marginalise_distance: bool = False  # draw distances from their errors instead of neglecting these
     classification: Literal["auto", "human", "machine"] = "auto"
     columns: Columns | None = None
     unit: str = "mJy"
@@ -188,10 +188,10 @@ class Infer(Section):
     keep: Annotated[int, Field(ge=1)] = 1000
     predictive: Annotated[int, Field(ge=10)] = 500
     modes: Annotated[int, Field(ge=1, le=10)] = 3
-    weights: bool = True  # where the likelihood is tractable
-    polish: Literal["auto", "exact", "flow", "none"] = "auto"  # density that modes are climbed on; auto: exact if it is
-    refine: bool = False  # more samples, then the exact grid, for clusters with few effective samples
-    partition: Annotated[int, Field(gt=0)] | None = None  # clusters done and written at once; by their number if null
+    weights: bool = True  # importance weights, if the likelihood is tractable
+    polish: Literal["auto", "exact", "flow", "none"] = "auto"  # density that modes maximise; auto: exact if tractable
+    refine: bool = False  # clusters with few effective samples get more samples, then the exact grid
+    partition: Annotated[int, Field(gt=0)] | None = None  # clusters per partition; null: chosen from their number
     seed: int = 1
 
     @model_validator(mode="after")
@@ -202,26 +202,26 @@ class Infer(Section):
         return self
 
     @model_validator(mode="after")
-    def _weighs_what_it_refines(self) -> "Infer":
+    def _weights_what_it_refines(self) -> "Infer":
         for name, wanted in (("refine: true", self.refine), ("polish: exact", self.polish == "exact")):
             if wanted and not self.weights:
-                raise ValueError(f"{name} needs weights: true, as it is done with the exact density")
+                raise ValueError(f"{name} needs weights: true, because it uses the exact density")
         return self
 
 
 class Require(Section):
-    """What calibration must show, or `validate` ends with exit code 1; null is not judged.
+    """The requirements on calibration; if one fails, `validate` ends with exit code 1. Null is not judged.
 
-    Differences of cumulative distributions count where they exceed what chance gives as well: a posterior shifted by
-    0.1 standard deviations is off by 0.04 in its ranks, one that is a fifth too wide by 0.09 in its intervals.
+    A difference of cumulative distributions fails only if it is also larger than chance allows. For scale: a shift by
+    0.1 standard deviations moves the ranks by 0.04, and a posterior a fifth too wide moves its intervals by 0.09.
     """
 
-    ecdf: Annotated[float, Field(ge=0)] | None = 0.03  # of ranks: the six statistics of Walter et al. 2026
-    coverage: Annotated[float, Field(ge=0)] | None = 0.05  # of central intervals, of each parameter
-    regions: Annotated[float, Field(ge=0)] | None = 0.08  # of highest density, all parameters together
+    ecdf: Annotated[float, Field(ge=0)] | None = 0.03  # ranks of the six statistics of Walter et al. 2026
+    coverage: Annotated[float, Field(ge=0)] | None = 0.05  # central intervals of each parameter
+    regions: Annotated[float, Field(ge=0)] | None = 0.08  # joint highest-density regions
     tarp: Annotated[float, Field(ge=0)] | None = 0.05
-    gap: Annotated[float, Field(ge=0)] | None = 3.0  # nats: a posterior that learned next to nothing
-    c2st: Annotated[float, Field(ge=0.5, le=1)] | None = None  # accuracy, flow against exact posterior
+    gap: Annotated[float, Field(ge=0)] | None = 3.0  # nats; above it the flow has learned next to nothing
+    c2st: Annotated[float, Field(ge=0.5, le=1)] | None = None  # accuracy of a classifier between flow and exact samples
 
 
 class Validate(Section):
@@ -229,14 +229,14 @@ class Validate(Section):
 
     n: Annotated[int, Field(gt=0)] = 10_000
     samples: Annotated[int, Field(ge=20)] = 200
-    exact: Annotated[int, Field(ge=0)] = 1000  # of the n, compared with the exact posterior
+    exact: Annotated[int, Field(ge=0)] = 1000  # how many of the n are compared with the exact posterior
     partition: Annotated[int, Field(gt=0)] = 1000
     require: Require | None = Require()  # null: nothing is judged
     seed: int = 1
 
 
 class Mock(Section):
-    """A catalogue with known truth, for `hpcflow mock`; of a form other than plain, the survey's own files."""
+    """A catalogue with known truth, for `hpcflow mock`; forms other than plain imitate the survey's own files."""
 
     n: Annotated[int, Field(gt=0)] = 2000
     form: Literal["plain", "dr5", "v1", "candidates"] = "plain"

@@ -1,4 +1,4 @@
-"""Site files: YAML under slurm/sites that says what a cluster wants to be told; unknown keys are refused."""
+"""Site files: YAML under slurm/sites with the settings of a SLURM cluster; unknown keys are refused."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -20,20 +20,20 @@ KINDS = ("driver", "worker", "train")
 
 
 def _keys_of(kind: type) -> dict[str, Any]:
-    """Return the fields of a value as keys that need not be given; the value itself has their defaults."""
+    """Return a dataclass's fields as optional keys; the dataclass itself has their defaults."""
     types = get_type_hints(kind)
     return {field.name: (types[field.name], None) for field in fields(kind)}
 
 
-SHARED = _keys_of(Resources)  # said once at the top of a file, they hold for every kind of job
+SHARED = _keys_of(Resources)  # at the top of a file they apply to every kind of job
 JOB = create_model("JOB", __base__=Section, **SHARED)
-# A section of which every line is a comment is null.
+# A section whose lines are all comments is null.
 SECTIONS = dict.fromkeys(KINDS, (Annotated[JOB, BeforeValidator(lambda given: {} if given is None else given)], None))
 SITE = create_model("SITE", __base__=Section, **{**_keys_of(Site), **SECTIONS, **SHARED})
 
 
 def shipped_sites() -> dict[str, Path]:
-    """Return the site files that travel with the package, by name."""
+    """Return the shipped site files by name."""
     for folder in (PACKAGE / "slurm", PACKAGE.parent / "slurm"):  # in a wheel, in a checkout
         if folder.is_dir():
             return {path.stem: path for path in sorted((folder / "sites").glob("*.yaml"))}
@@ -44,16 +44,16 @@ def load_site(name: str) -> Site:
     """Read a site.
 
     Args:
-        name: of a shipped site, or the path of a file, which has a slash or ends in .yaml.
+        name: a shipped site, or the path of a file, which contains a slash or ends in .yaml.
 
     Raises:
-        InputError: naming the first key that is wrong, and what it may be.
+        InputError: naming the first wrong key and the values that it accepts.
     """
     shipped = shipped_sites()
     path = Path(name) if "/" in name or name.endswith(".yaml") else shipped.get(name)
     if path is None:
         raise InputError(
-            f"there is no shipped site {name}; there are {', '.join(shipped)}, or name a file: --site ./{name}.yaml"
+            f"{name} is not a shipped site; use one of {', '.join(shipped)}, or name a file: --site ./{name}.yaml"
         )
     raw = load_yaml(path)
     if not isinstance(raw, dict):
@@ -65,7 +65,7 @@ def load_site(name: str) -> Site:
 
 
 def _site(raw: Mapping[str, Any]) -> Site:
-    """Return a site; what its top says about jobs holds for each kind that does not say otherwise."""
+    """Return a site; settings at the top of the file are the defaults of each kind of job."""
     said = checked(SITE, raw).model_dump(exclude_unset=True)
     shared = {key: said.pop(key) for key in SHARED if key in said}
     return Site(**said | {kind: _resources(kind, shared | said.get(kind, {})) for kind in KINDS})

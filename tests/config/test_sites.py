@@ -83,8 +83,8 @@ def test_a_wrong_site_is_refused_in_one_sentence(tmp_path: Path, text: str, says
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_site_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"there are devcluster, .*generic"):
+def test_an_unknown_site_is_refused_and_the_shipped_ones_are_listed() -> None:
+    with pytest.raises(InputError, match=r"use one of devcluster, .*generic"):
         load_site("nowhere")
     with pytest.raises(InputError, match="cannot be read"):
         load_site("./nowhere.yaml")
