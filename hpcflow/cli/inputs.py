@@ -80,7 +80,7 @@ def mock(
     out: Annotated[Path, typer.Option("--out", help="Write into this folder.")],
     sets: Overrides = None,
 ) -> None:
-    """Make a mock catalogue with known truth, in the format of PHANGS-HST."""
+    """Make a mock catalogue of the survey, and a table of its truth."""
     from hpcflow.config.load import load_config
     from hpcflow.stages.build import build_survey_simulator
     from hpcflow.stages.mock import make_mock

@@ -64,7 +64,7 @@ def show(
     cluster: ClusterId,
     galaxy: ItsGalaxy = None,
 ) -> None:
-    """Show all that is known of one cluster on a page: posterior, modes, photometry, flags."""
+    """Show all that is known of one cluster, on a page."""
     from hpcflow.stages.look.show import show as draw
 
     print(draw(run, cluster, galaxy))
@@ -111,7 +111,7 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Compare the posteriors with published fits and with a known truth, in tables."""
+    """Compare posteriors with published fits and with a known truth."""
     from astropy.table import Table
 
     from hpcflow.stages.look.compare import compare as write

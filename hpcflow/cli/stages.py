@@ -63,7 +63,7 @@ def run_all(
     submit: Submit = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run all stages in a row, from simulate to report; what is done is not done again."""
+    """Run all stages in a row; what is done is not done again."""
     refuse_unless_job("training", site, submit or dry_run, "run the stages one by one")
     at = site_of(site, submit or dry_run, workers, ranks)
     settings, folder = open_run(config, run, sets)
@@ -99,7 +99,7 @@ def simulate(
     dry_run: DryRun = False,
     verify: Annotated[bool, replaced("--verify", "hpcflow verify RUN")] = False,
 ) -> None:
-    """Fill the library with parameters drawn from the prior and their model fluxes."""
+    """Fill the library with parameters of the prior and model fluxes."""
     at = site_of(site, submit or dry_run, workers)
     settings, folder = open_run(config, run, sets)
     if submitted(["simulate"], settings, folder, at, submit, dry_run):
@@ -124,7 +124,7 @@ def train(
     dry_run: DryRun = False,
     search: Annotated[int | None, replaced("--search", "hpcflow search CONFIG --trials N")] = None,
 ) -> None:
-    """Train the flow on the library; a training that was stopped goes on."""
+    """Train the flow on the library, or go on where training stopped."""
     refuse_unless_job("training", site, submit or dry_run, "leave out --site to train here")
     if site and workers:
         raise InputError(f"--workers counts processors here; those of training at {site} are train.cores of its file")
@@ -144,7 +144,7 @@ def search(
     workers: Workers = None,
     site: SiteName = None,
 ) -> None:
-    """Search for better settings of training, and write the best as a config."""
+    """Search for better settings of training; write the best config."""
     at = site_of(site, False, workers)
     settings, folder = open_run(config, run, sets)
     from rich.console import Console
@@ -202,7 +202,7 @@ def validate(
     submit: Submit = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Check the flow's calibration on simulations that training never saw."""
+    """Check the flow's calibration on simulations it has never seen."""
     at = site_of(site, submit or dry_run, workers)
     settings, folder = open_run(config, run, sets)
     if submitted(["validate"], settings, folder, at, submit, dry_run):
@@ -221,7 +221,7 @@ def report(
     submit: Submit = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Draw the figures, and write them on one self-contained page."""
+    """Draw the figures, and put them on one self-contained page."""
     refuse_unless_job("the report", site, submit or dry_run, "leave out --site to draw it here")
     at = site_of(site, submit or dry_run)
     settings, folder = open_run(config, run, sets)

@@ -84,7 +84,9 @@ def load(folder: Path) -> Estimator:
     try:
         written = description.get("weights_sha256")  # flows of earlier versions have none
         if written and hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != written:
-            raise InputError(f"{folder / WEIGHTS} is not what training wrote; restore it, or train the flow again")
+            raise InputError(
+                f"{folder / WEIGHTS} is not what training wrote; restore it, or remove {folder} and train anew"
+            )
         load_model(estimator, folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as e:
         raise InputError(f"{folder / WEIGHTS} does not hold this flow's weights; train the flow again ({e})") from e

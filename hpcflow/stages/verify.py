@@ -50,8 +50,12 @@ def verify(run: Run) -> None:
                 damage.extend(check())
             except InputError as e:
                 refusals.append(str(e))
+        for sentence in damage:
+            log.error("verify: %s", sentence)
     if damage:
-        raise DamagedRunError("; ".join(damage + refusals))
+        raise DamagedRunError(
+            "; ".join([f"{run.path} is damaged, as said above and in {run.log('verify')}", *refusals])
+        )
     if refusals:
         raise InputError("; ".join(refusals))
 
@@ -164,6 +168,6 @@ def _read(
     if damaged:
         first, reason = next(iter(damaged.items()))
         yield (
-            f"{store.path}: {len(damaged)} of {len(finished)} partitions are damaged, first {first} ({reason:.200}), "
-            f"and are marked as missing; run `hpcflow {stage} CONFIG --run {run.path}` to make them anew"
+            f"{store.path}: damage in {len(damaged)} of {len(finished)} partitions, first {first} ({reason:.200}); "
+            f"they are marked as missing: run `hpcflow {stage} CONFIG --run {run.path}` to make them anew"
         )

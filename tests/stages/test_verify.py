@@ -50,12 +50,13 @@ def test_a_sound_library_is_sound(library: tuple[Config, Run], said: Callable[[]
     assert "100 rows simulated again, 0 different" in said()
 
 
-def test_a_damaged_partition_is_named_and_made_anew(library: tuple[Config, Run]) -> None:
+def test_a_damaged_partition_is_named_and_made_anew(library: tuple[Config, Run], said: Callable[[], str]) -> None:
     config, run = library
     sound = files(run.simulations)
     tear(next(p for p in (run.simulations / "flux" / "c" / "1").rglob("*") if p.is_file()))
-    with pytest.raises(DamagedRunError, match=re.compile("1 of 3 partitions are damaged, first 1 .*hpcflow simulate")):
+    with pytest.raises(DamagedRunError, match="is damaged, as said above"):
         verify(run)
+    assert re.search("damage in 1 of 3 partitions, first 1 .*hpcflow simulate", said())
     store = open_or_create(config, run, build_simulator(config).provenance)
     assert [p.index for p in store.missing()] == [1, 3]
     simulate_partition(str(run.path), store.partitions[1])
@@ -106,13 +107,16 @@ def test_a_sound_run_is_sound(inferred: Run, copied: Callable[[Run], Run], said:
     assert "0 damaged" in (run.logs / "verify.log").read_text()
 
 
-def test_harm_to_the_archive_is_named_and_made_anew(inferred: Run, copied: Callable[[Run], Run]) -> None:
+def test_harm_to_the_archive_is_named_and_made_anew(
+    inferred: Run, copied: Callable[[Run], Run], said: Callable[[], str]
+) -> None:
     run = copied(inferred)
     sound = files(run.posteriors)
     (run.posteriors / "theta" / "c" / "1" / "0" / "0").unlink()
     tear(run.posteriors / "quantile" / "c" / "2" / "0" / "0")
-    with pytest.raises(DamagedRunError, match=re.compile("2 of 4 partitions are damaged, first 1 .*hpcflow infer")):
+    with pytest.raises(DamagedRunError, match="is damaged, as said above"):
         verify(run)
+    assert re.search("damage in 2 of 4 partitions, first 1 .*hpcflow infer", said())
     infer(run.config(), run, InProcess())
     assert files(run.posteriors) == sound
 
@@ -124,12 +128,16 @@ def test_harm_to_the_photometry_is_said(inferred: Run, copied: Callable[[Run], R
     assert re.search(r"photometry is damaged .* remove the archive", sentence)
 
 
-def test_all_that_is_damaged_is_said_at_once(inferred: Run, copied: Callable[[Run], Run]) -> None:
+def test_all_that_is_damaged_is_said_at_once(
+    inferred: Run, copied: Callable[[Run], Run], said: Callable[[], str]
+) -> None:
     run = copied(inferred)
     tear(run.flow / "weights.safetensors")
     tear(run.posteriors / "quantile" / "c" / "2" / "0" / "0")
-    with pytest.raises(DamagedRunError, match=r"not what training wrote.*; .*1 of 4 partitions are damaged, first 2"):
+    with pytest.raises(DamagedRunError, match="is damaged, as said above"):
         verify(run)
+    assert "is not what training wrote" in said()
+    assert "damage in 1 of 4 partitions, first 2" in said()
 
 
 def test_a_run_that_keeps_nothing_has_nothing_to_verify(library: tuple[Config, Run], tmp_path: Path) -> None:
