@@ -25,7 +25,7 @@ class ReadOptions:
         columns: names of a plain table's columns, see `plain.read_table`.
         unit: unit of flux columns that carry none: mJy, Jy, uJy, nJy, AB, Vega.
         check_units: whether to refuse fluxes that are not star clusters' and colours that no model has.
-        negative: whether to use fluxes of zero and below, as the noise law `normal` can.
+        negative: whether to use fluxes of zero and below, as the noise model `normal` can.
         model_fluxes: (M, B) fluxes of models that cover the prior, in any unit; colours are not checked without them.
     """
 

@@ -1,7 +1,6 @@
-"""Small tables that ship: an SSP, filter curves, galaxies, each with its source in SOURCES.md.
+"""Small tables shipped with hpcflow: an SSP, filter curves and galaxies, whose sources SOURCES.md lists.
 
-`make_ssp` and `make_filters` are the scripts that made them from what others publish; nothing in the
-package imports those two.
+The scripts `make_ssp` and `make_filters` made them from published packages; nothing else in hpcflow imports them.
 """
 
 from importlib.resources import files
@@ -11,10 +10,10 @@ __all__ = ["path"]
 
 
 def path(name: str) -> Path:
-    """Return where a shipped file lies, e.g. `path("galaxies.ecsv")`.
+    """Return the path of a shipped file, e.g. `path("galaxies.ecsv")`.
 
     Args:
-        name: the file's place in this folder, with forward slashes.
+        name: path relative to this folder, with forward slashes.
 
     Raises:
         FileNotFoundError: if no such file ships.

@@ -1,11 +1,11 @@
 """Write pcigale's own SSP tables and filter curves as files that hpcflow reads.
 
-Run it with the Python that has pcigale; it needs nothing of hpcflow:
+Run it with the Python in which pcigale is installed; it does not import hpcflow:
 
     PYTHON hpcflow/data/export_cigale.py OUT --ssp bc03 --imf 1 --filters hst.wfc3.F275W hst.wfc3.F336W
 
 writes OUT/bc03.npz (`t_myr`, `wl_nm`, `metallicity`, `spec` in W/nm per solar mass formed) and one OUT/FILTER.txt
-(Angstrom, photon throughput) per filter. pcigale's database holds pickles; they are opened by pcigale alone.
+(Angstrom, photon throughput) per filter. pcigale's database contains pickles, which only pcigale opens.
 """
 
 import argparse
@@ -20,13 +20,13 @@ __all__ = ["export_filter", "export_ssp", "main"]
 
 
 def export_ssp(module: str, imf: int, out: Path) -> Path:
-    """Write every metallicity of an SSP module (bc03, m2005, ...), and return the file."""
+    """Write all metallicities of an SSP module (bc03, m2005, ...) and return the file."""
     sed_modules = importlib.import_module("pcigale.sed_modules")
     listed = importlib.import_module(f"pcigale.sed_modules.{module}").Module
     types = getattr(listed, "parameter_list", None) or listed.parameters
     options = re.search(r"options\s*=\s*([^)]*)", str(types["metallicity"][0]))
     if not options:
-        raise SystemExit(f"{module} does not say which metallicities it has")
+        raise SystemExit(f"{module} does not list its metallicities; use another version of pcigale")
     metallicity = [float(z) for z in options[1].split("&")]
     ssps = [_arrays(sed_modules.get_module(module, imf=imf, metallicity=z).ssp) for z in metallicity]
     t_myr, wl_nm, _ = ssps[0]
@@ -36,7 +36,7 @@ def export_ssp(module: str, imf: int, out: Path) -> Path:
 
 
 def export_filter(name: str, out: Path) -> Path:
-    """Write a filter as wavelength [Angstrom] and photon throughput, and return the file."""
+    """Write a filter as wavelength [Angstrom] and photon throughput and return the file."""
     data = importlib.import_module("pcigale.data")
     if hasattr(data, "SimpleDatabase"):
         with data.SimpleDatabase("filters") as base:
@@ -52,12 +52,12 @@ def export_filter(name: str, out: Path) -> Path:
 
 
 def main() -> None:
-    """Write what the command line asks for."""
+    """Write the tables and filters named on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--ssp", help="module of stars: bc03, m2005, ...")
-    parser.add_argument("--imf", type=int, default=1, help="CIGALE's number of the IMF")
-    parser.add_argument("--filters", nargs="*", default=[], help="CIGALE's names of filters")
+    parser.add_argument("--ssp", help="SSP module: bc03, m2005, ...")
+    parser.add_argument("--imf", type=int, default=1, help="CIGALE's number for the IMF")
+    parser.add_argument("--filters", nargs="*", default=[], help="CIGALE's filter names")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.ssp:
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _arrays(ssp: Any) -> tuple[Any, Any, Any]:
-    """Return ages [Myr], wavelengths [nm] and spectra (W, T), by the names that versions of pcigale have for them."""
+    """Return ages [Myr], wavelengths [nm] and spectra (W, T), whose names differ between versions of pcigale."""
     return tuple(  # type: ignore[return-value]
         next(np.asarray(getattr(ssp, name)) for name in names if hasattr(ssp, name))
         for names in (("t", "time_grid"), ("wl", "wavelength_grid"), ("spec", "lumin_table", "spec_table"))

@@ -1,9 +1,9 @@
 """Make the shipped filter curves from astro-sedpy and pyphot: `python -m hpcflow.data.make_filters`.
 
-Eight curves are sedpy's total throughputs. F438W is not among them: it is pyphot's filter element times
-what telescope and detector do at that wavelength, which is total / element of the two neighbours that both
-packages have, F390W and F475W: their mean, or that of the one that is open there. All are then thinned to
-the nodes a band integral needs.
+Eight curves are sedpy's total throughputs. F438W, which sedpy lacks, is pyphot's filter element times the throughput of
+telescope and detector. That throughput is total / element of the two neighbours in both packages, F390W and F475W:
+the mean of the two, or the value of the one that transmits at that wavelength. All curves are then thinned to the nodes
+that band integrals need.
 """
 
 import sys
@@ -25,16 +25,16 @@ FOLDER = Path(__file__).parent / "filters"
 SEDPY: tuple[str, ...] = ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F555W", "WFC3_UVIS.F814W")
 SEDPY += ("ACS_WFC.F435W", "ACS_WFC.F555W", "ACS_WFC.F606W", "ACS_WFC.F814W")
 NEIGHBOURS = ("F390W", "F475W")
-OPEN = 0.5  # on its edges an element tells little of what stands behind it
-WING = 1e-6  # share of the band integral that either end may lose
-SEGMENT = 1.5e-8  # share that one straight piece may misplace
-# The bluest and the reddest light a cluster sends: [K] and E(B-V). Colder than any population, so that
+OPEN = 0.5  # least transmission at which total / element is reliable
+WING = 1e-6  # fraction of the band integral that may be lost at either end
+SEGMENT = 1.5e-8  # fraction that one linear segment may misplace
+# Temperatures [K] and E(B-V) of the bluest and reddest light. They include colder light than any population's, so that
 # the red leaks of the ultraviolet bands survive.
 EXTREMES = ((100_000.0, 0.0), (10_000.0, 0.0), (5_000.0, 0.7), (3_000.0, 1.6))
 
 
 def read_curves() -> dict[str, Nodes]:
-    """Return every band's nodes [Angstrom] and total photon throughput, as the two packages hold them."""
+    """Return every band's nodes [Angstrom] and total photon throughput from the two packages."""
     curves = {band: _sedpy(band) for band in SEDPY}
     wl, element = _pyphot("F438W")
     behind = np.array([_behind_element(band, wl) for band in NEIGHBOURS])
@@ -45,7 +45,7 @@ def read_curves() -> dict[str, Nodes]:
 
 
 def thin(wl: Floats, throughput: Floats) -> Nodes:
-    """Return the few nodes of a curve that keep its band integrals to 1e-5 for any cluster's light.
+    """Return the few nodes of a curve that preserve its band integrals to 1e-5 for the light of any cluster.
 
     Args:
         wl: (K,) wavelengths in Angstrom.
@@ -71,7 +71,7 @@ def thin(wl: Floats, throughput: Floats) -> Nodes:
 
 
 def main() -> int:
-    """Write the curves beside this file and print what became of each."""
+    """Write the curves to `filters` and print the number of nodes and the pivot wavelength of each."""
     for band, (wl, throughput) in read_curves().items():
         nodes, values = thin(wl, throughput)
         header = _header(band, _pivot(wl, throughput))
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def _importance(wl: Floats, throughput: Floats) -> Floats:
-    """Largest share (K,) of any extreme's band integral that a unit of throughput times Angstrom carries."""
+    """Return the largest fraction (K,) of a band integral, over the extremes, per unit of throughput and Angstrom."""
     a, b = odonnell94(wl / 10)
     weights = []
     for kelvin, ebv in EXTREMES:
@@ -93,7 +93,7 @@ def _importance(wl: Floats, throughput: Floats) -> Floats:
 
 
 def _behind_element(band: str, wl: Floats) -> Floats:
-    """Total over element (K,) at the wavelengths wanted; NaN beyond where the element is open."""
+    """Return total / element (K,) at wavelengths `wl`; NaN outside the range where the element transmits."""
     total, element = _sedpy(f"WFC3_UVIS.{band}"), _pyphot(band)
     grid = total[0]
     passed = np.interp(grid, *element, left=0.0, right=0.0)
@@ -114,10 +114,10 @@ def _pyphot(band: str) -> Nodes:
 
 
 def _installed(package: str) -> Path:
-    # Found but not imported: only its data files are wanted.
+    # The package is found but not imported, because only its data files are needed.
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise SystemExit(f"{package} is not installed; the curves need astro-sedpy and pyphot (see SOURCES.md)")
+        raise SystemExit(f"{package} is not installed; install astro-sedpy and pyphot in the versions of SOURCES.md")
     return Path(spec.origin).parent
 
 

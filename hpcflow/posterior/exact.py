@@ -1,8 +1,8 @@
-"""The exact posterior of one cluster, where its likelihood can be written down: the yardstick of every flow.
+"""The exact posterior of one cluster on an adaptive grid, against which flows are tested.
 
-The plane of the simulator's two parameters is cut into cells until colours change by less than the errors inside
-each (`plane`); at each the mass is integrated over between the sharp edges that the range of errors cuts (`mass`).
-What is left is a sum over some thousand cells.
+The plane of the simulator's two parameters is divided into cells until the colours inside each change by less than
+the errors (`plane`). In each cell the mass is integrated out between the sharp edges set by the range of errors
+(`mass`). The evidence is then a sum over some thousand cells.
 """
 
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ __all__ = ["Chain", "ExactModel", "ExactPosterior"]
 
 Floats = NDArray[np.floating]
 
-RESOLVED = 1.0  # cells are halved while colours change by more errors than this inside them
-BLOCK = 2000  # samples whose masses are drawn at once
+RESOLVED = 1.0  # cells are halved while colours inside them change by more than this many errors
+BLOCK = 2000  # samples per draw of masses
 LINE = 512  # cells of a line through the plane
-CLIMBERS = 2000  # samples whose hills are climbed
-NEAREST = 60  # of them, which say how a hill lies
-RESTARTS = (1.0, 0.1, -0.3, 0.03, -1.0, 0.1)  # sizes of the simplexes that climb one after the other
+CLIMBERS = 2000  # samples among which modes are sought
+NEAREST = 60  # samples around a mode that give its orientation
+RESTARTS = (1.0, 0.1, -0.3, 0.03, -1.0, 0.1)  # sizes of the successive simplexes
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The exact density of one point by the chain rule, and exact samples that share its first parameters.
+    """The exact density at one point by the chain rule, and exact samples that share its first parameters.
 
     Args:
-        log_p: (D,) of the first 1, 2 .. D parameters in the order of `ExactModel.order`, per declared unit.
-        given: for the first 1 .. D - 1 of them, (n, D) samples of the rest with those held.
-        log_p_given: log p (n,) of each of those samples, all parameters together.
+        log_p: (D,) log-density of the first 1, 2 .. D parameters in the order of `ExactModel.order`, per declared unit.
+        given: for each of the first 1 .. D - 1 parameters, (n, D) samples with these parameters fixed.
+        log_p_given: joint log p (n,) of each of those samples.
     """
 
     log_p: Floats
@@ -51,29 +51,29 @@ def _order(likelihood: Likelihood) -> list[str]:
     """Return the parameters in the order of the chain rule: the simulator's two, then log_mass.
 
     Raises:
-        InputError: if the model has others.
+        InputError: if the model has other parameters.
     """
     prior, names = likelihood.prior, likelihood.simulator.parameters
     if len(names) != 2 or prior.parameters[likelihood.mass].scale != "linear":
         raise InputError(
-            "exact posteriors are computed of log_mass and two parameters of the simulator, not of "
-            + ", ".join(prior.names)
+            "exact posteriors need log_mass and two parameters of the simulator, not " + ", ".join(prior.names)
         )
     return [*names, "log_mass"]
 
 
 class ExactModel:
-    """Makes the exact posterior of any cluster of a model; the table behind it is made once.
+    """The exact posteriors of a model's clusters, all computed from one table of fluxes.
 
     Args:
-        likelihood: tractable, of a simulator with two parameters.
-        resolved, nodes: how fine: largest change of colours inside a cell, in errors, and nodes over the mass.
+        likelihood: likelihood of a simulator with two parameters.
+        resolved: largest change of colours inside a cell, in units of the errors.
+        nodes: number of quadrature nodes over the mass.
 
     Attributes:
         order: columns of theta in the order of the chain rule: the simulator's two, then log_mass.
 
     Raises:
-        InputError: if the model has other parameters, or no flux somewhere in the prior.
+        InputError: if the model has other parameters, or no flux in part of the prior.
     """
 
     def __init__(self, likelihood: Likelihood, resolved: float = RESOLVED, nodes: int = 24) -> None:
@@ -87,18 +87,18 @@ class ExactModel:
         return ExactPosterior(self, one)
 
     def log_prob(self, theta: Floats, photometry: Photometry) -> Floats:
-        """Return log p(theta | photometry) (N,) of one point theta (N, D) of each of N clusters."""
+        """Return log p(theta | photometry) (N,) at one point theta (N, D) for each of N clusters."""
         ones = (Photometry(*(a[i : i + 1] for a in photometry)) for i in range(len(theta)))
         found = [self.posterior(one).log_prob(point[None])[0] for point, one in zip(theta, ones, strict=True)]
         return np.array(found)
 
 
 class ExactPosterior:
-    """The posterior of one cluster on the cells that hold it.
+    """The posterior of one cluster, on the cells that contain it.
 
     Attributes:
-        log_evidence: log p(photometry) under the prior and the range of errors; -inf if they cannot explain it.
-        unresolved: share of the posterior in cells that the finest table leaves too coarse.
+        log_evidence: log p(photometry) given the prior and the range of errors; -inf if they cannot explain it.
+        unresolved: fraction of the posterior in cells that are too coarse even at the finest level.
     """
 
     def __init__(self, model: ExactModel, one: Photometry) -> None:
@@ -112,7 +112,7 @@ class ExactPosterior:
         self.unresolved = float(share[~self._cells.resolved].sum())
 
     def log_prob(self, theta: Floats) -> Floats:
-        """Return log p(theta | photometry) (n,) per declared unit for points theta (n, D)."""
+        """Return log p(theta | photometry) (n,) per declared unit at points theta (n, D)."""
         likelihood = self._model.likelihood
         return likelihood(theta[None], self._one)[0] + likelihood.prior.log_prob(theta) - self.log_evidence
 
@@ -122,11 +122,11 @@ class ExactPosterior:
         return self._lift(self._cells.unit[cell] + (rng.random((n, 2)) - 0.5) * self._cells.size[cell], rng)
 
     def modes(self, n: int, rng: np.random.Generator) -> Floats:
-        """Return up to `n` modes (m, D), highest first: hills of the samples, climbed on the density itself."""
+        """Return up to `n` modes (m, D), highest first: modes of the samples, refined on the density itself."""
         samples = self.sample(CLIMBERS, rng)
-        hills = mean_shift(torch.from_numpy(samples)[None], n).location[0].numpy()
+        peaks = mean_shift(torch.from_numpy(samples)[None], n).location[0].numpy()
         best = samples[np.argmax(self.log_prob(samples))]
-        starts = np.stack([best, *hills[np.isfinite(hills).all(axis=1)]])
+        starts = np.stack([best, *peaks[np.isfinite(peaks).all(axis=1)]])
         spread = samples.std(axis=0)
         tops = [self._climb(start, _axes(start, samples)) for start in starts]
         tops.sort(key=lambda top: -top[1])
@@ -137,11 +137,11 @@ class ExactPosterior:
         return np.stack(kept[:n])
 
     def _climb(self, place: Floats, axes: Floats) -> tuple[Floats, float]:
-        """Return the maximum (D,) of the density near a place, to a hundredth of a nat, and log p there.
+        """Return the maximum (D,) of the density near a point, to a hundredth of a nat, and log p there.
 
-        Spectra change their slope at every age of the table, and errors out of range are cliffs, so that slopes lead
-        nowhere: Nelder & Mead's simplex needs none, but may collapse on a kink and is begun anew, along the hill's own
-        `axes` (D, D).
+        Gradients are useless because spectra have kinks at every age of the table and the density drops to zero
+        where errors leave their range. Nelder & Mead's simplex needs none, but may collapse on a kink, so it is
+        restarted along the `axes` (D, D) of the mode.
         """
         prior = self._model.likelihood.prior
 
@@ -159,7 +159,7 @@ class ExactPosterior:
         return place, height
 
     def chain(self, theta: Floats, n: int, rng: np.random.Generator) -> Chain:
-        """Take the density of one point theta (D,) apart by the chain rule; see `Chain`."""
+        """Return the density at one point theta (D,), factorised by the chain rule; see `Chain`."""
         prior, order = self._model.likelihood.prior, self._model.order
         here = self._model.plane.prior.to_unit(theta[order[:2]])
         line = np.column_stack([np.full(LINE, here[0]), (np.arange(LINE) + 0.5) / LINE])
@@ -175,7 +175,7 @@ class ExactPosterior:
             self._lift(np.tile(here, (n, 1)), rng),
         ]
         for held, samples in enumerate(given, start=1):
-            samples[:, order[:held]] = theta[order[:held]]  # to the last digit
+            samples[:, order[:held]] = theta[order[:held]]  # exact to the last digit
         whole = np.array(log_p) - self.log_evidence
         return Chain(np.append(whole, self.log_prob(theta[None])), given, [self.log_prob(g) for g in given])
 
@@ -183,7 +183,7 @@ class ExactPosterior:
         return self._mass.integral(self._model.plane.log_flux(unit)[:, self._mass.used])
 
     def _lift(self, unit: Floats, rng: np.random.Generator) -> Floats:
-        """Return points (n, D) above places (n, 2) of the plane, their masses drawn."""
+        """Return points (n, D): places (n, 2) in the plane with masses drawn for them."""
         plane = self._model.plane
         blocks = (unit[at : at + BLOCK] for at in range(0, len(unit), BLOCK))  # each row's density takes some kB
         log_mass = np.concatenate([self._mass.draw(plane.log_flux(b)[:, self._mass.used], rng) for b in blocks])
@@ -193,7 +193,7 @@ class ExactPosterior:
 
 
 def _axes(place: Floats, samples: Floats) -> Floats:
-    """Return the axes (D, D), as rows, of the samples (n, D) nearest to a place: those of the ridge it lies on."""
+    """Return, as rows, the axes (D, D) of the ridge at a point, from the samples (n, D) nearest to it."""
     distance = (((samples - place) / samples.std(axis=0)) ** 2).sum(axis=1)
     near = samples[np.argsort(distance)[:NEAREST]]
     _, length, axes = np.linalg.svd(near - near.mean(axis=0), full_matrices=False)

@@ -1,8 +1,8 @@
-"""Importance weights: the flow's samples held against the likelihood itself, where that can be written down.
+"""Importance weights of posterior samples: the likelihood times the prior over the flow's density.
 
-A sample's weight is p(photometry | theta) p(theta) / q(theta | photometry). Weighted, samples of any flow that reaches
-everywhere are samples of the exact posterior; the mean weight is the evidence, and how uneven weights are says how far
-the flow is from it (Dax et al. 2023, PRL 130, 171403).
+The weight of a sample is p(photometry | theta) p(theta) / q(theta | photometry). If the flow covers the whole
+posterior, its weighted samples follow the exact posterior. The mean weight is the evidence, and the scatter of the
+weights shows how far the flow is from the exact posterior (Dax et al. 2023, PRL 130, 171403).
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,9 @@ Floats = NDArray[np.floating]
 class Importance(NamedTuple):
     """Weights of n samples.
 
-    log_weight: (n,) not normalised; -inf of samples that cannot be. share: (n,) the same, adding up to 1, or to 0 where
-    no sample can be. log_evidence: log of the mean weight. efficiency: effective sample size over n (Kish 1965).
+    log_weight: (n,) unnormalised; -inf for impossible samples. share: (n,) weights normalised to a sum of 1, or all 0
+    if no sample is possible. log_evidence: log of the mean weight. efficiency: effective sample size over n (Kish
+    1965).
     """
 
     log_weight: Floats
@@ -36,11 +37,11 @@ class Importance(NamedTuple):
 
 
 def importance(log_p: Floats, log_q: Floats) -> Importance:
-    """Weigh samples that were drawn from q.
+    """Return the weights of samples that were drawn from q.
 
     Args:
-        log_p: (n,) log of likelihood times prior, not normalised; -inf where there is none.
-        log_q: (n,) log of the density they were drawn from; a sample without one weighs nothing.
+        log_p: (n,) log of likelihood times prior, unnormalised; -inf for impossible samples.
+        log_q: (n,) log of the density they were drawn from; a sample for which it is not finite has no weight.
 
     >>> found = importance(np.log([1.0, 3.0]), np.log([0.5, 0.5]))
     >>> round(float(np.exp(found.log_evidence)), 6), round(found.efficiency, 6)
@@ -57,7 +58,7 @@ def importance(log_p: Floats, log_q: Floats) -> Importance:
 def summarise_weighted(theta: Floats, share: Floats, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
     """Return weighted_quantile (Q, D), weighted_mean and weighted_std (D,) of samples (n, D) with shares (n,).
 
-    Shares that add up to nothing give NaN.
+    All are NaN if the shares add up to zero.
     """
     points = theta.astype(np.float64)
     if not share.sum() > 0:

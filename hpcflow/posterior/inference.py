@@ -1,4 +1,4 @@
-"""From photometry to everything the archive says of a cluster."""
+"""Inference for partitions of clusters: from photometry to every posterior variable of the archive."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ NO_POSTERIOR = Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING
 
 @dataclass(frozen=True)
 class Settings:
-    """What is computed of each cluster.
+    """Settings of the inference for each cluster.
 
     Args:
-        samples, keep, predictive: how many to draw, to keep and to re-simulate.
-        modes: how many to keep at the most.
-        seed: of all random numbers.
-        polish: the density that modes are climbed on: "exact" (where there is a target), "flow" or "none".
-        refine: whether clusters of low efficiency are sampled again.
+        samples, keep, predictive: number of samples to draw, to keep and to re-simulate.
+        modes: largest number of modes to keep.
+        seed: seed of all random numbers.
+        polish: density on which modes are refined: "exact" (if there is a target), "flow" or "none".
+        refine: whether to draw more samples for clusters of low efficiency.
     """
 
     samples: int
@@ -62,10 +62,10 @@ class Inference:
 
     Args:
         estimator: the trained flow.
-        simulator: of unit-mass fluxes.
-        support: what the flow was trained on.
+        simulator: simulator of unit-mass fluxes.
+        support: range of the data that the flow was trained on.
         settings: what to compute.
-        target: the exact posterior density, where it is tractable: with it samples have weights.
+        target: likelihood times prior, if tractable; samples then have importance weights.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class Inference:
 
         Args:
             rows: galaxy, cluster_id, distance (N,), flux, sigma, observed, reason (N, B), as in the archive;
-                distance_error (N,) where samples are to be drawn for it.
+                distance_error (N,) to marginalise over it.
 
         Returns:
-            variables by name, (N, ...) each; NaN in clusters that have no posterior, whose flag says why.
+            variables by name, (N, ...) each; NaN for clusters without a posterior, whose flag says why.
         """
         photometry = Photometry(rows["flux"], rows["sigma"], rows["observed"], rows["distance"])
         flag = self._support.flags(photometry, rows["reason"])
@@ -110,7 +110,7 @@ class Inference:
         return {**out, "flag": flag}
 
     def _judged(self, found: Mapping[str, Any]) -> Flag:
-        """Return what a cluster's own posterior says against it."""
+        """Return the flags that follow from a cluster's posterior."""
         flag = Flag(0)
         if not found["chi2_map"] <= POOR_CHI2:
             flag |= Flag.POOR_FIT
@@ -121,9 +121,9 @@ class Inference:
         return flag
 
     def _block(self, photometry: Photometry, errors: Floats, keys: Sequence[Key]) -> list[dict[str, Any]]:
-        """Return the variables of each of up to BLOCK clusters; none if anything came out that is not a number.
+        """Return the variables of each of up to BLOCK clusters; an empty mapping if a sample or mode is not finite.
 
-        Blocks are filled up to BLOCK where a cluster's numbers could depend on how many there are.
+        Blocks are padded to BLOCK clusters wherever the numbers could depend on how many there are.
         """
         settings, flow = self._settings, self._estimator.flow
         context = embedded(flow, conditions(self._estimator, photometry))
@@ -157,7 +157,7 @@ class Inference:
         log_q: Floats,
         modes: Modes,
     ) -> dict[str, Any]:
-        """Return one cluster's variables but for mode_log_q, or none if anything came out that is not a number."""
+        """Return one cluster's variables except mode_log_q, or an empty mapping if a sample or mode is not finite."""
         settings = self._settings
         if not (np.isfinite(theta).all() and np.isfinite(log_q).all() and np.isfinite(modes.location[0]).all()):
             return {}
@@ -168,17 +168,17 @@ class Inference:
             target = TargetAtDistances(self._target, one, ones, self._mass)
             log_p = target.log_prob(theta)
             weights, exact = self._weigh(target, key, ones, theta, importance(log_p, log_q))
-            if len(ones) > 1:  # modes are those at the best distance
+            if len(ones) > 1:  # modes are sought at the best distance
                 log_p = self._target.log_prob(theta, one)
             densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
-        if exact and settings.polish == "exact":  # the flow's samples may be nowhere near
+        if exact and settings.polish == "exact":  # the flow's samples may be far from the posterior
             modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
         elif settings.polish in densities:
             climbers = rng_for(settings.seed, "polish", *key).standard_normal((ROUNDS, ROWS, theta.shape[1]))
             modes = polish(*densities[settings.polish], theta, modes, self._estimator.prior, climbers)
         if self._target:
             log_p = np.where(np.isfinite(modes.share), self._target.log_prob(modes.location, one), np.nan)
-            with np.errstate(invalid="ignore"):  # NaN where nothing in the model makes such a cluster
+            with np.errstate(invalid="ignore"):  # NaN if the model cannot produce such a cluster
                 weights["mode_log_p"] = log_p - weights["log_evidence"]
         return {
             "theta": theta[: settings.keep],
@@ -192,7 +192,7 @@ class Inference:
         }
 
     def _log_q(self, context: Tensor) -> Density:
-        """Return the flow's log-density of points (n, D) for a cluster of that context."""
+        """Return the flow's log-density as a function of points (n, D), for a cluster with the given context."""
 
         @torch.inference_mode()
         def log_q(theta: Floats) -> Floats:
@@ -204,7 +204,7 @@ class Inference:
     def _weigh(
         self, target: TargetAtDistances, key: Key, ones: list[Photometry], theta: Floats, found: Importance
     ) -> tuple[dict[str, Any], Posterior | None]:
-        """Return the archive's variables that come of weights, and the exact posterior where it was needed for them."""
+        """Return the archive's variables that follow from weights, and the exact posterior if they needed it."""
         settings = self._settings
         weights = {"log_weight": found.log_weight[: settings.keep]}
         if not settings.refine or found.effective >= LEAST_EFFECTIVE:
@@ -222,7 +222,7 @@ class Inference:
     def _simulated(
         self, one: Photometry, ones: list[Photometry], key: Key, best: Floats, theta: Floats
     ) -> dict[str, Any]:
-        """Return the archive's variables that come of simulating the MAP (D,) and samples (n, D) again."""
+        """Return the archive's variables that follow from re-simulating the MAP (D,) and samples (n, D)."""
         flux, sigma, observed, distance = (a[0] for a in one)
         points = np.concatenate([best[None], theta.astype(np.float64)])
         distances = np.append(distance, np.resize([here.distance[0] for here in ones], len(theta)))

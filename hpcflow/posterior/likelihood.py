@@ -1,13 +1,13 @@
-"""The likelihood of photometry where it can be written down: noise known, no nuisance parameter.
+"""The likelihood of photometry in closed form, for a known noise model and no nuisance parameters.
 
-Given the true flux f of a band, training draws a relative error r, sigma = r f and f* by the noise law. What a
-catalogue holds is (f*, sigma), and its density is, per band,
+Given the true flux f of a band, training draws a relative error r, sets sigma = r f and draws f* from the noise model.
+A catalogue lists (f*, sigma), whose density in each band is
 
     log p(f*, sigma | f) = log noise(f*; f, sigma) + log p(sigma | f),    r_min <= sigma / f <= r_max
 
-with p(sigma | f) of `model.error_law`, which is 1 / (f (r_max - r_min)) for r ~ U[r_min, r_max]. A factor of the data
-alone, from bands that are observed again where they were not detected, is left out: it is none of the posterior's.
-Bands are independent; the mass enters through f alone.
+with p(sigma | f) from `model.error_law`, which is 1 / (f (r_max - r_min)) for r ~ U[r_min, r_max]. Undetected bands
+are observed again in training; this adds a factor that depends only on the data, which is left out because it does not
+change the posterior. Bands are independent, and the mass enters only through f.
 """
 
 from collections.abc import Callable
@@ -27,10 +27,10 @@ Floats = NDArray[np.floating]
 
 
 class Law(NamedTuple):
-    """One noise law as a function of ln f.
+    """One noise model as a function of ln f.
 
-    log_density: of the observed flux. pull: the residual in units of its spread. slope: of the log-density, and its
-    information, the square of the pull's own slope.
+    log_density: log-density of the observed flux. pull: residual in standard deviations. slope: slope of the
+    log-density, and its information (the squared slope of the pull).
     """
 
     log_density: Callable[[Floats, Floats, Floats], Floats]
@@ -83,12 +83,12 @@ class Likelihood:
     """The density p(photometry | theta) of the training set's own observations.
 
     Args:
-        simulator: noiseless unit-mass fluxes.
-        prior: its parameters are the simulator's and log_mass.
-        observer: noise law and law of relative errors.
+        simulator: simulator of noiseless unit-mass fluxes.
+        prior: prior of the simulator's parameters and log_mass.
+        observer: noise model and distribution of relative errors.
 
     Raises:
-        InputError: if a parameter other than those would have to be integrated out, or errors have no range.
+        InputError: if the prior has other parameters, or the range of relative errors is empty.
     """
 
     def __init__(self, simulator: Simulator, prior: Prior, observer: Observer) -> None:
@@ -100,17 +100,18 @@ class Likelihood:
         errors = observer.errors
         if not errors.low < errors.high:
             raise InputError(
-                f"observe.relative_error [{errors.low}, {errors.high}] has no width, so errors have no density"
+                f"observe.relative_error [{errors.low}, {errors.high}] has no width, so errors have no density; "
+                "set a lower and a higher bound"
             )
         self.simulator, self.prior, self.law = simulator, prior, LAWS[observer.noise]
         self.errors = errors
         self.columns, self.mass = prior.index(simulator.parameters), prior.names.index("log_mass")
 
     def __call__(self, theta: Floats, photometry: Photometry) -> Floats:
-        """Return log p(photometry | theta) (N, n) for n points theta (N, n, D) of each of N clusters.
+        """Return log p(photometry | theta) (N, n) at n points theta (N, n, D) for each of N clusters.
 
-        Points that explain an observation by no error of the training range have -inf; bands that are not observed
-        count nothing.
+        It is -inf at points where no error within the training range explains an observation. Missing bands are
+        ignored.
         """
         clusters, n, dim = theta.shape
         flat = theta.reshape(-1, dim).astype(np.float64)
@@ -120,7 +121,7 @@ class Likelihood:
         return self.of_fluxes(log_unit + np.log(size)[..., None], photometry)
 
     def of_fluxes(self, log_f: Floats, photometry: Photometry) -> Floats:
-        """Return the log-likelihood (N, n) of true fluxes exp(log_f) (N, n, B), of N clusters."""
+        """Return the log-likelihood (N, n) of true fluxes exp(log_f) (N, n, B) for N clusters."""
         observed = np.asarray(photometry.observed)
         flux = np.where(observed, photometry.flux, 1.0)[:, None].astype(np.float64)
         sigma = np.where(observed, photometry.sigma, 1.0)[:, None].astype(np.float64)
@@ -130,9 +131,9 @@ class Likelihood:
         return np.where(np.isnan(total), -np.inf, total)
 
     def band(self, log_f: Floats, flux: Floats, sigma: Floats, edges: bool = True) -> Floats:
-        """Return log p(f*, sigma | f) of single bands (...), -inf where no error of the training range explains it.
+        """Return log p(f*, sigma | f) of single bands (...), -inf if the relative error is outside the training range.
 
-        Without `edges` the density goes on smoothly beyond those errors.
+        Without `edges` the density continues smoothly beyond that range.
         """
         terms = self.law.log_density(log_f, flux, sigma) + self.errors.log_density(log_f, sigma)
         if not edges:

@@ -1,8 +1,8 @@
-"""The mass of a cluster whose age and reddening are held: a one-dimensional density with sharp edges.
+"""The density of a cluster's mass at fixed age and reddening: one-dimensional, with sharp edges.
 
 Mass and distance are pure scale factors, f_b = exp(mu) F_b with mu = ln(m (10 pc / d)^2). The density in mu is a
-product over bands, one-humped, and cut where no relative error of the training range explains a band. If normal noise
-hides the bands it does not fall to nothing towards small masses: no flux at all explains them about as well.
+product over bands with a single peak, and is zero where no relative error in the training range explains a band. With
+normal noise and faint bands it does not fall to zero towards small masses, because zero flux fits about as well.
 """
 
 from typing import NamedTuple
@@ -18,16 +18,16 @@ __all__ = ["MassGivenFlux", "Peak"]
 Floats = NDArray[np.floating]
 
 REACH = 8.0  # the integral runs this many widths around the peak
-CLIMBS = 4  # steps to the peak; it need not be met, only be near
-BLOCK = 256  # rows at once: their temporaries stay in the processor's cache
-TAIL = 16.0  # there is a tail below the hump if the density at its foot is within so many nats of its top
-FINE = 128  # steps of the distribution that masses are drawn from
-EDGE = 1e-6  # share of the range at its ends that they are kept off, where rounding decides what is impossible
+CLIMBS = 4  # steps towards the peak, which need only come close to it
+BLOCK = 256  # rows at once, so that their temporaries stay in the processor's cache
+TAIL = 16.0  # the peak has a tail below it if the density at its foot is within this many nats of its maximum
+FINE = 128  # steps of the tabulated distribution from which masses are drawn
+EDGE = 1e-6  # fraction of the range left out at either end, where rounding decides what is impossible
 LN10 = float(np.log(10))
 
 
 class Peak(NamedTuple):
-    """Where the density in mu is highest: place, width, log-likelihood (n,) there; information and pull (n, B)."""
+    """The peak of the density in mu: place, width and log-likelihood (n,); information and pull (n, B) there."""
 
     place: Floats
     width: Floats
@@ -40,12 +40,12 @@ class MassGivenFlux:
     """The density of the mass of one cluster, given its unit-mass fluxes.
 
     Args:
-        likelihood: of the model.
+        likelihood: likelihood of the model.
         one: photometry of the cluster, (1, B) and (1,).
-        nodes: Gauss-Legendre nodes of the integral.
+        nodes: number of Gauss-Legendre nodes.
 
     Attributes:
-        used: the bands that are observed; fluxes are given in these.
+        used: indices of the observed bands; the methods take fluxes in these bands.
     """
 
     def __init__(self, likelihood: Likelihood, one: Photometry, nodes: int = 24) -> None:
@@ -61,10 +61,10 @@ class MassGivenFlux:
         self._node, self._weight = np.polynomial.legendre.leggauss(nodes)
 
     def peak(self, log_unit: Floats) -> Peak:
-        """Return the peaks for ln F (n, B): Gauss-Newton from the mean of bands, kept between the edges."""
+        """Return the peaks for ln F (n, B), by Gauss-Newton steps from the mean of the bands, within the edges."""
         low, high = self._edges(log_unit)
         prior_slope = self._likelihood.errors.slope * len(self.used)
-        size = np.maximum(self._flux, self._sigma)  # a flux below its error says little more than its error
+        size = np.maximum(self._flux, self._sigma)  # below its error, a flux tells little more than the error
         weight = np.maximum(self._flux / self._sigma, 0.1) ** 2
         place = np.clip((np.log(size) - log_unit) @ (weight / weight.sum()), low, high)
         for climb in range(CLIMBS + 1):
@@ -84,12 +84,12 @@ class MassGivenFlux:
         )
 
     def integral(self, log_unit: Floats) -> Floats:
-        """Return log of the likelihood's mean over the prior of the mass (n,), for ln F (n, B)."""
+        """Return the log (n,) of the likelihood averaged over the mass prior, for ln F (n, B)."""
         found = [self._integral(log_unit[at : at + BLOCK]) for at in range(0, len(log_unit), BLOCK)]
         return np.concatenate([np.empty(0), *found])
 
     def draw(self, log_unit: Floats, rng: np.random.Generator) -> Floats:
-        """Return one log_mass (n,) for each row of ln F (n, B)."""
+        """Draw one log_mass (n,) for each row of ln F (n, B)."""
         low, high, faint = self._range(log_unit)
         low = np.where(faint < low, faint, low)
         place = np.linspace(EDGE, 1 - EDGE, FINE + 1)
@@ -113,7 +113,7 @@ class MassGivenFlux:
         return value - np.log(self._high - self._low)
 
     def _between(self, log_unit: Floats, low: Floats, high: Floats) -> Floats:
-        """Return log of the likelihood's integral (n,) over mu from low to high (n,)."""
+        """Return the log (n,) of the likelihood's integral over mu from low to high (n,)."""
         half = (high - low) / 2
         density = self._density(log_unit, (low + half)[:, None] + np.outer(half, self._node))
         highest = density.max(axis=1)
@@ -122,12 +122,12 @@ class MassGivenFlux:
         return np.where(high > low, value, -np.inf)
 
     def _density(self, log_unit: Floats, mu: Floats) -> Floats:
-        """Return the log-likelihood (n, k) at mu (n, k), which lies between the edges."""
+        """Return the log-likelihood (n, k) at mu (n, k), which must lie between the edges."""
         log_f = log_unit[:, None] + mu[..., None]
         return self._likelihood.band(log_f, self._flux, self._sigma, edges=False).sum(axis=-1)
 
     def _range(self, log_unit: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return from where to where (n,) the hump is, and where its tail towards no flux begins, if it has one."""
+        """Return the two ends (n,) of the peak, and the lower end of its tail towards zero flux, if it has one."""
         peak = self.peak(log_unit)
         lowest, highest = self._edges(log_unit)
         low = np.maximum(lowest, peak.place - REACH * peak.width)

@@ -1,10 +1,9 @@
-"""Modes of many posteriors at once: mean shift on samples, sharpened along each mode's own shape.
+"""Modes of many posteriors at once: mean shift on samples, sharpened with a kernel of each mode's own shape.
 
-Mean shift (Fukunaga & Hostetler 1975, IEEE Trans. Inform. Theory 21, 32) climbs the density that a kernel of
-given width makes of the samples. Posteriors of age, reddening and mass are thin, bent ridges, across which one
-kernel for all is too wide: it is used here to find the hills, and each hill is then climbed again under a
-kernel shrunk to the samples' own covariance around it. What is found of a posterior does not depend, to the last bit,
-on which others are in the batch.
+Mean shift (Fukunaga & Hostetler 1975, IEEE Trans. Inform. Theory 21, 32) climbs the kernel density estimate of the
+samples. Posteriors of age, reddening and mass are thin, curved ridges, and a single kernel is too wide across them. It
+serves here to find the peaks; each peak is then climbed again with a kernel shrunk to the local covariance of the
+samples. The modes of a posterior do not depend, to the last bit, on the others in the batch.
 """
 
 from typing import Any, NamedTuple
@@ -16,42 +15,42 @@ from hpcflow.posterior.algebra import EVEN, cholesky, columns, covariance, dista
 
 __all__ = ["POINTS", "Modes", "mean_shift", "of_cluster"]
 
-HILLS = 1000  # of them, among which hills are looked for
+SEARCHED = 1000  # samples among which peaks are sought
 STARTS = 24
 ITERATIONS = 30
-POINTS = 2000  # samples that make the density; more change modes by less than their width
-MERGE = 1.0  # two ends closer than this many bandwidths are one mode
-SADDLE = 0.8  # and so are two without a dip to this share of the lower one between them
-CANDIDATES = 5  # hills that are looked at before those without a dip between them are joined
+POINTS = 2000  # samples in the density estimate; more would shift modes by less than their width
+MERGE = 1.0  # end points closer than this many bandwidths are one mode
+SADDLE = 0.8  # two peaks are one mode unless the density between them dips below this fraction of the lower one
+CANDIDATES = 5  # peaks considered before those without a dip between them are merged
 SHARPEN = 8
-LEAST_WEIGHT = 64.0  # effective samples under the sharpened kernel: below, noise would be climbed
+LEAST_WEIGHT = 64.0  # effective samples under the sharpened kernel; with fewer it would climb noise
 
 
 class Modes(NamedTuple):
     """Up to M modes of N posteriors, highest density first.
 
-    location: (N, M, D); share: (N, M), of the samples nearest to each; density: (N, M), log of the sharpened
-    kernel's. Where a posterior has fewer modes the rest are NaN.
+    location: (N, M, D); share: (N, M), fraction of samples nearest to each; density: (N, M), log of the density under
+    the sharpened kernel. If a posterior has fewer modes, the rest are NaN.
     """
 
-    location: Any  # tensors, or numpy arrays of one posterior, without the first axis
+    location: Any  # tensors, or numpy arrays without the first axis for one posterior
     share: Any
     density: Any
 
 
 def of_cluster(modes: Modes, k: int = 0) -> Modes:
-    """Return the modes of one of the posteriors as numpy arrays (M, D) and (M,)."""
+    """Return the modes of posterior `k` as numpy arrays (M, D) and (M,)."""
     return Modes(*(part[k].double().numpy() for part in modes))
 
 
 def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) -> Modes:
-    """Find the highest modes of N sets of samples.
+    """Return the highest modes of N sets of samples.
 
-    The samples are whitened by their covariance; the bandwidth there is Scott's n^(-1/(D+4)) unless given.
+    The samples are whitened by their covariance; the default bandwidth is then Scott's n^(-1/(D+4)).
 
     Args:
         samples: (N, n, D) posterior samples.
-        modes: how many to keep at the most.
+        modes: largest number of modes to keep.
         bandwidth: kernel width in standard deviations of the whole posterior.
     """
     count = min(samples.shape[1], POINTS)
@@ -62,11 +61,11 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
     root, inverse = cholesky(covariance(points - centre))
     white = product(inverse[:, None], points - centre).float()
 
-    hills, found = _merge(_climb(white[:, :HILLS], white[:, :STARTS], width), width * MERGE, max(modes, CANDIDATES))
-    found = _divided(white, hills, found, width)
-    first = (~found).int().argsort(dim=1, stable=True)[:, :modes]  # of those that are, the ones most starts reached
-    hills, found = hills.gather(1, first[..., None].expand(-1, -1, dim)), found.gather(1, first)
-    location, density = _sharpen(white, hills, width)
+    peaks, found = _merge(_climb(white[:, :SEARCHED], white[:, :STARTS], width), width * MERGE, max(modes, CANDIDATES))
+    found = _divided(white, peaks, found, width)
+    first = (~found).int().argsort(dim=1, stable=True)[:, :modes]  # the modes that most starts reached
+    peaks, found = peaks.gather(1, first[..., None].expand(-1, -1, dim)), found.gather(1, first)
+    location, density = _sharpen(white, peaks, width)
     nearest = distance(white, torch.where(found[..., None], location.float(), 1e6)).argmin(dim=-1)
     share = torch.nn.functional.one_hot(nearest, modes).double().mean(dim=1)
 
@@ -82,35 +81,35 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
 
 
 def _climb(points: Tensor, starts: Tensor, width: float) -> Tensor:
-    """Return where each start (N, S, D) ends when moved to the kernel-weighted mean, again and again."""
+    """Return where each start (N, S, D) ends when it is moved repeatedly to the kernel-weighted mean."""
     dim = points.shape[-1]
     moments = columns(points, torch.ones_like(points[..., :1]))
     raised = _raised(points, width)
-    for _ in range(ITERATIONS):  # always as many: how far a posterior is from its hills is not its neighbours' business
+    for _ in range(ITERATIONS):  # a fixed number, so that posteriors do not affect each other
         total = _kernel(starts, raised, width) @ moments
         starts = total[..., :dim] / total[..., dim : dim + 1]
     return starts
 
 
 def _raised(points: Tensor, width: float) -> Tensor:
-    """Return what makes the exponent of kernels at points (N, n, D) one matrix product, (N, 8, n) for D up to 6."""
+    """Return the factor, (N, 8, n) for D up to 6, that makes the exponents of kernels at points (N, n, D) a product."""
     square = (points**2).sum(dim=-1, keepdim=True) / (-2 * width**2)
     return columns(points, square, torch.ones_like(square)).mT.contiguous()
 
 
 def _kernel(at: Tensor, raised: Tensor, width: float) -> Tensor:
-    """Return Gaussian kernels (N, S, n) of points around places (N, S, D), 1 where the two are one."""
+    """Return Gaussian kernels (N, S, n) of points around places (N, S, D), normalised to 1 at zero distance."""
     scaled = at / width**2
     square = (at * scaled).sum(dim=-1, keepdim=True) / -2
     return (columns(scaled, torch.ones_like(square), square) @ raised).exp_()
 
 
-def _divided(points: Tensor, hills: Tensor, found: Tensor, width: float) -> Tensor:
-    """Return which hills (N, M) are divided by a dip from every one that more starts reached before them."""
+def _divided(points: Tensor, peaks: Tensor, found: Tensor, width: float) -> Tensor:
+    """Return which peaks (N, M) are separated by a dip from every earlier peak, which more starts reached."""
     found = found.clone()
-    lower, upper = torch.tril_indices(hills.shape[1], hills.shape[1], offset=-1)
+    lower, upper = torch.tril_indices(peaks.shape[1], peaks.shape[1], offset=-1)
     steps = torch.linspace(0, 1, 9, dtype=points.dtype, device=points.device)[:, None]
-    ways = torch.lerp(hills[:, lower, None], hills[:, upper, None], steps)  # (N, pairs, 9, D)
+    ways = torch.lerp(peaks[:, lower, None], peaks[:, upper, None], steps)  # (N, pairs, 9, D)
     height = _kernel(ways.flatten(1, 2), _raised(points, width), width).sum(dim=-1).unflatten(1, ways.shape[1:3])
     dips = height.amin(dim=-1) < torch.minimum(height[..., 0], height[..., -1]) * SADDLE
     for pair, (low, high) in enumerate(zip(lower.tolist(), upper.tolist(), strict=True)):
@@ -119,7 +118,7 @@ def _divided(points: Tensor, hills: Tensor, found: Tensor, width: float) -> Tens
 
 
 def _merge(ends: Tensor, apart: float, modes: int) -> tuple[Tensor, Tensor]:
-    """Return the `modes` ends (N, M, D) that most starts reached, and which of them exist (N, M)."""
+    """Return the `modes` end points (N, M, D) that most starts reached, and which of them exist (N, M)."""
     close = distance(ends, ends) < apart
     left = torch.ones(ends.shape[:2], dtype=torch.bool, device=ends.device)
     location, found = [], []
@@ -134,13 +133,13 @@ def _merge(ends: Tensor, apart: float, modes: int) -> tuple[Tensor, Tensor]:
 
 
 def _sharpen(points: Tensor, location: Tensor, width: float) -> tuple[Tensor, Tensor]:
-    """Climb on under a kernel that shrinks to the local covariance; return locations and log densities (N, M).
+    """Climb on with a kernel that shrinks to the local covariance; return locations (N, M, D) and log-densities (N, M).
 
-    A kernel of covariance K on a hill of covariance C weights samples with covariance (1/C + 1/K)^-1. Taking
-    that as the next kernel narrows it step by step, along the hill's own axes, to C, C/2, C/3 ...
+    Under a kernel of covariance K, samples of a peak of covariance C have covariance (1/C + 1/K)^-1. Taking
+    that as the next kernel narrows it step by step, along the peak's own axes, to C, C/2, C/3 ...
     """
     clusters, modes, dim = location.shape
-    points, location = points.double(), location.double()  # kernels may become as thin as a ridge far from the origin
+    points, location = points.double(), location.double()  # float64: kernels may become very thin, far from the origin
     products = (points[..., None] * points[..., None, :]).flatten(2)
     moments = columns(torch.ones_like(points[..., :1]), points, products)  # (N, n, 1 + D + D^2 or more)
     raised = moments.mT.contiguous()
@@ -148,7 +147,7 @@ def _sharpen(points: Tensor, location: Tensor, width: float) -> tuple[Tensor, Te
     alive = torch.ones(clusters, modes, dtype=torch.bool, device=points.device)
     density = torch.full((clusters, modes), -torch.inf, dtype=points.dtype, device=points.device)
     for _ in range(SHARPEN):
-        # -(p - m) K^-1 (p - m) / 2, as one product of what depends on the mode with what depends on the point
+        # -(p - m) K^-1 (p - m) / 2 as one product of a factor of the mode and a factor of the point
         root, inverse_root = cholesky(kernel)
         inverse = product(inverse_root.mT[..., None, :, :], inverse_root.mT)
         linear = product(inverse, location)

@@ -1,4 +1,4 @@
-"""The plane of the simulator's two parameters, cut into cells that are halved where they need to be."""
+"""The plane of the simulator's two parameters on an adaptive grid of cells."""
 
 from typing import NamedTuple
 
@@ -16,15 +16,15 @@ __all__ = ["Cells", "Plane"]
 Floats = NDArray[np.floating]
 
 COARSEST = (64, 16)  # cells along the two parameters
-LEVELS = 6  # each halves both sides: down to 2048 x 512
-WORTH = 9.0  # a cell is dropped if it held less than exp(-WORTH) of the evidence even were it the whole plane
+LEVELS = 6  # each halves both sides, down to 2048 x 512
+WORTH = 9.0  # a cell is dropped if, even filling the whole plane, it would hold less than exp(-WORTH) of the evidence
 
 
 class Cells(NamedTuple):
-    """Cells that hold a posterior.
+    """Cells that contain a posterior.
 
-    unit: (n, 2) centres on the unit square that the prior makes of the plane; size: (n, 2) their sides; log_flux:
-    (n, B) their mean ln F in the observed bands; resolved: (n,) whether colours change by less than the errors inside.
+    unit: (n, 2) centres on the unit square, to which the prior maps the plane; size: (n, 2) side lengths; log_flux:
+    (n, B) mean ln F in the observed bands; resolved: (n,) whether colours inside change by less than the errors.
     """
 
     unit: Floats
@@ -34,21 +34,21 @@ class Cells(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """All cells of one size: mean ln F (I, J, B) and the range of its colours inside each."""
+    """All cells of one size: mean ln F and the range of colours inside each, both (I, J, B)."""
 
     log_flux: Floats
     change: Floats
 
 
 class Plane:
-    """Unit-mass fluxes over the whole prior of a simulator with two parameters, at every size of cell.
+    """Unit-mass fluxes over the whole prior of a simulator with two parameters, for every cell size.
 
     Args:
-        simulator: with two parameters.
-        prior: over those, in the simulator's order.
+        simulator: a simulator with two parameters.
+        prior: prior of those, in the simulator's order.
 
     Raises:
-        InputError: if the model has no flux somewhere in the prior.
+        InputError: if the model has no flux in part of the prior.
     """
 
     def __init__(self, simulator: Simulator, prior: Prior) -> None:
@@ -67,15 +67,15 @@ class Plane:
         return log_flux
 
     def cells(self, mass: MassGivenFlux, finest: float) -> Cells:
-        """Return the cells that hold a cluster's posterior.
+        """Return the cells that contain a cluster's posterior.
 
         Args:
-            mass: of the cluster.
-            finest: cells are halved while colours change by more than this many errors inside them.
+            mass: density of the cluster's mass.
+            finest: cells are halved while colours inside them change by more than this many errors.
         """
         kept: list[Cells] = []
         i, j = (a.ravel() for a in np.indices(COARSEST))
-        settled = -np.inf  # log evidence of the cells that are kept
+        settled = -np.inf  # log-evidence of the cells kept so far
         for level, table in enumerate(self._levels):
             shape = np.array(COARSEST) * 2**level
             log_area = -float(np.log(shape.prod()))
@@ -83,7 +83,7 @@ class Plane:
             change = table.change[i, j][:, mass.used]
             peak = mass.peak(log_flux)
             estimate = peak.height + np.log(peak.width)
-            shift = change / 2 * np.sqrt(peak.information)  # by so much the pulls may be less inside the cell
+            shift = change / 2 * np.sqrt(peak.information)  # largest decrease of the pulls inside the cell
             gain = (peak.pull**2 - np.maximum(np.abs(peak.pull) - shift, 0) ** 2).sum(axis=1) / 2
             total = np.logaddexp(settled, logsumexp(estimate) + log_area)
             worth = estimate + gain > total - WORTH
@@ -121,6 +121,6 @@ class Plane:
 
 
 def _quarters(values: Floats) -> Floats:
-    """Return values (2I, 2J, B) as (I, 2, J, 2, B)."""
+    """Reshape values (2I, 2J, B) to (I, 2, J, 2, B)."""
     rows, columns, bands = values.shape
     return values.reshape(rows // 2, 2, columns // 2, 2, bands)

@@ -1,4 +1,4 @@
-"""Modes that mean shift found among samples, climbed to the top of their hills on a density itself."""
+"""Refinement of modes: from those that mean shift finds among samples to the maxima of a density."""
 
 from collections.abc import Callable
 
@@ -15,27 +15,27 @@ __all__ = ["exact_modes", "polish"]
 Floats = NDArray[np.floating]
 Density = Callable[[Floats], Floats]
 
-NEAR = 256  # samples around a start of which the highest are where its climb begins: others may be another hill's
-PEAKS = 2  # highest samples that are climbed from as well: thin hills hold few samples, and mean shift misses them
-APART = 0.5  # widths of the posterior between those
-SAMPLES = 2000  # of an exact posterior, that say how much of it is nearest to each mode
-DIP = 0.5  # nats that the density must fall on the way from one top to another, or they are one mode
-STEPS = 9  # places on that way
+NEAR = 256  # samples around a start, the highest of which begin its climb; others may belong to another peak
+PEAKS = 2  # highest samples that are starts as well, because mean shift misses thin peaks with few samples
+APART = 0.5  # smallest separation of those, in widths of the posterior
+SAMPLES = 2000  # samples of an exact posterior from which the modes' shares are computed
+DIP = 0.5  # nats by which the density must fall between two maxima, or they are one mode
+STEPS = 9  # points on the line between two maxima
 
 
 def polish(density: Density, log_p: Floats, theta: Floats, modes: Modes, prior: Prior, noise: Floats) -> Modes:
-    """Climb from each mode of one posterior and from its highest samples, and join what turns out to be one mode.
+    """Climb from each mode of one posterior and from its highest samples, and merge maxima that are one mode.
 
     Args:
         density: log-density (n,) of points (n, D), up to a constant.
-        log_p: (n,) the same, of the samples.
+        log_p: (n,) log-density of the samples.
         theta: (n, D) samples.
-        modes: of one posterior, as numpy arrays without the first axis.
-        prior: its bounds are never left.
-        noise: (R, ROWS, D) standard normal, see `climb`.
+        modes: modes of one posterior, as numpy arrays without the first axis.
+        prior: prior whose bounds limit the search.
+        noise: (R, ROWS, D) standard normal draws, see `climb`.
 
     Returns:
-        modes, highest first, whose density is this one.
+        modes, highest first, with their log-density under `density`.
     """
     low, high = prior.low, prior.high
     spread = theta.std(axis=0, dtype=np.float64) + 1e-12 * (high - low)
@@ -43,14 +43,14 @@ def polish(density: Density, log_p: Floats, theta: Floats, modes: Modes, prior: 
     starts = [*(modes.location[np.isfinite(modes.share)] / spread), *white[_peaks(white, log_p)]]
     away = np.stack([((white - start) ** 2).sum(axis=1) for start in starts])
     near = np.argpartition(away, min(NEAR, len(theta)) - 1, axis=1)[:, :NEAR]
-    near = np.sort(near, axis=1)  # an order that does not depend on how they were parted
+    near = np.sort(near, axis=1)  # argpartition leaves the order within undefined
     best = np.take_along_axis(near, np.argsort(-log_p[near], axis=1, kind="stable")[:, :ELITE], axis=1)
     places, tops = climb(density, theta[best].astype(np.float64), log_p[best], low, high, noise)
     return _joined(density, places, tops, white, spread, len(modes.share))
 
 
 def exact_modes(posterior: Posterior, modes: int, rng: np.random.Generator) -> Modes:
-    """Return the modes of an exact posterior, their shares of its own samples and log-density."""
+    """Return the modes of an exact posterior, with their log-density and their shares of its samples."""
     places, samples = posterior.modes(modes, rng), posterior.sample(SAMPLES, rng)
     spread = samples.std(axis=0)
     tops = posterior.log_prob(places)
@@ -58,7 +58,7 @@ def exact_modes(posterior: Posterior, modes: int, rng: np.random.Generator) -> M
 
 
 def _peaks(white: Floats, log_p: Floats) -> list[int]:
-    """Return the highest of the samples (n, D), and the next that are apart from those."""
+    """Return the indices of the highest samples (n, D) that are at least APART from each other."""
     found: list[int] = []
     left = np.isfinite(log_p)
     while left.any() and len(found) < PEAKS:
@@ -68,7 +68,7 @@ def _peaks(white: Floats, log_p: Floats) -> list[int]:
 
 
 def _joined(density: Density, places: Floats, tops: Floats, white: Floats, spread: Floats, modes: int) -> Modes:
-    """Return up to `modes` tops, highest first, only one of each hill, with the samples nearest to each."""
+    """Return up to `modes` maxima, one per peak, highest first, with the share of samples nearest to each."""
     order = np.argsort(-tops, kind="stable")
     divided = _divided(density, places, tops)
     kept: list[int] = []
@@ -85,7 +85,7 @@ def _joined(density: Density, places: Floats, tops: Floats, white: Floats, sprea
 
 
 def _divided(density: Density, places: Floats, tops: Floats) -> NDArray[np.bool_]:
-    """Return which tops (M, M) are divided by a dip; spectra have kinks, and every kink a little top of its own."""
+    """Return which pairs of maxima (M, M) have a dip between them; kinks in the spectra cause small local maxima."""
     count = len(places)
     share = np.linspace(0, 1, STEPS + 2)[1:-1, None]
     ways = places[:, None, None] * (1 - share) + places[None, :, None] * share  # (M, M, STEPS, D)

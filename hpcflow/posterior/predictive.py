@@ -1,4 +1,4 @@
-"""Does the posterior reproduce what it was inferred from? Predictive checks and chi^2."""
+"""Posterior predictive checks and chi^2: whether a posterior reproduces the photometry it was inferred from."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,14 +20,14 @@ def simulate(
     theta: Floats,
     distance: float | Floats,
 ) -> Floats:
-    """Return the noiseless fluxes (n, B) in mJy of clusters theta (n, D) at a distance [Mpc].
+    """Return the noiseless fluxes (n, B) in mJy of clusters with parameters theta (n, D).
 
     Args:
-        simulator: unit-mass fluxes at 10 pc.
-        columns: columns of theta that are the simulator's parameters.
-        log_mass: the column of the mass.
+        simulator: simulator of unit-mass fluxes at 10 pc.
+        columns: columns of theta that hold the simulator's parameters.
+        log_mass: column of theta that holds the mass.
         theta: parameters in declared units.
-        distance: of all of them, or (n,) of each.
+        distance: one distance in Mpc, or (n,) one for each cluster.
     """
     unit = simulator(theta[:, columns])
     return unit * scale(theta[:, log_mass], np.full(len(theta), distance))[:, None]
@@ -40,16 +40,16 @@ def predictive(
 
     Args:
         true: (n, B) noiseless fluxes of posterior samples.
-        flux: (B,) observed.
-        sigma: (B,) error of the observation, which the predicted observations have as well.
-        noise: name of the noise law.
-        rng: the cluster's own.
-        levels: quantiles wanted.
+        flux: (B,) observed fluxes in mJy.
+        sigma: (B,) errors of the observation, also used for the predicted observations.
+        noise: name of the noise model.
+        rng: random numbers of the cluster.
+        levels: probabilities of the quantiles.
 
     Returns:
-        predictive_mean (B,), predictive_quantile (B, Q) and predictive_rank (B,), the share of the predictive below
-        the observation; NaN in bands that were not observed. predictive_p (), the share of the predictive that lies
-        farther from the sample it was made of than the observation does, in chi^2.
+        predictive_mean (B,), predictive_quantile (B, Q) and predictive_rank (B,), the fraction of predictions below
+        the observed flux; NaN in missing bands. predictive_p (), the fraction of posterior samples whose prediction
+        has a larger chi^2 about the sample than the observation has.
     """
     seen = np.isfinite(sigma)
     drawn = NOISE[noise](true, np.where(seen, sigma, 0.0), rng.standard_normal(true.shape))
@@ -67,7 +67,7 @@ def predictive(
 def chi2(model: Floats, flux: Floats, sigma: Floats, observed: NDArray[np.bool_], parameters: int) -> float:
     """Return sum ((model - flux) / sigma)^2 over the observed bands (B,), per degree of freedom.
 
-    That is the number of observed bands less that of parameters, but at least 1.
+    There are as many degrees of freedom as observed bands less parameters, but at least 1.
     """
     pull = (model[observed] - flux[observed]) / sigma[observed]
     return float((pull**2).sum() / max(1, int(observed.sum()) - parameters))

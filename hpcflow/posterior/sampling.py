@@ -1,4 +1,4 @@
-"""Posterior samples, of as many clusters at once as a tile has room for, and what is computed of all of a cluster's."""
+"""Posterior samples of several clusters at once, and the statistics of each cluster's samples."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,16 +17,16 @@ __all__ = ["BLOCK", "conditions", "embedded", "keyed_noise", "padded", "sample",
 
 Floats = NDArray[np.floating]
 
-# Rows through the network at once: what lies between its layers stays in the processor's cache. Up to ten members of an
-# ensemble have the same number of them.
+# Rows through the network at once, so that activations stay in the processor's cache. A multiple of every ensemble size
+# up to ten, so that all members get the same number of rows.
 TILE = 2520
-# Clusters that are done together where one alone is little work. Processors take 16 float32 at a time, torch twice as
-# many, and what is left over at the end of an array may be rounded otherwise: of 32 clusters nothing is ever left over.
+# Clusters that are computed together if each is little work. Processors handle 16 float32 at a time and torch twice as
+# many, and the remainder at the end of an array may be rounded differently; 32 clusters never leave a remainder.
 BLOCK = 32
 
 
 def together(n: int) -> int:
-    """Return how many clusters of n samples each go through the network as one tile.
+    """Return the number of clusters, with n samples each, that go through the network as one tile.
 
     >>> [together(n) for n in (100, 200, 1000, 10_000)]
     [16, 8, 1, 1]
@@ -36,39 +36,39 @@ def together(n: int) -> int:
 
 
 def conditions(estimator: Estimator, photometry: Photometry) -> Tensor:
-    """Return the features x (N, F) of up to BLOCK clusters, which do not depend on how many there are."""
+    """Return the features x (N, F) of up to BLOCK clusters, independent of their number."""
     filled = Photometry(*(padded(torch.from_numpy(np.ascontiguousarray(a)), BLOCK) for a in photometry))
     return estimator.condition(filled)[: len(photometry.flux)]
 
 
 def padded(rows: Tensor, size: int) -> Tensor:
-    """Return rows (N, ...) with the last one again and again, until there are a whole number of `size` rows."""
+    """Return rows (N, ...) padded to a multiple of `size` by repeating the last one."""
     return torch.cat([rows, rows[-1:].expand(-len(rows) % size, *rows.shape[1:])])
 
 
 def keyed_noise(seed: int, key: Sequence[object], n: int, dim: int) -> Tensor:
-    """Return the standard normal noise (n, D) that belongs to a cluster, whoever its neighbours are."""
+    """Return standard normal noise (n, D) that depends only on the seed and the cluster's key."""
     noise = rng_for(seed, "posterior", *key).standard_normal((n, dim), dtype=np.float32)
     return torch.from_numpy(noise)
 
 
 @torch.inference_mode()
 def embedded(flow: Flow, x: Tensor) -> Tensor:
-    """Return the contexts (N, ..., C) of clusters x (N, F), which do not depend on how many there are."""
+    """Return the contexts (N, ..., C) of clusters with features x (N, F), independent of their number."""
     return torch.cat([flow.embed(block) for block in padded(x, BLOCK).split(BLOCK)])[: len(x)]
 
 
 @torch.inference_mode()
 def sample(flow: Flow, context: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn each cluster's own noise into its samples.
+    """Turn each cluster's noise into its samples.
 
-    Clusters go through the network in tiles of a shape that depends on n alone: how products round may depend on the
-    number of rows, but not on what the other rows are. So a cluster's samples do not depend on its neighbours.
+    Clusters go through the network in tiles whose shape depends only on n. The rounding of matrix products may depend
+    on the number of rows but not on the values in other rows, so a cluster's samples do not depend on its neighbours.
 
     Args:
-        flow: in evaluation mode.
-        context: (N, ..., C) of the clusters, see `embedded`.
-        noise: (N, n, D) standard normal.
+        flow: flow in evaluation mode.
+        context: (N, ..., C) contexts of the clusters, see `embedded`.
+        noise: (N, n, D) standard normal draws.
 
     Returns:
         samples (N, n, D) in declared units, and log q (N, n).

@@ -1,4 +1,4 @@
-"""What an estimator was trained on, and which observations lie outside of it."""
+"""The range of the data that an estimator was trained on, and flags for observations outside it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Support:
-    """The range of everything that was drawn in training.
+    """The range of fluxes, errors, distances and band sets in training.
 
     Args:
-        observer: distances, errors, band sets.
-        faintest, brightest: (B,) log10 of the fluxes at 10 pc, in mJy, that any mass in the prior shows.
+        observer: distances, errors and band sets of the training set.
+        faintest, brightest: (B,) log10 of the faintest and brightest fluxes at 10 pc, in mJy, over the prior.
     """
 
     observer: Observer
@@ -45,16 +45,16 @@ class Support:
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Support":
-        """Return the support that `plain` described."""
+        """Return the support described by the output of `plain`."""
         observer = {key: _tuple(value) for key, value in plain["observer"].items()}
         return cls(Observer(**observer), np.array(plain["faintest"]), np.array(plain["brightest"]))
 
     def flags(self, photometry: Photometry, reason: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Return the flags (N,) that photometry deserves before anything is inferred.
+        """Return the flags (N,) that follow from the photometry before inference.
 
         Args:
-            photometry: with the systematic in its errors.
-            reason: (N, B) why bands are not used.
+            photometry: photometry with the systematic included in its errors.
+            reason: (N, B) reasons why bands are not used.
         """
         flux, sigma, observed, distance = photometry
         errors = self.observer.errors
@@ -80,27 +80,27 @@ class Support:
         )
 
     def _outside(self, photometry: Photometry, faintest: Floats, brightest: Floats) -> NDArray[np.bool_]:
-        """Whether in some band of clusters (N,) no true flux, from ln f (N, B) to ln f, explains what was observed.
+        """Return which clusters (N,) have a band whose observation no true flux between two ln f (N, B) explains.
 
-        One does if noise had to move it by `MOST_SCATTER` standard deviations at most. The pull falls as the true flux
-        rises (log-normal: while errors are below 100 %, as training's are), so some flux does unless both ends are too
-        faint or both too bright.
+        A true flux explains an observation at most `MOST_SCATTER` standard deviations away. The pull decreases with the
+        true flux (for log-normal noise, while errors are below 100 %, as in training), so some flux between the two
+        ends explains the observation unless both are too faint or both too bright.
         """
         flux, sigma, observed, _ = photometry
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             pulls = [LAWS[self.observer.noise].pull(end, flux, sigma) for end in (faintest, brightest)]
             explained = (np.minimum(*pulls) <= MOST_SCATTER) & (np.maximum(*pulls) >= -MOST_SCATTER)
-        return np.asarray((observed & ~explained).any(axis=1))  # no number explains nothing
+        return np.asarray((observed & ~explained).any(axis=1))  # NaN counts as not explained
 
     def _sets(self, bands: int) -> NDArray[np.bool_]:
         return np.array(self.observer.band_sets or [[True] * bands], dtype=bool)
 
     def _lacks(self, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether clusters (N,) have no whole band set: bands of other instruments are not missed."""
+        """Return which clusters (N,) have no complete band set; bands of other instruments do not count as missing."""
         return np.asarray(~np.any([(observed | ~have).all(axis=1) for have in self._sets(observed.shape[1])], axis=0))
 
     def _trained(self, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether the pattern of observed bands (N, B) is one that was drawn in training."""
+        """Return which clusters (N,) have a pattern of observed bands (N, B) that occurred in training."""
         sets = self._sets(observed.shape[1])
         if self.observer.missing > 0:
             return np.asarray(np.any([(have | ~observed).all(axis=1) for have in sets], axis=0))

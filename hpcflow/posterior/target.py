@@ -1,4 +1,4 @@
-"""What a cluster's samples are held against: the exact posterior density, where the model has one."""
+"""The target density of importance sampling: likelihood times prior, and the exact posterior if the model has one."""
 
 from functools import cached_property
 from typing import Protocol
@@ -17,14 +17,14 @@ Floats = NDArray[np.floating]
 
 
 class Posterior(Protocol):
-    """The posterior of one cluster, whose density is known and which can be sampled."""
+    """The posterior of one cluster, with a known density and exact samples."""
 
     @property
     def log_evidence(self) -> float:
         """Return log p(photometry)."""
 
     def log_prob(self, theta: Floats) -> Floats:
-        """Return log p(theta | photometry) (n,) per declared unit for points theta (n, D)."""
+        """Return log p(theta | photometry) (n,) per declared unit at points theta (n, D)."""
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Return `n` independent samples (n, D)."""
@@ -34,26 +34,26 @@ class Posterior(Protocol):
 
 
 class Target:
-    """Likelihood times prior of any cluster of a model.
+    """Likelihood times prior of a model, for any cluster.
 
     Args:
-        likelihood: tractable.
+        likelihood: likelihood of the model.
 
     Attributes:
-        prior: of the model.
+        prior: prior of the model.
     """
 
     def __init__(self, likelihood: Likelihood) -> None:
         self._likelihood, self.prior = likelihood, likelihood.prior
 
     def log_prob(self, theta: Floats, one: Photometry) -> Floats:
-        """Return log p(photometry | theta) p(theta) (n,) of points theta (n, D), for one cluster (1, B) and (1,)."""
+        """Return log of p(photometry | theta) p(theta) (n,) at points theta (n, D), for one cluster (1, B) and (1,)."""
         low, high = self.prior.low, self.prior.high
-        inside = np.clip(theta.astype(np.float64), low, high)  # a float32 may round across its bound
+        inside = np.clip(theta.astype(np.float64), low, high)  # float32 values may round across the bound
         return self._likelihood(inside[None], one)[0] + self.prior.log_prob(inside)
 
     def exact(self, one: Photometry) -> Posterior | None:
-        """Return the posterior on the exact grid, None where there is none or the model cannot make such a cluster."""
+        """Return the posterior on the exact grid; None if the model has none or cannot produce such a cluster."""
         if self._model is None:
             return None
         posterior = self._model.posterior(one)
@@ -62,6 +62,6 @@ class Target:
     @cached_property
     def _model(self) -> ExactModel | None:
         try:
-            return ExactModel(self._likelihood)  # takes a second, and some hundred MB
+            return ExactModel(self._likelihood)  # takes a second and some hundred MB, so only on demand
         except InputError:
             return None

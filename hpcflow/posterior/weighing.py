@@ -1,4 +1,4 @@
-"""What importance weights say of one cluster, and what is done where they say that the flow failed."""
+"""Weighted summaries of one cluster, and their refinement where the flow's efficiency is low."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ __all__ = ["refined", "weighed"]
 
 Floats = NDArray[np.floating]
 
-MORE = 4  # times as many samples are drawn again
+MORE = 4  # additional samples, as a multiple of the first ones
 
 
 def weighed(theta: Floats, found: Importance, levels: Sequence[float]) -> dict[str, NDArray[Any] | float | int]:
-    """Return the archive's weighted variables of one cluster whose samples theta (n, D) have weights."""
+    """Return the archive's weighted variables of one cluster from its samples theta (n, D) and their weights."""
     return {
         "log_evidence": found.log_evidence,
         "efficiency": found.efficiency,
@@ -38,15 +38,15 @@ def refined(
 ) -> tuple[dict[str, NDArray[Any] | float | int], Posterior | None]:
     """Return the weighted variables of a cluster of low efficiency, from more samples or else from the exact grid.
 
-    Of the second kind, the exact posterior as well.
+    The exact posterior is returned as well if it was used.
 
     Args:
-        target: the cluster's exact density.
-        theta: (n, D) its samples.
-        found: their weights.
-        again: draws more: number -> samples and log q.
-        levels: quantiles wanted.
-        rng: the cluster's own.
+        target: target density of the cluster.
+        theta: (n, D) samples of the cluster.
+        found: weights of the samples.
+        again: function that draws a number of further samples, and returns them and log q.
+        levels: probabilities of the quantiles.
+        rng: random numbers of the cluster.
     """
     more, log_q = again(MORE * len(theta))
     other = importance(target.log_prob(more), log_q)

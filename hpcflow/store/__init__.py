@@ -1,1 +1,1 @@
-"""What is kept: simulation and posterior stores (Zarr), and catalogues read from other people's files."""
+"""Zarr stores for the library of simulations and the archive of posteriors."""

@@ -1,4 +1,4 @@
-"""The archive of posteriors: one row per cluster of the catalogues, read by `xr.open_zarr` alone."""
+"""The archive of posteriors: one row per cluster of the catalogues, readable with `xr.open_zarr`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,16 +18,16 @@ from hpcflow.store.schema import KNOWN, SCHEMA, Schema
 
 __all__ = ["PosteriorArchive"]
 
-CHUNK = 64  # clusters whose samples are read at once
-COUNTERS = {"checksum": "BLAKE2b of what was written of the partition's clusters, 8 bytes as a signed number"}
+CHUNK = 64  # clusters per chunk of the samples
+COUNTERS = {"checksum": "BLAKE2b hash of the partition's rows as written, 8 bytes as a signed integer"}
 BY_SAMPLE = ("theta", "log_q", "log_weight")
 
 
 class PosteriorArchive:
-    """Posterior samples, modes, moments, predictive checks and the photometry they rest on.
+    """Posterior samples, modes, moments, predictive checks and the photometry they are inferred from.
 
-    Each cluster's samples are kept in the order of age, and parameters apart: so neighbours are alike, and compress
-    better. What packing rounds away is said in `store.packing`.
+    The samples of each cluster are sorted by age and each parameter is stored separately, because similar neighbours
+    compress better. Packing rounds samples and weights, see `store.packing`.
     """
 
     def __init__(self, regions: Regions) -> None:
@@ -54,19 +54,19 @@ class PosteriorArchive:
         weighted: bool = False,
         band_sets: Sequence[Sequence[str]] = (),
     ) -> "PosteriorArchive":
-        """Make an archive of a catalogue's clusters that holds their photometry and no posterior yet.
+        """Create an archive with the photometry of a catalogue's clusters and no posteriors yet.
 
         Args:
-            path: folder to make.
-            known: the variables of `KNOWN`, rows first: what is known of the clusters before any posterior is.
-            bands: labels of their bands.
-            partition: clusters per partition; as many as suit the catalogue if None.
-            samples: kept of each cluster.
-            modes: kept of each cluster.
-            parameters: with their bounds, in the order of theta's last axis.
-            attrs: seed, hashes and versions: the source of every number.
+            path: folder to create.
+            known: the variables of `KNOWN`, rows first, which are known before inference.
+            bands: labels of the bands.
+            partition: clusters per partition; chosen by the size of the catalogue if None.
+            samples: number of samples kept per cluster.
+            modes: number of modes kept per cluster.
+            parameters: parameters and their bounds, in the order of theta's last axis.
+            attrs: provenance: seed, hashes and versions.
             weighted: whether the likelihood is tractable, so that samples have importance weights.
-            band_sets: bands that instruments have together; one set of all bands if empty.
+            band_sets: bands of each instrument set; one set of all bands if empty.
 
         Raises:
             InputError: if the folder exists.
@@ -104,57 +104,57 @@ class PosteriorArchive:
 
     @classmethod
     def open(cls, path: Path) -> "PosteriorArchive":
-        """Open an archive that exists.
+        """Open an existing archive.
 
         Raises:
-            InputError: if there is none at `path`.
+            InputError: if there is no archive at `path`.
         """
         return cls(Regions.open(path, SCHEMA))
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """What the archive says of its sources."""
+        """The attributes of the archive, with its provenance."""
         return self._regions.attrs
 
     def read(self, name: str, partition: Partition | None = None) -> NDArray[Any]:
-        """Return a variable, or one partition's rows of it, as it is stored."""
+        """Return a variable, or one partition's rows of it, as stored."""
         return self._regions.read(name, partition)
 
     def write(self, partition: Partition, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write a finished partition.
 
         Args:
-            partition: which.
-            arrays: variables by name, rows first, in declared units; NaN is nothing, and so is what is not given.
+            partition: partition to write.
+            arrays: variables by name, rows first, in declared units; NaN and absent variables become fill values.
         """
         self.write_stored(partition, self.stored(arrays, len(partition)))
 
     def stored(self, arrays: Mapping[str, NDArray[Any]], rows: int) -> dict[str, NDArray[Any]]:
-        """Return the variables that are written, as they are stored, of so many clusters; see `write`."""
+        """Return all inferred variables of `rows` clusters as they are stored; see `write`."""
         arrays = {**arrays, **self.packed(arrays)}
         return {name: self._stored(name, arrays.get(name), rows) for name in self.written}
 
     def write_stored(self, partition: Partition, stored: Mapping[str, NDArray[Any]]) -> None:
-        """Write a finished partition whose variables are as they are stored."""
+        """Write a finished partition from variables as they are stored."""
         self._regions.write(partition, stored, {"checksum": checksum(*(stored[name] for name in self.written))})
 
     def check(self, partition: Partition | None = None) -> None:
-        """Read what was written of a finished partition, or else the photometry of all, again.
+        """Read back a finished partition, or the photometry of all clusters if None, and compare its checksum.
 
         Raises:
-            DamagedError: if it cannot be read, or is not what was written.
+            DamagedError: if it cannot be read, or its checksum does not match.
         """
         names = KNOWN if partition is None else self.written
         try:
             found = checksum(*(self.read(name, partition) for name in names))
-        except Exception as e:  # a torn shard makes its decoder raise whatever it likes
+        except Exception as e:  # the decoder of a truncated shard may raise anything
             raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
         expected = self.attrs["known_checksum"] if partition is None else self._regions.record("checksum", partition)
         if found != expected:
-            raise DamagedError("it is not what was written: its checksum differs")
+            raise DamagedError("its checksum does not match what was written")
 
     def forget(self, partition: Partition) -> None:
-        """Mark a partition as not inferred, so that it is made again."""
+        """Mark a partition as not inferred, so that it is inferred again."""
         self._regions.forget(partition)
 
     def dataset(self) -> xr.Dataset:
@@ -162,7 +162,7 @@ class PosteriorArchive:
         return xr.open_zarr(self.path)
 
     def packed(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the variables of samples (N, n, ...) as they are stored: packed, in the order of age."""
+        """Return the variables of samples (N, n, ...) as they are stored: packed and sorted by age."""
         order = np.argsort(arrays["theta"][..., self._age], axis=1, kind="stable")
         theta = np.take_along_axis(arrays["theta"], order[..., None], axis=1)
         found: dict[str, NDArray[Any]] = {"theta": self._packing.pack(theta)}
@@ -177,7 +177,7 @@ class PosteriorArchive:
             return empty
         if empty.dtype.kind in "iu" and values.dtype.kind == "f":
             values = np.where(np.isnan(values), empty, values)
-        with np.errstate(over="ignore"):  # what is absurd becomes infinite
+        with np.errstate(over="ignore"):  # values out of range become infinite
             return values.astype(empty.dtype)
 
 

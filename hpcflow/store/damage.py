@@ -1,4 +1,4 @@
-"""Whether what is read is what was written."""
+"""Checksums that show whether stored arrays are intact."""
 
 import hashlib
 from typing import Any
@@ -10,11 +10,11 @@ __all__ = ["DamagedError", "checksum"]
 
 
 class DamagedError(Exception):
-    """A partition that is marked complete is not what was written."""
+    """A partition that is marked complete is damaged."""
 
 
 def checksum(*arrays: NDArray[Any]) -> int:
-    """Return a number that tells arrays, of numbers or of text, apart by their bytes; every NaN is the same NaN.
+    """Return a checksum of the bytes of numeric or text arrays, in which all NaNs are alike.
 
     >>> checksum(np.array([np.nan, 1.0])) == checksum(np.array([-np.nan, 1.0]))
     True

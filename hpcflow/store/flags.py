@@ -1,4 +1,4 @@
-"""The archive's coded values and flags, the thresholds of the flags, and what both say as CF attributes."""
+"""The coded values and flags of the archive, the thresholds of the flags, and their CF attributes."""
 
 from enum import IntEnum, IntFlag
 from typing import Any
@@ -19,16 +19,16 @@ __all__ = [
     "value_attributes",
 ]
 
-# Thresholds are here and nowhere else: what judges by them imports them, and the meanings below are made of them.
-LEAST_BANDS = 2  # usable ones
-MOST_SCATTER = 3.0  # standard deviations by which noise may have moved a flux; beyond, no true flux explains it
-POOR_CHI2 = 10.0  # reduced
-LEAST_EFFECTIVE = 100.0  # effective samples: with fewer, weighted quantiles are off by a tenth of a standard deviation
-LEAST_P = 1e-3
+# The thresholds are defined only here: code that sets flags imports them, and the meanings below quote them.
+LEAST_BANDS = 2  # usable bands
+MOST_SCATTER = 3.0  # standard deviations from the nearest true flux beyond which a flux counts as unexplained
+POOR_CHI2 = 10.0  # reduced chi^2
+LEAST_EFFECTIVE = 100.0  # effective samples; with fewer, weighted quantiles err by a tenth of a standard deviation
+LEAST_P = 1e-3  # predictive p-value
 
 
 class Reason(IntEnum):
-    """Why a band of a cluster is not used; OK where it is."""
+    """Why a band of a cluster is not used, or OK if it is."""
 
     OK = 0
     NO_COVERAGE = 1
@@ -48,7 +48,7 @@ class Classifier(IntEnum):
 
 
 class Refined(IntEnum):
-    """What a cluster's weighted numbers come from besides its first samples."""
+    """How a cluster's weighted values were refined after its first samples."""
 
     NONE = 0
     MORE_SAMPLES = 1
@@ -56,7 +56,7 @@ class Refined(IntEnum):
 
 
 class Flag(IntFlag):
-    """Bits of the archive's `flag`; 0 is a cluster with nothing to say against it."""
+    """Bits of the archive's `flag`; 0 if no warning applies."""
 
     MISSING_BAND = 1
     NOT_DETECTED = 2
@@ -76,11 +76,11 @@ class Flag(IntFlag):
 SPELT = ("no", "one", "two", "three", "four", "five")
 MEANINGS = {
     Flag.MISSING_BAND: "a band of the model has no coverage or is not in the catalogue",
-    Flag.NOT_DETECTED: "a band's flux is not positive or is marked as not detected; the band is left out",
+    Flag.NOT_DETECTED: "a band's flux is not positive or is marked as undetected; the band is left out",
     Flag.BAD_VALUE: "a band's flux or error is not a usable number; the band is left out",
     Flag.TOO_FEW_BANDS: f"fewer than {SPELT[LEAST_BANDS]} usable bands: no posterior",
     Flag.ERROR_OUTSIDE_TRAINING: (
-        f"no error the flow was trained on explains a band's flux and error within {MOST_SCATTER:g} sigma"
+        f"no error in the training range explains a band's flux and error within {MOST_SCATTER:g} sigma"
     ),
     Flag.DISTANCE_OUTSIDE_TRAINING: "the distance is outside the range the flow was trained on",
     Flag.FLUX_OUTSIDE_TRAINING: (
@@ -92,8 +92,8 @@ MEANINGS = {
     Flag.LOW_EFFICIENCY: (
         f"fewer than {LEAST_EFFECTIVE:g} effective samples: the flow is far from the exact posterior here"
     ),
-    Flag.UNLIKELY: f"predictive p-value below {LEAST_P:g}: the model hardly makes such photometry",
-    Flag.UPPER_LIMIT: "a band is not detected and counts as an upper limit: its flux may be zero or negative",
+    Flag.UNLIKELY: f"predictive p-value below {LEAST_P:g}: the model rarely produces such photometry",
+    Flag.UPPER_LIMIT: "a band is undetected and counts as an upper limit: its flux may be zero or negative",
 }
 
 
@@ -107,7 +107,7 @@ def flag_attributes() -> dict[str, Any]:
 
 
 def value_attributes(values: type[IntEnum]) -> dict[str, Any]:
-    """Return the CF attributes of a variable that holds one of some values.
+    """Return the CF attributes of a variable that holds one of several values.
 
     >>> value_attributes(Refined)
     {'flag_values': [0, 1, 2], 'flag_meanings': 'none more_samples exact_grid'}

@@ -1,4 +1,4 @@
-"""Where the rows of an array lie: chunks, the least that is read, and files, the least that is written."""
+"""The division of arrays into chunks, the units of reading, and files, the units of writing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 __all__ = ["Layout", "Variable", "chunk_rows", "partition_rows"]
 
-KNOWN_CHUNK = 4096  # rows of an array that is known when the group is made
-KNOWN_TEXT_CHUNK = 16_384  # of text, which cannot be cut finer than its files
+KNOWN_CHUNK = 4096  # rows of an array whose values are given when the group is created
+KNOWN_TEXT_CHUNK = 16_384  # rows of such text, where every chunk is a file
 KNOWN_FILE = 64 * KNOWN_CHUNK
 
 
 class Layout(NamedTuple):
-    """Shapes of a chunk and of a file; a file is one chunk where the latter is None."""
+    """Shapes of a chunk and of a file; each chunk is a file if `shards` is None."""
 
     chunks: tuple[int, ...]
     shards: tuple[int, ...] | None
@@ -22,18 +22,18 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Variable:
-    """One array of a group, cut into partitions along its first axis.
+    """One array of a group, divided into partitions along its first axis.
 
     Args:
-        dims: names of its axes.
-        shape: its size.
-        dtype: of its elements; "str" for text of any length.
-        fill: what is read where nothing was written.
-        rows: rows of the first axis in one chunk, the least that is read; None for a whole partition.
-        attrs: units, long_name and the other attributes a reader needs.
-        values: the array itself, where it is known when the group is made.
-        split: whether every entry of the last axis has chunks of its own.
-        small: whether to spend more time on compressing it.
+        dims: names of the axes.
+        shape: lengths of the axes.
+        dtype: type of the elements; "str" for text of any length.
+        fill: value that is read where nothing has been written.
+        rows: rows per chunk; None for a whole partition.
+        attrs: units, long_name and other attributes for readers.
+        values: the array itself, if it is known when the group is created.
+        split: whether each entry of the last axis has its own chunks.
+        small: whether to use a slower codec that compresses better.
     """
 
     dims: tuple[str, ...]
@@ -47,10 +47,10 @@ class Variable:
     small: bool = False
 
     def layout(self, partition: int) -> Layout:
-        """Return how it is cut where partitions have so many rows: a file is one partition's.
+        """Return the chunks and files of the array for partitions of this many rows; a file belongs to one partition.
 
-        An array that is known has one writer, who may fill larger files: there are few of them, however small the
-        partitions.
+        An array with given values has a single writer and can use larger files, so that they are few
+        even if partitions are small.
 
         >>> Variable(("row", "column"), (1000, 3), "float32", rows=10).layout(50)
         Layout(chunks=(10, 3), shards=(50, 3))
@@ -68,16 +68,16 @@ class Variable:
             file = min(partition, total)
             chunk = chunk_rows(file, self.rows or file)
         chunk = min(chunk, total)
-        file = min(file, -(-total // chunk) * chunk)  # no larger than what it holds
-        # One chunk a file needs no index; text has no fixed width to cut files from.
+        file = min(file, -(-total // chunk) * chunk)  # no larger than the array
+        # A file of one chunk needs no index, and text has no fixed width to divide files by.
         whole = self.dtype == "str" or (chunk == file and not self.split)
         return Layout((chunk, *rest[:-1], 1) if self.split else (chunk, *rest), None if whole else (file, *rest))
 
 
 def chunk_rows(shard: int, wanted: int) -> int:
-    """Return how many rows a chunk has, at most `wanted`, so that a shard of `shard` rows is a number of whole chunks.
+    """Return the number of rows per chunk, at most `wanted`, that divides a shard of `shard` rows into whole chunks.
 
-    A shard that reached beyond its partition would have two writers. Where no number of chunks goes, it is one.
+    A shard that reached beyond its partition would have two writers. If only tiny chunks divide it, it is one chunk.
 
     >>> chunk_rows(50_000, 10_000), chunk_rows(15_000, 10_000), chunk_rows(10_007, 10_000)
     (10000, 7500, 10007)
@@ -87,9 +87,9 @@ def chunk_rows(shard: int, wanted: int) -> int:
 
 
 def partition_rows(rows: int, chunk: int) -> int:
-    """Return how many of `rows` suit a partition: whole chunks, some 64 partitions, but at most 1024 rows.
+    """Return the rows per partition: whole chunks, for about 64 partitions of `rows`, but at most 1024 rows.
 
-    A partition is a file of every variable, and what is done again after a kill.
+    A partition is one file of every variable, and the unit of work that is repeated after a crash.
 
     >>> [partition_rows(n, 64) for n in (100, 20_000, 10_000_000)]
     [64, 320, 1024]

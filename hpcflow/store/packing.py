@@ -1,4 +1,4 @@
-"""Numbers in few bits, by the scale and offset of the CF conventions (sect. 8.1): every reader unpacks them unasked."""
+"""Packing of numbers into few bits by scale and offset (CF conventions, sect. 8.1), which readers undo unasked."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +13,10 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class SamplePacking:
-    """Samples in 16 bits, one step for all parameters, so that one pair of CF attributes serves the whole array.
+    """Packing of samples into 16 bits, with one step for all parameters because CF attributes hold for a whole array.
 
     Args:
-        low, high: (D,) the prior's bounds; packed values are kept inside, so that rounding leaves none of them.
+        low, high: (D,) bounds of the prior; packed values stay within them even after rounding.
 
     >>> packing = SamplePacking(np.array([6.0, 0.0]), np.array([10.0, 1.5]))
     >>> packing.pack(np.array([[6.0, 1.5], [np.nan, 0.0]])).tolist()
@@ -26,16 +26,16 @@ class SamplePacking:
     low: Floats
     high: Floats
 
-    EMPTY = 65535  # of a sample that is not there
+    EMPTY = 65535  # an absent sample
 
     @property
     def offset(self) -> float:
-        """What packed 0 stands for."""
+        """The value of a packed 0."""
         return float(self.low.min())
 
     @property
     def step(self) -> float:
-        """What lies between two packed values."""
+        """The difference between consecutive packed values."""
         return float((self.high.max() - self.low.min()) / (self.EMPTY - 1))
 
     def attributes(self) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class SamplePacking:
         return {"scale_factor": self.step, "add_offset": self.offset, "_FillValue": self.EMPTY}
 
     def pack(self, values: Floats) -> NDArray[np.uint16]:
-        """Return values (..., D) in declared units as packed ones; NaN is `EMPTY`."""
+        """Pack values (..., D) in declared units; NaN becomes `EMPTY`."""
         lowest = np.ceil((self.low - self.offset) / self.step)
         highest = np.floor((self.high - self.offset) / self.step)
         with np.errstate(invalid="ignore"):
@@ -52,10 +52,10 @@ class SamplePacking:
 
 
 class LogPacking:
-    """Logarithms of densities and weights, rounded to 1/128 nat: a weight is kept to 0.4 %.
+    """Packing of log-densities and log-weights to 1/128 nat, which keeps weights to 0.4 %.
 
-    They are 32-bit integers, of which compression leaves what carries information, some 10 bits. A range is needed
-    for 16, and there is none: narrow posteriors reach far up, and the weight of a sample may be zero.
+    They are stored as 32-bit integers, which compress to some 10 bits. 16-bit integers would need a bounded range, but
+    densities of narrow posteriors are very high and weights may be zero.
 
     >>> LogPacking().pack(np.array([0.0, -1.5, -np.inf, np.nan])).tolist()
     [0, -192, -1073741824, -2147483648]
@@ -74,7 +74,7 @@ class LogPacking:
         }
 
     def pack(self, values: Floats) -> NDArray[np.int32]:
-        """Return values in nat as packed ones; NaN is `EMPTY`."""
+        """Pack values in nat; NaN becomes `EMPTY`."""
         with np.errstate(invalid="ignore"):
             packed = np.clip(np.rint(np.asarray(values, dtype=np.float64) / self.STEP), -self.MOST, self.MOST)
         return np.where(np.isnan(packed), self.EMPTY, packed).astype(np.int32)

@@ -1,8 +1,8 @@
-"""Zarr groups written region by region (the only file that imports zarr).
+"""Zarr groups that are written partition by partition (the only file that imports zarr).
 
-A group is made whole, metadata only, before anything is written to it; after that every partition writes its
-own aligned region of every array, and last its entry of `status`. Whatever happens, a partition is either
-marked done and complete, or is done again.
+A group is first created with its metadata only. After that, each partition writes its own aligned region of every
+array, and its entry of `status` last. Whatever happens, a partition is either marked as done and complete, or is
+computed again.
 """
 
 import shutil
@@ -31,9 +31,9 @@ SMALL = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
 
 
 class Regions:
-    """A Zarr group of which partitions of rows are written once each, in any order, by anybody.
+    """A Zarr group whose partitions of rows are each written once, in any order, by any process.
 
-    A shard is the least that may be written, and is a partition's rows: two writers never share one.
+    A shard, the smallest unit of writing, holds rows of a single partition, so two writers never share one.
     """
 
     def __init__(self, path: Path, group: zarr.Group) -> None:
@@ -54,23 +54,23 @@ class Regions:
         counters: Mapping[str, str] = MappingProxyType({}),
         notes: Mapping[str, str] = MappingProxyType({}),
     ) -> "Regions":
-        """Make a group that holds nothing but its metadata, all at once or not at all.
+        """Create a group with nothing but its metadata and given values, all at once or not at all.
 
         Args:
             path: folder of the group; it must not exist.
-            schema: name and version of what it holds, e.g. "simulations/1".
+            schema: name and version of its contents, e.g. "simulations/1".
             rows: length N of the partitioned axis.
-            size: rows in one partition; the last one may be shorter.
+            size: rows per partition; the last one may be shorter.
             variables: arrays by name.
             attrs: attributes of the group.
-            counters: whole numbers kept per partition beside its status, with what they count.
-            notes: texts kept per partition, with what they say.
+            counters: names and meanings of the integers kept for each partition.
+            notes: names and meanings of the texts kept for each partition.
 
         Raises:
-            InputError: if there is something at `path` already.
+            InputError: if `path` already exists.
         """
         if path.exists():
-            raise InputError(f"{path} exists already; open it to go on with it, or remove it to start again")
+            raise InputError(f"{path} already exists; open it to continue, or remove it to start again")
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(path, new=True) as growing:
             group = zarr.create_group(
@@ -79,23 +79,23 @@ class Regions:
             count = len(partitions(rows, size))
             for name, variable in variables.items():
                 _create_array(group, name, variable, min(size, rows))
-            whole = {**counters, "status": "1 where the partition is complete"}
+            whole = {**counters, "status": "1 if the partition is complete, else 0"}
             for kind, fill, names in (("int64", 0, whole), ("str", "", notes)):
                 for name, meaning in names.items():
                     variable = Variable(("partition",), (count,), kind, fill, 1, {"long_name": meaning})
                     _create_array(group, name, variable, 1)
             with warnings.catch_warnings():
-                # Nothing but this group's own fixed metadata is consolidated, so readers of any version can ignore it.
+                # Only this group's own fixed metadata are consolidated, so readers of any version can ignore them.
                 warnings.filterwarnings("ignore", message="Consolidated metadata")
                 zarr.consolidate_metadata(group.store)
         return cls.open(path, schema)
 
     @classmethod
     def open(cls, path: Path, schema: str) -> "Regions":
-        """Open a group for reading and for writing its partitions.
+        """Open a group for reading and for writing partitions.
 
         Raises:
-            InputError: if there is no group at `path`, or it holds something else.
+            InputError: if there is no group at `path`, or it has another schema.
         """
         try:
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
@@ -103,21 +103,23 @@ class Regions:
             raise InputError(f"{path} does not exist; run the stage that writes it first") from e
         found = group.attrs.get("schema")
         if found != schema:
-            raise InputError(f"{path} holds {found}, but this version of hpcflow reads {schema}; make it anew")
+            raise InputError(
+                f"{path} holds {found}, but this version of hpcflow reads {schema}; remove it and make it again"
+            )
         return cls(path, group)
 
     @property
     def partitions(self) -> list[Partition]:
-        """All partitions, finished or not."""
+        """All partitions, whether complete or not."""
         return partitions(self.rows, self.size)
 
     def missing(self) -> list[Partition]:
-        """Partitions that are not complete."""
+        """Return the partitions that are not complete."""
         status = np.asarray(self._array("status")[:])
         return [p for p in self.partitions if status[p.index] != DONE]
 
     def finished(self) -> list[float]:
-        """Return when each complete partition was marked so, in seconds since 1970, rising."""
+        """Return the times at which partitions were marked as complete, in seconds since 1970, ascending."""
         marks = (self.path / "status" / "c").glob("*")
         return sorted(mark.stat().st_mtime for mark in marks if mark.name.isdigit())
 
@@ -127,16 +129,16 @@ class Regions:
         arrays: Mapping[str, NDArray[Any]],
         records: Mapping[str, int | str] = MappingProxyType({}),
     ) -> None:
-        """Write one partition's rows of the arrays named, its counters and notes, then mark it complete.
+        """Write one partition's rows of the given arrays, its counters and notes, then mark it as complete.
 
         Raises:
-            ValueError: if the partition is not one of the group's, or an array has another number of rows. An
-                unaligned region would be written without complaint, and lose its neighbours' rows.
+            ValueError: if the partition is not one of the group's, or an array has another number of rows. Zarr would
+                write an unaligned region without complaint, and neighbouring rows would be lost.
         """
         start = partition.index * self.size
         expected = Partition(partition.index, start, min(start + self.size, self.rows))
         if partition != expected or not 0 <= start < self.rows:
-            raise ValueError(f"{partition} is not a partition of {self.path}, which is cut every {self.size} rows")
+            raise ValueError(f"{partition} is not a partition of {self.path}, whose partitions have {self.size} rows")
         for name, values in arrays.items():
             if len(values) != len(partition):
                 raise ValueError(f"{name}: {len(values)} rows for a partition of {len(partition)}")
@@ -146,14 +148,14 @@ class Regions:
             self._array(name)[partition.index] = record
 
     def _clear(self, name: str, partition: Partition) -> None:
-        """Remove what an earlier attempt left in a partition's file: Zarr would read it first, whole or torn."""
+        """Remove a partition's file from an earlier attempt, which Zarr would read first even if it is truncated."""
         left = self.path / name / "c" / str(partition.index)
         if left.is_dir():
             shutil.rmtree(left)
         left.unlink(missing_ok=True)
 
     def forget(self, partition: Partition) -> None:
-        """Mark a partition as not complete, so that it is made again."""
+        """Mark a partition as not complete, so that it is computed again."""
         self._array("status")[partition.index] = 0
 
     def read(self, name: str, partition: Partition | None = None) -> NDArray[Any]:
@@ -162,12 +164,12 @@ class Regions:
         return np.asarray(self._array(name)[rows])
 
     def names(self, dim: str) -> list[str]:
-        """Return the arrays whose first axis has this name, in alphabetical order."""
+        """Return the names of the arrays whose first axis is `dim`, in alphabetical order."""
         arrays: Any = self._group.arrays()
         return sorted(name for name, array in arrays if array.metadata.dimension_names[0] == dim)
 
     def empty(self, name: str, rows: int) -> NDArray[Any]:
-        """Return so many rows of an array as they are where nothing was written."""
+        """Return `rows` rows of an array filled with its fill value."""
         array = self._array(name)
         return np.full((rows, *array.shape[1:]), array.fill_value, dtype=array.dtype)
 
@@ -197,6 +199,6 @@ def _create_array(group: zarr.Group, name: str, variable: Variable, partition: i
     )
     if variable.values is not None:
         kind = object if text else variable.dtype
-        step = (shards or chunks)[0]  # a file at a time: text takes much more memory while it is written
+        step = (shards or chunks)[0]  # one file at a time, because text takes much more memory while it is written
         for start in range(0, variable.shape[0], step):
             array[start : start + step] = np.asarray(variable.values[start : start + step], dtype=kind)

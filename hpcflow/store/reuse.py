@@ -1,4 +1,4 @@
-"""Clusters of an older archive that a newer one takes over as they are: those with the same photometry."""
+"""Reuse of the posteriors in an older archive for clusters whose photometry is unchanged."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from hpcflow.store.archive import PosteriorArchive
 
 __all__ = ["Reuse"]
 
-SAME = ("flux", "sigma", "observed", "reason", "distance", "distance_error")  # what a posterior is made of
+SAME = ("flux", "sigma", "observed", "reason", "distance", "distance_error")  # the data that determine a posterior
 Key = tuple[str, str]
 
 
@@ -19,7 +19,7 @@ class Reuse:
     """The finished clusters of an archive.
 
     Args:
-        archive: the older one, of the same flow and settings.
+        archive: an older archive, made with the same flow and settings.
     """
 
     def __init__(self, archive: PosteriorArchive) -> None:
@@ -30,10 +30,10 @@ class Reuse:
         self._done = [p for p in archive.partitions if p.index not in left]
 
     def find(self, rows: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
-        """Return the row in the archive of each of some clusters (N,), -1 of those that are new or have changed.
+        """Return each cluster's row (N,) in the archive, or -1 if the cluster is new or has changed.
 
         Args:
-            rows: galaxy, cluster_id and what posteriors are made of, as archives have them.
+            rows: galaxy, cluster_id and the variables of `SAME`, as in archives.
         """
         keys = zip(rows["galaxy"].tolist(), rows["cluster_id"].tolist(), strict=True)
         found = np.array([self._rows.get(key, -1) for key in keys], dtype=np.intp)
@@ -42,13 +42,13 @@ class Reuse:
             same = np.full(len(mine), True)
             for name in SAME:
                 old, new = self._archive.read(name, partition)[found[mine] - partition.start], rows[name][mine]
-                equal = (old == new) | ((old != old) & (new != new))  # NaN is NaN
+                equal = (old == new) | ((old != old) & (new != new))  # NaN equals NaN here
                 same &= equal.reshape(len(mine), -1).all(axis=1)
             here[mine] = same
         return np.where(here, found, -1)
 
     def read(self, found: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """Return the variables of rows (M,) of the archive, as they are stored."""
+        """Return the inferred variables of rows (M,) of the archive, as they are stored."""
         out: dict[str, NDArray[Any]] = {}
         for partition, mine in self._parts(found):
             for name in self._archive.written:
@@ -57,6 +57,6 @@ class Reuse:
         return out
 
     def _parts(self, rows: NDArray[np.intp]) -> list[tuple[Partition, NDArray[np.intp]]]:
-        """Return the finished partitions that rows (N,) are in, with the places of those among the rows."""
+        """Return the finished partitions that contain any of rows (N,), each with the indices of its rows."""
         inside = ((p, np.flatnonzero((rows >= p.start) & (rows < p.stop))) for p in self._done)
         return [(p, places) for p, places in inside if len(places)]

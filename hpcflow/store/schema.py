@@ -1,4 +1,4 @@
-"""What the archive of posteriors holds: every variable with its dimensions, type, units and meaning."""
+"""The schema of the archive of posteriors: every variable with its dimensions, type, units and meaning."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Description:
     """One variable of the archive.
 
     Args:
-        dims: names of its axes, `cluster` first.
-        dtype: of its elements as they are stored; "str" for text of any length.
-        attrs: its CF attributes.
+        dims: names of the axes, `cluster` first.
+        dtype: type of the elements as stored; "str" for text of any length.
+        attrs: CF attributes.
     """
 
     dims: tuple[str, ...]
@@ -35,24 +35,24 @@ class Description:
 
     @property
     def fill(self) -> Any:
-        """What is stored where nothing was written."""
+        """The value stored where nothing has been written."""
         return self.attrs.get("_FillValue", EMPTY.get(self.dtype, 0))
 
     def nothing(self, shape: tuple[int, ...]) -> NDArray[Any]:
-        """Return its values where nothing is known: 0 of what CF attributes give a meaning, NaN of numbers."""
+        """Return an array of absent values: 0 for flags and coded values, NaN for numbers."""
         return np.zeros(shape, self.dtype) if "flag_meanings" in self.attrs else np.full(shape, np.nan)
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The variables that are written cluster by cluster, and how long their axes are.
+    """The variables with one row per cluster, and the lengths of their axes.
 
     Args:
-        parameters: with their units and bounds, in the order of theta's last axis.
-        bands: their labels.
-        samples, modes: kept of each cluster.
+        parameters: parameters with units and bounds, in the order of theta's last axis.
+        bands: labels of the bands.
+        samples, modes: number kept per cluster.
         weighted: whether samples have importance weights.
-        band_sets: bands that instruments have together; one set of all bands if empty.
+        band_sets: bands of each instrument set; one set of all bands if empty.
 
     >>> schema = Schema((Parameter("log_age", 6, 10, "dex(yr)"),), ("U", "V"), samples=4, modes=1)
     >>> schema.shape("predictive_quantile", clusters=7)
@@ -68,18 +68,18 @@ class Schema:
 
     @property
     def packing(self) -> SamplePacking:
-        """How samples are packed: over the prior's bounds."""
+        """The packing of samples, over the prior's bounds."""
         return SamplePacking(*(np.array([getattr(p, side) for p in self.parameters]) for side in ("low", "high")))
 
     @cached_property
     def variables(self) -> dict[str, Description]:
-        """Every variable by its name."""
+        """All variables by name."""
         units = _units(self.parameters)
         known, inferred = _known(units, self.band_sets or [self.bands]), _posterior(units, self.packing)
         return known | inferred | (_weights(units) if self.weighted else {})
 
     def shape(self, name: str, clusters: int) -> tuple[int, ...]:
-        """Return the shape of a variable of so many clusters."""
+        """Return the shape of a variable for this many clusters."""
         sizes = {
             "cluster": clusters,
             "sample": self.samples,
@@ -92,7 +92,7 @@ class Schema:
         return tuple(sizes[dim] for dim in self.variables[name].dims)
 
     def nothing(self, clusters: int) -> dict[str, NDArray[Any]]:
-        """Return all that is inferred of clusters, in declared units, where nothing is."""
+        """Return all inferred variables, in declared units, filled with absent values."""
         return {
             name: variable.nothing(self.shape(name, clusters))
             for name, variable in self.variables.items()
@@ -117,49 +117,49 @@ def _units(parameters: Sequence[Parameter]) -> str:
 
 
 def _known(units: str, band_sets: Sequence[Sequence[str]]) -> dict[str, Description]:
-    """Return what every archive has before any posterior is; its checksum is taken in this order."""
+    """Return the variables known before inference; their checksum is taken in this order."""
     sets = {
         "flag_values": list(range(len(band_sets))),
         "flag_meanings": " ".join("+".join(bands) for bands in band_sets),
     }
-    spread = "standard deviation of log10 of the distance that samples are drawn for; 0 where neglected"
-    own_set = "set of bands that the cluster was observed in; -1 for none of them"
+    spread = "standard deviation of log10 of the distance, over which samples are marginalised; 0 if neglected"
+    own_set = "instrument set of bands in which the cluster was observed; -1 if none matches"
     return {
         "galaxy": _other(ROW, "galaxy", "str"),
         "cluster_id": _other(ROW, "identifier within the galaxy's catalogue", "str"),
         "ra": _number(ROW, "right ascension, J2000", "degree", "float64"),
         "dec": _number(ROW, "declination, J2000", "degree", "float64"),
-        "distance": _number(ROW, "distance assumed", "Mpc", "float64"),
+        "distance": _number(ROW, "assumed distance", "Mpc", "float64"),
         "distance_error": _number(ROW, spread, "dex", "float64"),
-        "cluster_class": _number(ROW, "class in the catalogue; -1 where it has none", dtype="int32"),
-        "classifier": _other(ROW, "who gave that class", "uint8", **value_attributes(Classifier)),
+        "cluster_class": _number(ROW, "morphological class in the catalogue; -1 if it has none", dtype="int32"),
+        "classifier": _other(ROW, "who assigned the class", "uint8", **value_attributes(Classifier)),
         "band_set": _other(ROW, own_set, "int8", **sets),
-        "flux": _number(BY_BAND, "flux density as catalogued", "mJy", "float64"),
-        "sigma": _number(BY_BAND, "its error, the systematic included", "mJy", "float64"),
+        "flux": _number(BY_BAND, "flux density in the catalogue", "mJy", "float64"),
+        "sigma": _number(BY_BAND, "error of the flux density, including the systematic", "mJy", "float64"),
         "observed": _other(BY_BAND, "whether the band was used", "bool"),
-        "reason": _other(BY_BAND, "why a band was not used", "uint8", **value_attributes(Reason)),
-        "published": _number(BY_PARAMETER, "the catalogue's own estimate, where it has one", units),
-        "published_error": _number(BY_PARAMETER, "standard deviation of that estimate", units),
-        "published_chi2": _number(ROW, "reduced chi^2 of that estimate, as published"),
+        "reason": _other(BY_BAND, "reason why the band was not used", "uint8", **value_attributes(Reason)),
+        "published": _number(BY_PARAMETER, "published estimate in the catalogue, if it has one", units),
+        "published_error": _number(BY_PARAMETER, "standard deviation of the published estimate", units),
+        "published_chi2": _number(ROW, "reduced chi^2 of the published estimate"),
     }
 
 
-KNOWN = tuple(_known("", ()))  # names of what is there before any posterior is
+KNOWN = tuple(_known("", ()))  # names of the variables known before inference
 
 
 def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
-    """Return what every archive has of posteriors."""
-    order = {"comment": "in the order of log_age, which means nothing: samples are exchangeable"}
+    """Return the variables of posteriors that every archive has."""
+    order = {"comment": "sorted by log_age for compression; the order has no meaning"}
     packed, logs = packing.attributes(), LogPacking().attributes()
-    density = "log of the flow's density at each sample, per declared units"
-    highest = "maximum a posteriori: the highest mode, climbed on the density that the attribute `polish` names"
-    p_value = "posterior predictive p-value of chi^2: share of predictions that fit worse"
+    density = "log of the flow's density at each sample, per declared unit"
+    highest = "maximum a posteriori: the highest mode, refined on the density named by the attribute `polish`"
+    p_value = "posterior predictive p-value of chi^2: fraction of predictions that fit worse"
     by_quantile = ("cluster", "band", "quantile")
     return {
         "theta": _number(("cluster", "sample", "parameter"), "posterior samples", units, "uint16", **order, **packed),
         "log_q": _number(BY_SAMPLE, density, "nat", "int32", **logs),
         "mode": _number(("cluster", "mode", "parameter"), "modes of the joint posterior, highest first", units),
-        "mode_share": _number(BY_MODE, "share of the samples nearest to each mode"),
+        "mode_share": _number(BY_MODE, "fraction of samples nearest to each mode"),
         "mode_log_q": _number(BY_MODE, "log of the flow's density at each mode"),
         "map": _number(BY_PARAMETER, highest, units),
         "quantile": _number(BY_QUANTILE, "quantiles of the marginal posteriors", units, levels=list(QUANTILES)),
@@ -171,26 +171,26 @@ def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
         "predictive_quantile": _number(
             by_quantile, "quantiles of the posterior predictive", "mJy", levels=list(QUANTILES)
         ),
-        "predictive_rank": _number(BY_BAND, "share of the posterior predictive below the observed flux"),
+        "predictive_rank": _number(BY_BAND, "fraction of the posterior predictive below the observed flux"),
         "predictive_p": _number(ROW, p_value),
         "map_flux": _number(BY_BAND, "noiseless flux density of the re-simulated MAP", "mJy"),
         "chi2_map": _number(ROW, "reduced chi^2 of the re-simulated MAP, over max(bands - parameters, 1)"),
-        "flag": _other(ROW, "what can be said against this posterior", "int32", **flag_attributes()),
+        "flag": _other(ROW, "warnings about the cluster and its posterior", "int32", **flag_attributes()),
     }
 
 
 def _weights(units: str) -> dict[str, Description]:
-    """Return what an archive has where the likelihood is tractable."""
+    """Return the variables of archives whose likelihood is tractable."""
     logs = LogPacking().attributes()
-    weight = "log of likelihood x prior / q of each sample: not normalised, the mean weight is the evidence"
-    quantiles = "quantiles of the marginal posteriors, of weighted samples"
+    weight = "log of likelihood x prior / q of each sample, unnormalised: the mean weight is the evidence"
+    quantiles = "quantiles of the marginal posteriors, from weighted samples"
     return {
         "log_weight": _number(BY_SAMPLE, weight, "nat", "int32", **logs),
         "log_evidence": _number(ROW, "log of the evidence, log p(photometry)", "nat"),
-        "efficiency": _number(ROW, "effective sample size of all samples drawn, over their number"),
-        "weighted_mean": _number(BY_PARAMETER, "posterior mean, of weighted samples", units),
-        "weighted_std": _number(BY_PARAMETER, "posterior standard deviation, of weighted samples", units),
+        "efficiency": _number(ROW, "effective sample size divided by the number of samples drawn"),
+        "weighted_mean": _number(BY_PARAMETER, "posterior mean, from weighted samples", units),
+        "weighted_std": _number(BY_PARAMETER, "posterior standard deviation, from weighted samples", units),
         "weighted_quantile": _number(BY_QUANTILE, quantiles, units, levels=list(QUANTILES)),
         "mode_log_p": _number(BY_MODE, "log of the exact posterior density at each mode", "nat"),
-        "refined": _other(ROW, "what the weighted numbers come from", "uint8", **value_attributes(Refined)),
+        "refined": _other(ROW, "how the weighted values were refined", "uint8", **value_attributes(Refined)),
     }

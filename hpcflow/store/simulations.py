@@ -1,4 +1,4 @@
-"""The library of simulations: parameters and noiseless unit-mass fluxes, partition by partition."""
+"""The library of simulations: parameters and noiseless unit-mass fluxes, in partitions."""
 
 import json
 from collections import Counter
@@ -23,19 +23,18 @@ Rows = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 SCHEMA = "hpcflow-simulations/2"
 COUNTERS = {
-    "failed": "rows that could not be simulated and are NaN",
-    "checksum": "BLAKE2b of theta and flux of the partition's rows, 8 bytes as a signed number",
+    "failed": "number of rows that could not be simulated and are NaN",
+    "checksum": "BLAKE2b hash of theta and flux of the partition's rows, 8 bytes as a signed integer",
 }
-NOTES = {"reason": "why rows could not be simulated, and how many for each reason, as JSON"}
-CHUNK = 10_000  # rows read at once by a random access
+NOTES = {"reason": "number of rows that could not be simulated, by reason, as JSON"}
+CHUNK = 10_000  # rows per chunk, the unit of random access
 
 
 class SimulationStore:
-    """Simulated clusters at 10 pc per solar mass formed; mass, distance and noise come in training.
+    """Simulated clusters at 10 pc per solar mass formed; mass, distance and noise are added in training.
 
-    Arrays: `theta` (simulation, parameter), `flux` (simulation, band) in mJy, both float32; `failed` (partition),
-    rows of the partition that could not be simulated and are NaN, `reason` (partition), why, and `checksum`
-    (partition), of what was written.
+    Arrays: `theta` (simulation, parameter) and `flux` (simulation, band) in mJy, both float32; for each partition
+    `failed`, the number of rows that could not be simulated and are NaN, `reason`, why they failed, and `checksum`.
     """
 
     def __init__(self, regions: Regions) -> None:
@@ -59,16 +58,16 @@ class SimulationStore:
         seed: int,
         source: Mapping[str, str],
     ) -> "SimulationStore":
-        """Make an empty store.
+        """Create an empty store.
 
         Args:
-            path: folder to make.
+            path: folder to create.
             n: number of simulations.
             partition: simulations per partition.
-            parameters: those that are simulated, with their prior.
+            parameters: simulated parameters, with their prior.
             bands: names of the bands.
-            seed: of the parameter draws and of the split into training, validation and test.
-            source: the simulator, its settings and the hashes of what went in.
+            seed: seed of the parameter draws and of the split into training, validation and test.
+            source: the simulator, its settings and the hashes of its inputs.
 
         Raises:
             InputError: if the folder exists.
@@ -100,10 +99,10 @@ class SimulationStore:
 
     @classmethod
     def open(cls, path: Path) -> "SimulationStore":
-        """Open a store that exists.
+        """Open an existing store.
 
         Raises:
-            InputError: if there is none at `path`.
+            InputError: if there is no store at `path`.
         """
         return cls(Regions.open(path, SCHEMA))
 
@@ -117,10 +116,10 @@ class SimulationStore:
         """Write a finished partition.
 
         Args:
-            partition: which.
+            partition: partition to write.
             theta: parameters (n, D).
             flux: fluxes (n, B) in mJy, NaN where a simulation failed.
-            reasons: how many failed, and why.
+            reasons: number of failures by reason.
         """
         theta, flux = theta.astype(np.float32), flux.astype(np.float32)
         records: dict[str, int | str] = {
@@ -131,26 +130,26 @@ class SimulationStore:
         self._regions.write(partition, {"theta": theta, "flux": flux}, records)
 
     def read(self, partition: Partition) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return theta (n, D) and flux (n, B) of one partition as they were written.
+        """Return theta (n, D) and flux (n, B) of one partition after comparing their checksum.
 
         Raises:
-            DamagedError: if they cannot be read, or are not what was written.
+            DamagedError: if they cannot be read, or their checksum does not match.
         """
         try:
             theta, flux = self._regions.read("theta", partition), self._regions.read("flux", partition)
             expected = self._regions.record("checksum", partition)
-        except Exception as e:  # a torn shard makes its decoder raise whatever it likes
+        except Exception as e:  # the decoder of a truncated shard may raise anything
             raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
         if checksum(theta, flux) != expected:
-            raise DamagedError("it is not what was written: its checksum differs")
+            raise DamagedError("its checksum does not match what was written")
         return theta, flux
 
     def forget(self, partition: Partition) -> None:
-        """Mark a partition as not simulated, so that it is made again."""
+        """Mark a partition as not simulated, so that it is simulated again."""
         self._regions.forget(partition)
 
     def failures(self) -> dict[str, int]:
-        """Return how many rows could not be simulated, by reason."""
+        """Return the number of rows that could not be simulated, by reason."""
         found: Counter[str] = Counter()
         for note in filter(None, self._regions.read("reason").tolist()):
             found.update(json.loads(note))
@@ -161,11 +160,11 @@ class SimulationStore:
         return xr.open_zarr(self.path)
 
     def rows(self, part: str, enough: int | None = None) -> Rows:
-        """Return theta (n, D) and flux (n, B) of the "train", "validation" or "test" partitions, failed rows left out.
+        """Return theta (n, D) and flux (n, B) of the "train", "validation" or "test" partitions, without failed rows.
 
         Args:
-            part: which partitions.
-            enough: number of rows after which no further partition is read; None for all.
+            part: "train", "validation" or "test".
+            enough: number of rows after which reading stops; None to read all partitions.
 
         Raises:
             InputError: if partitions are missing.
@@ -182,8 +181,8 @@ class SimulationStore:
         """Return the pieces of the "train", "validation" or "test" partitions that can be read one at a time.
 
         Args:
-            part: which partitions.
-            rows: the most rows of a piece, rounded to whole chunks; None for whole partitions.
+            part: "train", "validation" or "test".
+            rows: largest number of rows per piece, rounded to whole chunks; None for whole partitions.
 
         Raises:
             InputError: if partitions are missing.
@@ -201,13 +200,13 @@ class SimulationStore:
         return found
 
     def read_block(self, block: Partition) -> Rows:
-        """Return theta (n, D) and flux (n, B) of a block's rows, failed ones left out."""
+        """Return theta (n, D) and flux (n, B) of a block, without failed rows."""
         theta, flux = self._regions.read("theta", block), self._regions.read("flux", block)
         good = np.isfinite(flux).all(axis=1) & (flux > 0).all(axis=1)
         return theta[good], flux[good]
 
     def flux_range(self, part: str) -> NDArray[np.float32]:
-        """Return the faintest and the brightest flux (2, B) of a part in each band, read piece by piece.
+        """Return the faintest and the brightest flux (2, B) of a part in each band, reading piece by piece.
 
         Raises:
             InputError: if partitions are missing, or all their rows failed.
@@ -215,6 +214,6 @@ class SimulationStore:
         pieces = (self.read_block(block)[1] for block in self.blocks(part))
         found = [(flux.min(axis=0), flux.max(axis=0)) for flux in pieces if len(flux)]
         if not found:
-            raise InputError(f"{self.path}: every simulation of the {part} partitions failed; correct model")
+            raise InputError(f"{self.path}: every simulation of the {part} partitions failed; correct `model`")
         faintest, brightest = zip(*found, strict=True)
         return np.stack([np.min(faintest, axis=0), np.max(brightest, axis=0)])

@@ -1,4 +1,4 @@
-"""What figures need of an archive: everything but the samples, a few of those, and how often each flag is set."""
+"""Summaries of an archive for figures: all variables with only a few samples, and counts of flags and bands."""
 
 import re
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ __all__ = ["Counts", "FlagCount", "count_bands", "count_flags", "has_posterior",
 
 Counts = dict[str, NDArray[np.integer]]
 
-KEPT = 40  # samples per cluster: enough for the density of all, few enough for memory
+KEPT = 40  # samples per cluster: enough for the density of the whole catalogue, and few enough for memory
 VALUES = 3_000_000  # numbers read at once, 24 MB unpacked
 LEFT_OUT = {"theta", "log_q", "log_weight", "covariance", "checksum", "status"}
 
 
 def summarise(archive: xr.Dataset) -> xr.Dataset:
-    """Return an archive in memory, with few samples of each cluster.
+    """Load an archive into memory, with only a few samples of each cluster.
 
-    `theta` keeps evenly spaced samples; `published_rank` (cluster, parameter) is the share of *all* samples
-    below the published value, NaN where there is none. Samples are read once, block by block.
+    `theta` keeps evenly spaced samples; `published_rank` (cluster, parameter) is the fraction of *all* samples
+    below the published value, NaN if there is none. Samples are read once, block by block.
 
     Args:
-        archive: as `xr.open_zarr` opens it.
+        archive: dataset opened with `xr.open_zarr`.
     """
     small = archive.drop_vars([name for name in archive.variables if name in LEFT_OUT]).load()
     for name in ("galaxy", "cluster_id"):
@@ -52,7 +52,7 @@ def has_posterior(archive: xr.Dataset) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class FlagCount:
-    """A flag: its bit, its name, what it means, and how many clusters have it."""
+    """A flag: its bit, name and meaning, and the number of clusters that have it."""
 
     mask: int
     name: str
@@ -61,11 +61,11 @@ class FlagCount:
 
 
 def count_flags(archive: xr.Dataset) -> list[FlagCount]:
-    """Return every flag the archive knows, by the CF attributes of its variable `flag`."""
+    """Return the counts of all flags in the CF attributes of the archive's variable `flag`."""
     flag = archive["flag"]
     masks = [int(mask) for mask in np.atleast_1d(flag.attrs["flag_masks"])]
     names = str(flag.attrs["flag_meanings"]).split()
-    # Meanings may hold semicolons themselves: cut only where the next number stands.
+    # Meanings may contain semicolons themselves, so split only before the next number.
     meanings = dict(re.findall(r"(\d+): (.*?)(?:; (?=\d+: )|$)", str(flag.attrs.get("comment", ""))))
     return [
         FlagCount(mask, name, meanings.get(str(mask), ""), int(((flag.values & mask) != 0).sum()))
@@ -74,10 +74,10 @@ def count_flags(archive: xr.Dataset) -> list[FlagCount]:
 
 
 def count_bands(archive: xr.Dataset) -> Counts:
-    """Return by reason, "used" first, how many clusters have it in each band (B,); reasons of none are left out.
+    """Return the number of clusters in each band (B,) by reason, "used" first; reasons without clusters are left out.
 
     Args:
-        archive: observed and, where it is there, reason, (cluster, band) each.
+        archive: dataset with `observed` and, optionally, `reason`, (cluster, band) each.
     """
     used = archive["observed"].values
     counts = {"used": used.sum(axis=0)}
@@ -91,7 +91,7 @@ def count_bands(archive: xr.Dataset) -> Counts:
 
 
 def units(archive: xr.Dataset) -> dict[str, str]:
-    """Return the unit of each parameter as the archive's attributes give it.
+    """Return the unit of each parameter from the archive's attributes.
 
     >>> units(xr.Dataset({"theta": ("sample", [0.0], {"units": "log_age: dex(yr), r_v: 1"})}))
     {'log_age': 'dex(yr)', 'r_v': ''}

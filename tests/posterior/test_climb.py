@@ -10,18 +10,18 @@ TOP = np.array([0.5, -1.0, 0.7])
 
 
 def ridge(theta: Floats) -> Floats:
-    """A bent ridge, thin across, with a kink at its top: as posteriors of age, reddening and mass are."""
+    """A thin, curved ridge with a kink at its top, like posteriors of age, reddening and mass."""
     x, y, z = (theta - TOP).T
     return -(np.abs(x) + 5 * x**2) - (y - x - x**2) ** 2 / 0.02 - z**2 / 0.08
 
 
 def at_edge(theta: Floats) -> Floats:
-    """Highest in a corner of the bounds."""
+    """A density whose maximum is in a corner of the bounds."""
     return 3 * theta[:, 0] - 5 * theta[:, 2] - theta[:, 1] ** 2
 
 
 def cliff(theta: Floats) -> Floats:
-    """Impossible beyond a plane that cuts the hill, highest beside it; no number at all where x is large."""
+    """A peak cut by a plane beyond which the density is zero, with its maximum at the plane; NaN for large x."""
     height = -((theta - TOP) ** 2).sum(axis=1)
     height = np.where(theta[:, 1] > -1.2, -np.inf, height)
     return np.where(theta[:, 0] > 2.5, np.nan, height)
@@ -39,7 +39,7 @@ def started(density: object, centre: Floats, size: float, seed: int) -> tuple[Fl
     ("density", "top", "loss"),
     [(ridge, TOP, 0.02), (at_edge, np.array([3.0, 0.0, 0.0]), 0.02), (cliff, np.array([0.5, -1.2, 0.7]), 0.02)],
 )
-def test_it_reaches_the_top(density: object, top: Floats, loss: float, seed: int) -> None:
+def test_the_maximum_is_reached(density: object, top: Floats, loss: float, seed: int) -> None:
     points, heights, noise = started(density, top, 0.15, seed)
     place, height = climb(density, points, heights, LOW, HIGH, noise)  # type: ignore[arg-type]
     best = density(top[None])[0]  # type: ignore[operator]
@@ -48,14 +48,14 @@ def test_it_reaches_the_top(density: object, top: Floats, loss: float, seed: int
     assert ((place >= LOW) & (place <= HIGH)).all()
 
 
-def test_it_never_ends_lower_than_it_began() -> None:
+def test_the_result_is_never_lower_than_the_start() -> None:
     for seed in range(5):
         points, heights, noise = started(ridge, TOP + np.array([1.0, 1.0, 0.2]), 0.01, seed)
         _, height = climb(ridge, points, heights, LOW, HIGH, noise)
         assert height[0] > heights.max()
 
 
-def test_hills_are_climbed_together_as_alone() -> None:
+def test_peaks_are_climbed_alike_together_and_alone() -> None:
     one, other = started(ridge, TOP, 0.1, 1), started(ridge, TOP + 0.3, 0.2, 2)
     both = climb(ridge, np.concatenate([one[0], other[0]]), np.concatenate([one[1], other[1]]), LOW, HIGH, one[2])
     for k, (points, heights, _) in enumerate((one, other)):
@@ -63,7 +63,7 @@ def test_hills_are_climbed_together_as_alone() -> None:
         np.testing.assert_allclose(both[0][k], alone[0][0], rtol=1e-12)
 
 
-def test_from_a_single_point_or_from_nothing_it_stays() -> None:
+def test_a_single_point_or_zero_density_stays_in_place() -> None:
     points, heights, noise = started(ridge, TOP, 0.0, 1)
     place = climb(ridge, points, heights, LOW, HIGH, noise)[0]
     np.testing.assert_allclose(place[0], TOP, atol=1e-6)

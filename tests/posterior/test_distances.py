@@ -1,4 +1,4 @@
-"""Samples drawn for distances of their own law: what they should be is known, as mass alone makes up for distance."""
+"""Marginalisation over distance: the result is known, because mass compensates for distance exactly."""
 
 from functools import cache
 
@@ -50,13 +50,13 @@ def observed(n: int, seed: int = 2) -> Photometry:
     return Observer(relative_error=(0.02, 0.3))(simulator()(theta[:, [0, 2]]), theta[:, 1], rng)
 
 
-def test_without_an_error_there_is_one_distance() -> None:
+def test_without_an_error_there_is_only_one_distance() -> None:
     one = observed(1)
     assert at_distances(one, 0.0, 1, KEY) == [one]
     assert at_distances(one, np.nan, 1, KEY) == [one]
 
 
-def test_distances_have_their_law_and_belong_to_seed_and_cluster() -> None:
+def test_distances_follow_their_distribution_and_depend_on_seed_and_cluster() -> None:
     one = observed(1)
     drawn = [np.log10([d.distance[0] for d in at_distances(one, ERROR, seed, KEY)]) for seed in (1, 1, 2)]
     offset = drawn[0] - np.log10(one.distance[0])
@@ -68,7 +68,7 @@ def test_distances_have_their_law_and_belong_to_seed_and_cluster() -> None:
     assert not np.allclose(offset, np.log10([d.distance[0] for d in at_distances(one, ERROR, 1, ("a", "b"))]))
 
 
-def test_samples_of_a_distance_are_those_of_that_distance_alone() -> None:
+def test_samples_at_a_distance_do_not_depend_on_the_other_distances() -> None:
     one = observed(1)
     ones = at_distances(one, ERROR, 1, KEY)
     noise = keyed_noise(1, KEY, 100, 3)
@@ -78,7 +78,7 @@ def test_samples_of_a_distance_are_those_of_that_distance_alone() -> None:
     np.testing.assert_allclose(log_q[7::GROUPS], log_alone, atol=1e-4)
 
 
-def test_the_target_of_a_sample_is_that_of_its_own_distance() -> None:
+def test_each_sample_has_the_target_at_its_own_distance() -> None:
     one = observed(1)
     ones = at_distances(one, ERROR, 1, KEY)
     theta = PRIOR.sample(2 * GROUPS, np.random.default_rng(1))
@@ -86,7 +86,7 @@ def test_the_target_of_a_sample_is_that_of_its_own_distance() -> None:
     np.testing.assert_array_equal(found[3::GROUPS], target().log_prob(theta[3::GROUPS], ones[3]))
 
 
-def test_the_exact_posterior_at_all_distances_is_as_wide_in_mass_as_it_should_be_and_no_wider_elsewhere() -> None:
+def test_distance_errors_widen_the_exact_posterior_in_mass_only() -> None:
     one = observed(1, seed=4)
     ones = at_distances(one, 0.1, 1, KEY)
     best, moved = target().exact(one), TargetAtDistances(target(), one, ones, 1).exact()
@@ -98,8 +98,8 @@ def test_the_exact_posterior_at_all_distances_is_as_wide_in_mass_as_it_should_be
     assert wide[:, 1].mean() == pytest.approx(narrow[:, 1].mean(), abs=0.01)
 
 
-def test_weighted_samples_at_all_distances_are_the_exact_posterior_at_all_distances() -> None:
-    """From the prior as the flow, which reaches everywhere: mean and spread of the mass agree with the exact grid's."""
+def test_weighted_samples_agree_with_the_exact_posterior_at_all_distances() -> None:
+    """With the prior as the flow, the mean and spread of the mass agree with the exact grid."""
     one = observed(1, seed=4)
     ones = at_distances(one, 0.1, 1, KEY)
     at = TargetAtDistances(target(), one, ones, 1)

@@ -50,7 +50,7 @@ def pairs(made: ExactModel, n: int, seed: int, noise: str = "lognormal") -> tupl
 
 
 def brute_force(made: ExactModel, one: Photometry, near: np.ndarray, n: int = 80) -> float:
-    """Return the log evidence by a plain sum over a box of n^3 points that holds the posterior's samples `near`."""
+    """Return the log-evidence by a plain sum over a box of n^3 points around the posterior's samples `near`."""
     low = np.maximum(near.min(axis=0) - 0.3 * np.ptp(near, axis=0), PRIOR.low)
     high = np.minimum(near.max(axis=0) + 0.3 * np.ptp(near, axis=0), PRIOR.high)
     age, mass, ebv = (lo + (hi - lo) * (np.arange(n) + 0.5) / n for lo, hi in zip(low, high, strict=True))
@@ -63,7 +63,7 @@ def brute_force(made: ExactModel, one: Photometry, near: np.ndarray, n: int = 80
 
 
 @LAWS
-def test_the_evidence_is_that_of_brute_force_and_does_not_move_with_resolution(noise: str) -> None:
+def test_the_evidence_agrees_with_brute_force_at_any_resolution(noise: str) -> None:
     made = model(noise)
     finer = ExactModel.__new__(ExactModel)
     finer.__dict__.update(made.__dict__, resolved=made.resolved / 2, nodes=2 * made.nodes)
@@ -103,12 +103,12 @@ def test_a_posterior_of_another_range_of_errors_fails_calibration() -> None:
     rng = np.random.default_rng(4)
     found = [(t, wrong.posterior(one)) for t, one in zip(theta, observed, strict=True)]
     possible = [(t, p) for t, p in found if np.isfinite(p.log_evidence)]
-    assert len(possible) < len(found)  # some are told to be impossible
+    assert len(possible) < len(found)  # some are rightly impossible
     rank = np.array([(p.sample(99, rng)[:, 2] < t[2]).sum() for t, p in possible])
     assert stats.chisquare(np.bincount(rank // 10, minlength=10), None).pvalue < 1e-3
 
 
-def test_samples_have_the_density() -> None:
+def test_samples_follow_the_density() -> None:
     made = model()
     _, observed = pairs(made, 12, 5)
     rng = np.random.default_rng(6)
@@ -116,7 +116,7 @@ def test_samples_have_the_density() -> None:
         found = made.posterior(one)
         samples = found.sample(4000, rng)
         log_p = found.log_prob(samples)
-        # samples may fall beyond an edge by a cell's width, rarely
+        # rarely, samples fall beyond an edge by up to a cell's width
         assert np.isfinite(log_p).mean() > 0.995
         centre, spread = np.median(samples, axis=0), samples.std(axis=0) / 3
         inside = (np.abs(samples - centre) < spread).all(axis=1)
@@ -126,7 +126,7 @@ def test_samples_have_the_density() -> None:
         assert inside.mean() == pytest.approx(mass, abs=5 * np.sqrt(mass / 4000) + 0.01)
 
 
-def test_the_chain_rule_adds_up_and_its_samples_hold_what_they_are_given() -> None:
+def test_the_chain_rule_adds_up_and_its_samples_keep_the_fixed_parameters() -> None:
     made = model()
     theta, observed = pairs(made, 10, 7)
     rng = np.random.default_rng(8)
@@ -137,7 +137,7 @@ def test_the_chain_rule_adds_up_and_its_samples_hold_what_they_are_given() -> No
         first, second = chain.given
         assert (first[:, 0] == point[0]).all()
         assert (second[:, [0, 2]] == point[[0, 2]]).all()
-        # E[1] = 1: the density of the rest, given what is held, is normalised over its own samples' box
+        # E[1] = 1: the conditional density is normalised over the box of its own samples
         mass = second[:, 1]
         grid = np.linspace(mass.min() - 0.5, mass.max() + 0.5, 4001)
         line = np.column_stack([np.full(4001, point[0]), grid, np.full(4001, point[2])])
@@ -145,7 +145,7 @@ def test_the_chain_rule_adds_up_and_its_samples_hold_what_they_are_given() -> No
         assert total == pytest.approx(1, abs=0.02)
 
 
-def test_the_marginal_is_the_share_of_samples() -> None:
+def test_the_marginal_agrees_with_the_fraction_of_samples() -> None:
     made = model()
     theta, observed = pairs(made, 4, 7)
     rng = np.random.default_rng(8)
@@ -158,7 +158,7 @@ def test_the_marginal_is_the_share_of_samples() -> None:
         assert np.trapezoid(density, ages) == pytest.approx(0.3, abs=0.02)
 
 
-def test_no_place_is_higher_than_the_first_mode() -> None:
+def test_no_point_is_higher_than_the_first_mode() -> None:
     made = model()
     _, observed = pairs(made, 8, 13)
     rng = np.random.default_rng(14)
@@ -170,14 +170,14 @@ def test_no_place_is_higher_than_the_first_mode() -> None:
         assert (np.diff(heights) <= 0).all()
         samples = found.sample(5000, rng)
         assert heights[0] >= found.log_prob(samples).max() - 1e-6
-        for mode in modes:  # nothing near it is higher by what could be seen
+        for mode in modes:  # no point nearby is noticeably higher
             near = mode + 0.02 * samples.std(axis=0) * rng.standard_normal((500, 3))
             assert found.log_prob(near).max() <= found.log_prob(mode[None])[0] + 0.01
         several += len(modes) > 1
     assert several > 0
 
 
-def test_ages_of_one_myr_are_met() -> None:
+def test_ages_of_one_myr_are_recovered() -> None:
     made = model(ages="cigale")
     theta, observed = pairs(made, 30, 9)
     rng = np.random.default_rng(10)
@@ -189,10 +189,10 @@ def test_ages_of_one_myr_are_met() -> None:
     assert stats.kstest(rank, "uniform").pvalue > 1e-3
 
 
-def test_what_no_error_explains_has_no_evidence() -> None:
+def test_photometry_that_no_error_explains_has_no_evidence() -> None:
     made = model(error=(0.05, 0.5))
     _, (one, *_) = pairs(made, 1, 11)
-    # errors of 0.1 % are never drawn, and no flux makes 5 % of them without missing the observation wholly
+    # errors of 0.1 % are never drawn, and a flux for which they are 5 % is far from the observation
     tiny = one._replace(sigma=one.flux * 1e-6)
     found = made.posterior(tiny)
     assert not found.log_evidence > -1e4

@@ -8,13 +8,13 @@ LEVELS = (0.16, 0.5, 0.84)
 
 
 def drawn(n: int = 40_000, width: float = 1.3, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return samples of a flow that is too wide and off by 0.3, and both log-densities; the true one is a normal."""
+    """Return samples of a flow that is too wide and off by 0.3, and both log-densities; the truth is a normal."""
     theta = 0.3 + width * np.random.default_rng(seed).standard_normal((n, 2))
     log_q = stats.norm(0.3, width).logpdf(theta).sum(axis=1)
     return theta, stats.norm().logpdf(theta).sum(axis=1), log_q
 
 
-def test_weighted_samples_are_those_of_the_true_posterior() -> None:
+def test_weighted_samples_follow_the_true_posterior() -> None:
     theta, log_p, log_q = drawn()
     found = summarise_weighted(theta, importance(log_p, log_q).share, LEVELS)
     np.testing.assert_allclose(found["weighted_mean"], 0, atol=0.03)
@@ -27,7 +27,7 @@ def test_the_mean_weight_is_the_evidence() -> None:
     assert importance(log_p - 7.0, log_q).log_evidence == pytest.approx(-7.0, abs=0.02)
 
 
-def test_a_perfect_flow_has_efficiency_one_and_a_poor_one_little() -> None:
+def test_a_perfect_flow_has_efficiency_one_and_a_poor_flow_a_low_one() -> None:
     _, log_p, log_q = drawn()
     assert importance(log_q + 3.0, log_q).efficiency == pytest.approx(1.0)
     assert 0.5 < importance(log_p, log_q).efficiency < 0.95
@@ -35,7 +35,7 @@ def test_a_perfect_flow_has_efficiency_one_and_a_poor_one_little() -> None:
     assert importance(log_p, log_q).efficiency < 0.1
 
 
-def test_samples_that_cannot_be_weigh_nothing() -> None:
+def test_impossible_samples_have_no_weight() -> None:
     log_p, log_q = drawn(1000)[1:]
     log_p[::2] = -np.inf
     found = importance(log_p, log_q)
@@ -47,13 +47,13 @@ def test_samples_that_cannot_be_weigh_nothing() -> None:
     assert found.log_evidence == pytest.approx(alone.log_evidence - np.log(2))
 
 
-def test_a_sample_without_a_density_of_its_own_weighs_nothing() -> None:
+def test_samples_without_log_q_have_no_weight() -> None:
     found = importance(np.zeros(4), np.array([0.0, np.nan, 0.0, -np.inf]))
     np.testing.assert_allclose(found.share, [0.5, 0, 0.5, 0])
     assert found.efficiency == pytest.approx(0.5)
 
 
-def test_where_nothing_can_be_there_is_no_number() -> None:
+def test_summaries_are_nan_if_no_sample_is_possible() -> None:
     found = importance(np.full(10, -np.inf), np.zeros(10))
     assert found.efficiency == 0
     assert found.log_evidence == -np.inf
@@ -61,7 +61,7 @@ def test_where_nothing_can_be_there_is_no_number() -> None:
         assert np.isnan(value).all()
 
 
-def test_equal_weights_summarise_as_numpy_does() -> None:
+def test_summaries_of_equal_weights_agree_with_numpy() -> None:
     theta = drawn(5000)[0]
     found = summarise_weighted(theta, np.full(5000, 1 / 5000), LEVELS)
     np.testing.assert_allclose(found["weighted_quantile"], np.quantile(theta, LEVELS, axis=0), atol=2e-3)

@@ -1,4 +1,4 @@
-"""The engine with an untrained flow: what it says of a cluster must not depend on who else is asked about."""
+"""Inference with an untrained flow: the results for a cluster must not depend on the others in the batch."""
 
 import subprocess
 import sys
@@ -86,7 +86,7 @@ def rows(n: int = 6) -> Rows:
 
 
 def without(given: Rows, row: int, bands: list[int], reason: Reason) -> Rows:
-    """Return rows in which one has lost bands, as a catalogue says it."""
+    """Return rows in which one cluster lacks bands, as in a catalogue."""
     changed = {name: value.copy() for name, value in given.items()}
     changed["flux"][row, bands] = changed["sigma"][row, bands] = np.nan
     changed["observed"][row, bands], changed["reason"][row, bands] = False, reason
@@ -138,7 +138,7 @@ def test_a_cluster_is_the_same_among_bad_rows(kind: tuple[str, str]) -> None:
     assert not (clean["flag"] & (Flag.TOO_FEW_BANDS | Flag.FAILED)).any()
 
 
-def test_a_used_flux_that_is_no_number_fails_alone() -> None:
+def test_a_used_flux_of_nan_fails_only_its_own_cluster() -> None:
     given = rows()
     clean = engine().infer(given)
     for junk in (np.nan, -1.0, np.inf):
@@ -151,7 +151,7 @@ def test_a_used_flux_that_is_no_number_fails_alone() -> None:
         assert_same({k: v[others] for k, v in found.items()}, {k: v[others] for k, v in clean.items()})
 
 
-def test_a_cluster_without_one_band_has_a_posterior_and_nothing_predicted_in_that_band() -> None:
+def test_a_missing_band_leaves_a_posterior_without_a_prediction_in_that_band() -> None:
     found = engine().infer(without(rows(), 3, [1], Reason.NO_COVERAGE))
     assert found["flag"][3] & Flag.MISSING_BAND
     assert not found["flag"][3] & (Flag.TOO_FEW_BANDS | Flag.FAILED)
@@ -163,7 +163,7 @@ def test_a_cluster_without_one_band_has_a_posterior_and_nothing_predicted_in_tha
 
 
 @kinds
-def test_names_and_shapes_are_those_of_the_archive(kind: tuple[str, str], tmp_path: Path) -> None:
+def test_names_and_shapes_match_the_archive(kind: tuple[str, str], tmp_path: Path) -> None:
     given = without(rows(), 1, [0, 1, 2, 3, 4], Reason.NOT_FINITE)
     n = len(given["galaxy"])
     catalogue = Catalogue(
@@ -200,7 +200,7 @@ def test_names_and_shapes_are_those_of_the_archive(kind: tuple[str, str], tmp_pa
     archive.write(partition, found)
     kept = archive.dataset()
     np.testing.assert_array_equal(kept["flag"], found["flag"])
-    order = found["theta"][..., 0].argsort(axis=1)  # kept in the order of age
+    order = found["theta"][..., 0].argsort(axis=1)  # stored in order of age
     expected = np.take_along_axis(found["theta"], order[..., None], axis=1)
     np.testing.assert_allclose(kept["theta"], expected, atol=2e-4)
     np.testing.assert_allclose(kept["quantile"], found["quantile"], rtol=1e-6)
@@ -208,7 +208,7 @@ def test_names_and_shapes_are_those_of_the_archive(kind: tuple[str, str], tmp_pa
     kept.close()
 
 
-def test_what_is_said_belongs_together() -> None:
+def test_variables_are_consistent_with_each_other() -> None:
     given = rows()
     found = engine().infer(given)
     np.testing.assert_array_equal(found["map"], found["mode"][:, 0])
@@ -226,7 +226,7 @@ def test_what_is_said_belongs_together() -> None:
     assert found["quantile"].shape == (6, len(QUANTILES), 3)
 
 
-def test_the_seed_and_the_cluster_choose_the_draws() -> None:
+def test_the_draws_depend_on_seed_and_cluster() -> None:
     given = rows(2)
     found = engine().infer(given)
     assert not np.array_equal(engine(seed=6).infer(given)["theta"], found["theta"])
@@ -242,7 +242,7 @@ def test_no_rows_give_empty_arrays() -> None:
     assert found["theta"].shape == (0, 40, 3)
 
 
-def test_weights_are_those_of_the_exact_posterior() -> None:
+def test_weights_agree_with_the_exact_posterior() -> None:
     given = rows()
     found = engine(*EXACT).infer(given)
     for i in range(len(given["galaxy"])):
@@ -258,7 +258,7 @@ def test_weights_are_those_of_the_exact_posterior() -> None:
     assert (found["refined"] == Refined.NONE).all()
 
 
-def test_on_the_exact_density_the_map_is_higher_than_any_sample_and_fits_no_worse() -> None:
+def test_polishing_on_the_exact_density_raises_the_map_above_all_samples() -> None:
     given = rows()
     plain, climbed = (engine("autoregressive", polish).infer(given) for polish in ("none", "exact"))
     for i in range(len(given["galaxy"])):
@@ -270,7 +270,7 @@ def test_on_the_exact_density_the_map_is_higher_than_any_sample_and_fits_no_wors
     np.testing.assert_array_equal(plain["theta"], climbed["theta"])
 
 
-def test_a_flow_that_knows_nothing_is_refined_to_the_exact_posterior() -> None:
+def test_an_untrained_flow_is_refined_to_the_exact_posterior() -> None:
     given = rows(4)
     found = engine(*EXACT, refine=True).infer(given)
     assert (found["refined"] == Refined.EXACT_GRID).any()
@@ -283,11 +283,11 @@ def test_a_flow_that_knows_nothing_is_refined_to_the_exact_posterior() -> None:
         samples = posterior.sample(4000, np.random.default_rng(1))
         assert found["log_evidence"][i] == pytest.approx(posterior.log_evidence)
         np.testing.assert_allclose(found["weighted_mean"][i], samples.mean(axis=0), atol=0.15)
-        assert (np.abs(found["mean"][i] - samples.mean(axis=0)) > 0.15).any()  # the flow's own are far off
+        assert (np.abs(found["mean"][i] - samples.mean(axis=0)) > 0.15).any()  # the flow's own samples are far off
 
 
 @pytest.mark.parametrize("kind", [("autoregressive", "none"), ("autoregressive", "exact")])
-def test_a_cluster_with_an_error_of_its_distance_is_seen_at_others_and_its_neighbours_stay_what_they_are(
+def test_a_distance_error_changes_only_its_own_cluster(
     kind: tuple[str, str],
 ) -> None:
     given, of = rows(), engine(*kind)
@@ -304,7 +304,7 @@ def test_a_cluster_with_an_error_of_its_distance_is_seen_at_others_and_its_neigh
         assert (found["log_weight"][2] != neglected["log_weight"][2]).any()
 
 
-def test_refined_clusters_have_the_error_of_their_distance_too() -> None:
+def test_refined_clusters_include_the_distance_error() -> None:
     given = rows(2)
     narrow = engine("autoregressive", "exact", refine=True).infer(given)
     wide = engine("autoregressive", "exact", refine=True).infer({**given, "distance_error": np.full(2, 0.1)})
@@ -316,6 +316,6 @@ def test_refined_clusters_have_the_error_of_their_distance_too() -> None:
     np.testing.assert_allclose(wide["mode"][both, 0], narrow["mode"][both, 0], atol=0.3)
 
 
-def test_inference_knows_the_schema_but_not_how_it_is_stored() -> None:
+def test_inference_does_not_import_the_storage() -> None:
     code = "import sys, hpcflow.posterior.inference; assert 'zarr' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -45,7 +45,7 @@ def test_the_density_of_flux_and_error_adds_up_to_one(noise: str) -> None:
     assert np.trapezoid(over_flux, sigma) == pytest.approx(1, abs=1e-3)
 
 
-def test_where_errors_are_uniform_in_the_logarithm_the_noise_is_all_of_the_likelihood() -> None:
+def test_with_log_uniform_errors_the_likelihood_is_the_noise_density() -> None:
     made = Likelihood(Toy(), PRIOR, Observer("normal", (0.03, 0.5), undetected=1000.0))
     log_f, flux, sigma = np.log(np.array([1e-2, 1.0, 9.0])), np.array(-0.4), np.array(1.0)
     found = made.band(log_f, flux, sigma)
@@ -55,7 +55,7 @@ def test_where_errors_are_uniform_in_the_logarithm_the_noise_is_all_of_the_likel
 
 @laws
 @pytest.mark.parametrize("errors", ["linear", "log"])
-def test_the_density_is_that_of_the_observers_draws(noise: str, errors: str) -> None:
+def test_the_density_agrees_with_the_observers_draws(noise: str, errors: str) -> None:
     n, rng = 200_000, np.random.default_rng(1)
     observer = Observer(noise, (0.05, 0.5), distance_mpc=(9.99, 10.01), relative_error_scale=errors)
     photometry = observer(np.full((n, 1), 1e4), np.full(n, 4.0), rng)
@@ -69,7 +69,7 @@ def test_the_density_is_that_of_the_observers_draws(noise: str, errors: str) -> 
 
 
 @laws
-def test_slope_and_information_are_those_of_the_density(noise: str) -> None:
+def test_slope_and_information_agree_with_the_density(noise: str) -> None:
     law, h = LAWS[noise], 1e-5
     rng = np.random.default_rng(2)
     flux, sigma = rng.uniform(1, 3, 50), rng.uniform(0.1, 0.6, 50)
@@ -80,7 +80,7 @@ def test_slope_and_information_are_those_of_the_density(noise: str) -> None:
 
 
 @laws
-def test_the_information_is_the_slope_of_the_pull_where_that_is_zero(noise: str) -> None:
+def test_the_information_is_the_slope_of_the_pull_where_the_pull_is_zero(noise: str) -> None:
     law, h = LAWS[noise], 1e-5
     log_f, sigma = np.linspace(-0.5, 0.5, 20), 0.4
     variance = np.log1p((sigma * np.exp(-log_f)) ** 2)
@@ -90,7 +90,7 @@ def test_the_information_is_the_slope_of_the_pull_where_that_is_zero(noise: str)
     np.testing.assert_allclose(law.slope(log_f, flux, sigma)[1], slope**2, rtol=1e-6)
 
 
-def test_the_lognormal_is_scipys() -> None:
+def test_the_lognormal_agrees_with_scipy() -> None:
     flux, true, sigma = 2.3, 2.0, 0.5
     variance = np.log1p((sigma / true) ** 2)
     wanted = stats.lognorm.logpdf(flux, np.sqrt(variance), scale=true * np.exp(-variance / 2))
@@ -107,7 +107,7 @@ def test_points_outside_the_range_of_errors_are_impossible() -> None:
     assert (smooth[1:3] == found[1:3]).all()
 
 
-def test_unobserved_bands_count_nothing_and_distance_is_used() -> None:
+def test_missing_bands_are_ignored_and_distance_is_used() -> None:
     made, rng = likelihood(), np.random.default_rng(3)
     theta = PRIOR.sample(20, rng)
     photometry = Observer(relative_error=(0.05, 0.5))(Toy()(theta[:, [0, 2]]), theta[:, 1], rng)

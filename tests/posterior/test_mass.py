@@ -29,7 +29,7 @@ class Toy:
 
 
 def clusters(law: str, n: int) -> list[tuple[MassGivenFlux, np.ndarray, np.ndarray]]:
-    """Return n clusters' densities, ln F (1, B) of their used bands, and the log-likelihood along `MASSES`."""
+    """Return the densities of n clusters, ln F (1, B) in their used bands, and the log-likelihood along `MASSES`."""
     observer, rng = OBSERVERS[law], np.random.default_rng(1)
     likelihood, theta = Likelihood(Toy(), PRIOR, observer), PRIOR.sample(n, rng)
     unit = Toy()(theta[:, [0, 2]])
@@ -44,7 +44,7 @@ def clusters(law: str, n: int) -> list[tuple[MassGivenFlux, np.ndarray, np.ndarr
 
 
 @laws
-def test_the_integral_is_that_of_a_plain_sum(law: str) -> None:
+def test_the_integral_agrees_with_a_plain_sum(law: str) -> None:
     missed = []
     for mass, log_unit, along in clusters(law, 200):
         top = along.max()

@@ -22,7 +22,7 @@ THREE = [[0.0, 0.0, 0.0], [3.0, 0.0, 1.0], [0.0, 3.0, -1.0]]
 
 
 def ridge(n: int = 2000, seed: int = 1, width: float = 0.03) -> tuple[Tensor, Callable[[np.ndarray], np.ndarray]]:
-    """Return samples of a thin bent ridge, and its log density."""
+    """Return samples of a thin curved ridge, and its log-density."""
     rng = np.random.default_rng(seed)
     along = rng.standard_normal(n)
     across = along**2 + width * rng.standard_normal(n)
@@ -35,7 +35,7 @@ def ridge(n: int = 2000, seed: int = 1, width: float = 0.03) -> tuple[Tensor, Ca
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_it_finds_the_modes_of_scikit_learn(seed: int) -> None:
+def test_modes_agree_with_scikit_learn(seed: int) -> None:
     samples = blobs(THREE, [0.5, 0.3, 0.2], seed=seed)
     found = mean_shift(samples[None])
     theirs = MeanShift(bandwidth=1.0).fit(samples.numpy()[:1000]).cluster_centers_
@@ -55,7 +55,7 @@ def test_three_blobs_come_in_the_order_of_their_density() -> None:
         assert (found.density[0].diff() < 0).all()
 
 
-def test_density_not_share_is_what_counts() -> None:
+def test_modes_are_ordered_by_density_not_by_share() -> None:
     rng = np.random.default_rng(3)
     wide, thin = 0.5 * rng.standard_normal((1200, 2)), np.array([6.0, 0.0]) + 0.1 * rng.standard_normal((800, 2))
     found = mean_shift(torch.from_numpy(rng.permutation(np.concatenate([wide, thin])))[None])
@@ -101,14 +101,14 @@ def test_shares_add_up_and_missing_modes_are_nan() -> None:
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 5])
-def test_no_more_modes_than_asked_for(wanted: int) -> None:
+def test_there_are_no_more_modes_than_requested(wanted: int) -> None:
     found = mean_shift(blobs(THREE, [0.5, 0.3, 0.2])[None], wanted)
     assert found.location.shape == (1, wanted, 3)
     assert (~found.share.isnan()).sum() == min(wanted, 3)
     np.testing.assert_allclose(found.location[0, 0], THREE[0], atol=0.1)
 
 
-def test_samples_at_the_edge_of_the_prior_keep_their_mode_inside() -> None:
+def test_modes_at_the_edge_of_the_prior_stay_inside() -> None:
     rng = np.random.default_rng(1)
     edge = np.stack([0.1 * rng.exponential(size=2000), 1.5 - 1e-3 * rng.exponential(size=2000)], axis=1)
     found = mean_shift(torch.from_numpy(edge)[None])
@@ -133,7 +133,7 @@ def test_the_same_samples_give_the_same_modes_alone_and_in_a_batch() -> None:
 
 
 @pytest.mark.parametrize("n", [96, 200, 2000])
-def test_what_is_found_does_not_depend_on_the_place_in_a_batch(n: int) -> None:
+def test_modes_do_not_depend_on_the_position_in_a_batch(n: int) -> None:
     rng = np.random.default_rng(5)
     sets = torch.stack([blobs(THREE, rng.dirichlet([1, 1, 1]).tolist(), n=n, seed=i) for i in range(32)])
     order = torch.from_numpy(rng.permutation(32))
@@ -141,14 +141,14 @@ def test_what_is_found_does_not_depend_on_the_place_in_a_batch(n: int) -> None:
         np.testing.assert_array_equal(there[order], then)
 
 
-def test_modes_move_and_stretch_with_the_samples() -> None:
+def test_modes_shift_and_scale_with_the_samples() -> None:
     samples = blobs(THREE, [0.5, 0.3, 0.2])
     stretch, move = torch.tensor([2.0, 0.5, 10.0]), torch.tensor([8.0, -3.0, 100.0])
     one, other = mean_shift(samples[None]), mean_shift((samples * stretch + move)[None])
     np.testing.assert_allclose(other.location[0], one.location[0] * stretch + move, atol=2e-2)
 
 
-def test_a_parameter_that_never_changes_is_no_error() -> None:
+def test_a_constant_parameter_is_accepted() -> None:
     samples = blobs(THREE, [0.5, 0.3, 0.2])
     samples[:, 2] = 1.5
     found = mean_shift(samples[None])

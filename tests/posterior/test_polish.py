@@ -31,7 +31,7 @@ def polished(centres: np.ndarray, shares: np.ndarray, modes: Modes, samples: np.
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_each_mode_reaches_the_top_of_its_own_hill(seed: int) -> None:
+def test_each_mode_reaches_its_own_maximum(seed: int) -> None:
     centres, shares = np.array([[0.0, 0.0], [3.0, 1.0], [-2.0, 4.0]]), np.array([0.5, 0.3, 0.2])
     samples = blobs(centres, shares, seed)
     before = of_cluster(mean_shift(torch.from_numpy(samples)[None]))
@@ -42,7 +42,7 @@ def test_each_mode_reaches_the_top_of_its_own_hill(seed: int) -> None:
     assert np.abs(before.location - centres).max() > 0.02
 
 
-def test_two_modes_of_one_hill_become_one_with_the_share_of_both() -> None:
+def test_two_modes_of_one_peak_are_merged_with_their_shares() -> None:
     centres, shares = np.array([[1.0, 1.0]]), np.array([1.0])
     samples = blobs(centres, shares, 1)
     location = np.array([[0.7, 1.0], [1.4, 1.1], [np.nan, np.nan]])
@@ -54,7 +54,7 @@ def test_two_modes_of_one_hill_become_one_with_the_share_of_both() -> None:
     assert np.isnan(after.density[1:]).all()
 
 
-def test_kinks_of_one_hill_are_no_modes_of_their_own() -> None:
+def test_kinks_of_one_peak_are_not_separate_modes() -> None:
     rng = np.random.default_rng(2)
     samples = rng.standard_normal((4000, 2))
 
@@ -68,7 +68,7 @@ def test_kinks_of_one_hill_are_no_modes_of_their_own() -> None:
     assert np.isnan(after.share[1:]).all()
 
 
-def test_a_thin_hill_that_mean_shift_misses_is_found_from_its_highest_sample() -> None:
+def test_a_thin_peak_missed_by_mean_shift_is_found_from_its_highest_sample() -> None:
     rng = np.random.default_rng(1)
     wide, thin = rng.standard_normal((3900, 2)), np.array([1.5, 0.5]) + 0.01 * rng.standard_normal((100, 2))
     samples = np.concatenate([wide, thin])
@@ -84,9 +84,9 @@ def test_a_thin_hill_that_mean_shift_misses_is_found_from_its_highest_sample() -
     np.testing.assert_allclose(after.location[1], [0, 0], atol=0.05)
 
 
-def test_the_order_is_that_of_the_density_not_of_the_samples() -> None:
+def test_modes_are_ordered_by_density_not_by_samples() -> None:
     centres, shares = np.array([[0.0, 0.0], [4.0, 0.0]]), np.array([0.3, 0.7])
-    samples = blobs(centres, np.array([0.8, 0.2]), 1)  # as of a flow that is wrong about the shares
+    samples = blobs(centres, np.array([0.8, 0.2]), 1)  # like a flow with the wrong shares
     before = of_cluster(mean_shift(torch.from_numpy(samples)[None]))
     assert before.location[0, 0] < 1
     after = polished(centres, shares, before, samples)

@@ -32,7 +32,7 @@ def test_chi2_of_the_truth_is_one_per_band_on_average() -> None:
 
 
 def ranks(law: str, factor: float, clusters: int = 400, n: int = 200) -> np.ndarray:
-    """Return predictive ranks (clusters, 2) where the posterior is the truth's own law, `factor` times as wide."""
+    """Return predictive ranks (clusters, 2) for a posterior `factor` times as wide as the distribution of the truth."""
     rng = np.random.default_rng(2)
     found = []
     for _ in range(clusters):
@@ -47,7 +47,7 @@ def ranks(law: str, factor: float, clusters: int = 400, n: int = 200) -> np.ndar
 
 @laws
 @pytest.mark.parametrize(("factor", "seen"), [(1.0, "right"), (3.0, "too wide"), (0.3, "too narrow")])
-def test_ranks_are_uniform_where_truth_and_prediction_are_of_one_law(law: str, factor: float, seen: str) -> None:
+def test_ranks_are_uniform_if_truth_and_prediction_have_one_distribution(law: str, factor: float, seen: str) -> None:
     for column in ranks(law, factor).T:
         uniform = stats.kstest(column, "uniform").pvalue
         assert (uniform > 1e-3) == (seen == "right")
@@ -57,12 +57,12 @@ def test_ranks_are_uniform_where_truth_and_prediction_are_of_one_law(law: str, f
 
 
 @pytest.mark.parametrize("shift", [0.0, 6.0])
-def test_the_p_value_is_small_where_no_sample_explains_the_observation(shift: float) -> None:
+def test_the_p_value_is_small_if_no_sample_explains_the_observation(shift: float) -> None:
     rng = np.random.default_rng(4)
     sigma, found = np.full(5, 0.1), []
     for _ in range(300):
         flux = 1 + 0.1 * rng.standard_normal(5) + 0.1 * shift * np.array([1, -1, 0, 0, 0])
-        posterior = 1 + 0.01 * rng.standard_normal((200, 5))  # next to nothing was learned of the fluxes' scatter
+        posterior = 1 + 0.01 * rng.standard_normal((200, 5))  # the posterior is much narrower than the noise
         found.append(float(predictive(posterior, flux, sigma, "normal", rng, LEVELS)["predictive_p"]))
     if shift:
         assert np.mean(found) < 0.01
@@ -70,7 +70,7 @@ def test_the_p_value_is_small_where_no_sample_explains_the_observation(shift: fl
         assert stats.kstest(found, "uniform").pvalue > 1e-3
 
 
-def test_bands_that_are_not_observed_count_nothing_in_the_p_value() -> None:
+def test_missing_bands_do_not_affect_the_p_value() -> None:
     flux, sigma = np.array([1.0, 1.0, np.nan]), np.array([0.1, 0.1, np.nan])
     posterior = np.ones((50, 3))
     found = predictive(posterior, flux, sigma, "normal", np.random.default_rng(1), LEVELS)
@@ -78,7 +78,7 @@ def test_bands_that_are_not_observed_count_nothing_in_the_p_value() -> None:
 
 
 @laws
-def test_mean_and_quantiles_are_those_of_the_law(law: str) -> None:
+def test_mean_and_quantiles_agree_with_the_noise_model(law: str) -> None:
     true, sigma = np.full((40_000, 2), 3.0), np.array([0.3, 0.9])
     found = predictive(true, np.array([3.0, 3.0]), sigma, law, np.random.default_rng(3), LEVELS)
     np.testing.assert_allclose(found["predictive_mean"], 3.0, atol=5 * 0.9 / np.sqrt(40_000))
@@ -90,7 +90,7 @@ def test_mean_and_quantiles_are_those_of_the_law(law: str) -> None:
 
 
 @laws
-def test_a_band_that_was_not_observed_has_no_prediction_and_changes_no_other(law: str) -> None:
+def test_a_missing_band_has_no_prediction_and_changes_no_other(law: str) -> None:
     true = np.random.default_rng(4).uniform(1, 2, (50, 3))
     flux, sigma = np.full(3, 1.5), np.full(3, 0.1)
     whole = predictive(true, flux, sigma, law, np.random.default_rng(5), LEVELS)

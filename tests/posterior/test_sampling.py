@@ -31,7 +31,7 @@ def test_noise_is_standard_normal_and_float32() -> None:
     np.testing.assert_allclose(np.corrcoef(noise.T.numpy()), np.eye(3), atol=5 / np.sqrt(20_000))
 
 
-def test_more_noise_goes_on_where_less_ends() -> None:
+def test_more_noise_continues_the_same_sequence() -> None:
     assert torch.equal(keyed_noise(1, ("a", "b"), 50, 3)[:20], keyed_noise(1, ("a", "b"), 20, 3))
 
 
@@ -52,7 +52,7 @@ def test_clusters_are_sampled_as_the_flow_transforms(family: str, n: int) -> Non
 
 @pytest.mark.parametrize("n", [50, 100, 200, 333, 1000])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_cluster_s_samples_do_not_depend_on_its_neighbours(family: str, n: int) -> None:
+def test_samples_do_not_depend_on_neighbouring_clusters(family: str, n: int) -> None:
     torch.manual_seed(2)
     flow = FAMILIES[family](PRIOR, 33, hidden=48, embedding_hidden=64)
     for weights in flow.parameters():
@@ -70,14 +70,14 @@ def test_a_cluster_s_samples_do_not_depend_on_its_neighbours(family: str, n: int
         assert torch.equal(alone_log_q[0], log_q[i])
 
 
-def test_a_tile_holds_as_many_clusters_as_have_room() -> None:
+def test_a_tile_holds_as_many_clusters_as_fit() -> None:
     for n in range(1, 3000, 7):
         count = together(n)
         assert count == 1 or count * n <= TILE
         assert BLOCK % count == 0
 
 
-def test_the_summary_is_that_of_numpy() -> None:
+def test_the_summary_agrees_with_numpy() -> None:
     rng = np.random.default_rng(1)
     theta = rng.multivariate_normal([8, 5, 0.3], [[1, 0.4, 0], [0.4, 0.5, 0.02], [0, 0.02, 0.01]], 3000)
     log_q = rng.standard_normal(3000)

@@ -18,7 +18,7 @@ def support(missing: float = 0.2, sets: tuple[tuple[bool, ...], ...] = ALL) -> S
 
 
 def usual() -> dict[str, np.ndarray]:
-    """Return one cluster with nothing to say against it: 1e5 mJy at 10 pc, seen from 10 Mpc with 10 % errors."""
+    """Return one cluster that raises no flag: 1e5 mJy at 10 pc, observed at 10 Mpc with 10 % errors."""
     flux = np.full((1, 4), 1e5 * 1e-12)
     return {
         "flux": flux,
@@ -82,7 +82,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("seen", "expected"), CASES.values(), ids=CASES.keys())
-def test_a_flag_is_raised_by_what_it_is_for_and_by_nothing_else(seen: dict[str, np.ndarray], expected: Flag) -> None:
+def test_each_flag_is_raised_only_by_its_own_cause(seen: dict[str, np.ndarray], expected: Flag) -> None:
     assert flags(support(), seen) == expected
 
 
@@ -94,7 +94,7 @@ def test_distances_outside_training_are_flagged(distance: float, outside: bool) 
     assert flags(support(), seen) == (Flag.DISTANCE_OUTSIDE_TRAINING if outside else Flag(0))
 
 
-def test_a_distance_that_is_no_number_is_outside() -> None:
+def test_a_distance_of_nan_is_outside_training() -> None:
     assert flags(support(), with_("distance", np.nan)) & Flag.DISTANCE_OUTSIDE_TRAINING
 
 
@@ -114,7 +114,7 @@ def test_without_lost_bands_in_training_a_lost_band_is_outside() -> None:
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
-def test_another_instruments_bands_are_not_missed(missing: float) -> None:
+def test_bands_of_another_instrument_are_not_missing(missing: float) -> None:
     for absent in (3, 0):
         assert flags(support(missing, SETS), lost([absent], Reason.NO_BAND)) == Flag(0)
 
@@ -141,7 +141,7 @@ LIMITS = Observer("normal", (0.02, 0.5), (2.0, 20.0), ALL, 0.2, undetected=1000.
 @pytest.mark.parametrize(
     ("signal", "expected"),
     [
-        (60.0, Flag.ERROR_OUTSIDE_TRAINING),  # 2 % errors make 50 at best
+        (60.0, Flag.ERROR_OUTSIDE_TRAINING),  # errors of 2 % allow a ratio of 50 at most
         (10.0, Flag(0)),
         (0.5, Flag.UPPER_LIMIT),
         (0.0, Flag.UPPER_LIMIT),
@@ -149,7 +149,7 @@ LIMITS = Observer("normal", (0.02, 0.5), (2.0, 20.0), ALL, 0.2, undetected=1000.
         (-3.1, Flag.UPPER_LIMIT | Flag.ERROR_OUTSIDE_TRAINING | Flag.FLUX_OUTSIDE_TRAINING),
     ],
 )
-def test_a_band_below_its_error_is_a_limit_unless_noise_cannot_have_made_it(signal: float, expected: Flag) -> None:
+def test_a_band_below_its_error_is_a_limit_unless_noise_cannot_explain_it(signal: float, expected: Flag) -> None:
     seen = usual()
     seen["flux"][:, 2] = signal * seen["sigma"][:, 2]
     assert flags(Support(LIMITS, FAINT, BRIGHT), seen) == expected
@@ -159,24 +159,24 @@ OBSERVERS = [Observer("lognormal", (0.02, 0.5), (2.0, 20.0), SETS, 0.3), LIMITS]
 
 
 @pytest.mark.parametrize("observer", [*OBSERVERS, Observer("normal", (0.0, 0.5)), Observer("lognormal", (0.0, 0.5))])
-def test_what_was_trained_on_is_hardly_ever_flagged(observer: Observer) -> None:
+def test_training_data_are_rarely_flagged(observer: Observer) -> None:
     rng = np.random.default_rng(1)
     unit, log_mass = 10 ** rng.uniform(0, 3, (20_000, 4)), rng.uniform(2, 8, 20_000)
     seen = observer(unit, log_mass, rng)
     flag = Support.of_library(observer, unit, (2.0, 8.0)).flags(seen, np.zeros((20_000, 4), np.uint8))
     outside = Flag.ERROR_OUTSIDE_TRAINING | Flag.FLUX_OUTSIDE_TRAINING
     assert (flag & ~int(outside | Flag.UPPER_LIMIT) == 0).all()
-    assert ((flag & int(outside)) > 0).mean() < 4 * 2 * norm.sf(MOST_SCATTER)  # of four bands that noise moves so far
+    assert ((flag & int(outside)) > 0).mean() < 4 * 2 * norm.sf(MOST_SCATTER)  # four bands, two tails
 
 
-def test_the_support_of_a_library_is_its_fluxes_at_the_lightest_and_the_heaviest() -> None:
+def test_the_support_of_a_library_spans_the_fluxes_at_the_lowest_and_highest_mass() -> None:
     of = Support.of_library(Observer(), np.array([[1.0, 100.0], [10.0, 1000.0]]), (2.0, 8.0))
     np.testing.assert_allclose(of.faintest, [2, 4])
     np.testing.assert_allclose(of.brightest, [9, 11])
 
 
 @pytest.mark.parametrize("observer", [*OBSERVERS, Observer()])
-def test_it_survives_json(observer: Observer) -> None:
+def test_support_survives_json(observer: Observer) -> None:
     of = Support(observer, FAINT, BRIGHT)
     found = Support.from_plain(json.loads(json.dumps(of.plain())))
     assert found.observer == of.observer
@@ -184,7 +184,7 @@ def test_it_survives_json(observer: Observer) -> None:
     np.testing.assert_array_equal(found.brightest, of.brightest)
 
 
-def test_a_support_of_before_there_were_limits_has_none() -> None:
+def test_a_support_from_before_upper_limits_has_none() -> None:
     plain = Support(Observer(), FAINT, BRIGHT).plain()
     del plain["observer"]["undetected"]
     assert Support.from_plain(plain).observer == Observer()

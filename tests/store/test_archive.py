@@ -1,4 +1,4 @@
-"""The archive: photometry from the start, samples packed inside the prior, everything described."""
+"""The archive: photometry from the start, samples packed within the prior, and a description of every variable."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +60,7 @@ def archive(tmp_path: Path, catalogue: Catalogue) -> PosteriorArchive:
     return create(tmp_path / "p.zarr", catalogue)
 
 
-def test_photometry_is_there_before_any_posterior(archive: PosteriorArchive, catalogue: Catalogue) -> None:
+def test_photometry_is_stored_before_any_posterior(archive: PosteriorArchive, catalogue: Catalogue) -> None:
     ds = archive.dataset()
     assert ds["cluster_id"].values.tolist() == catalogue.cluster_id.tolist()
     np.testing.assert_array_equal(ds["flux"].values, catalogue.flux)
@@ -88,7 +88,7 @@ def test_packed_samples_stay_in_bounds_and_close(archive: PosteriorArchive) -> N
     assert np.isnan(back[1]).all()
     assert (back[[0, 2]] >= low - 1e-12).all()
     assert (back[[0, 2]] <= high + 1e-12).all()
-    # A step is the width of all bounds over 65 534; what lies next to a bound may be a whole one away.
+    # A step is the width of all bounds over 65 534; a value next to a bound may be off by a whole step.
     assert np.abs(back - by_age(theta, theta))[[0, 2]].max() <= 10.1383 / 65534
     assert [p.index for p in archive.missing()] == [1, 2]
 
@@ -124,7 +124,7 @@ def test_samples_may_come_in_any_order(tmp_path: Path, catalogue: Catalogue) -> 
         np.testing.assert_array_equal(one, other)
 
 
-def test_what_is_not_given_is_empty(archive: PosteriorArchive) -> None:
+def test_absent_variables_are_empty(archive: PosteriorArchive) -> None:
     archive.write(archive.partitions[0], {"theta": np.full((3, 40, 3), np.nan)})
     ds = archive.dataset().isel(cluster=slice(0, 3))
     assert all(np.isnan(ds[name].values).all() for name in ("theta", "log_q", "map", "predictive_p"))
@@ -133,7 +133,7 @@ def test_what_is_not_given_is_empty(archive: PosteriorArchive) -> None:
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "gone"])
 @pytest.mark.parametrize("name", ["theta", "log_q", "flag", "map"])
-def test_harm_to_a_finished_partition_is_noticed(archive: PosteriorArchive, harm: str, name: str) -> None:
+def test_damage_to_a_finished_partition_is_noticed(archive: PosteriorArchive, harm: str, name: str) -> None:
     theta = np.random.default_rng(0).uniform((6, 2, 0), (10, 8, 1.5), (3, 40, 3))
     for p in archive.partitions[:2]:
         archive.write(p, {"theta": theta, "log_q": theta[..., 0], "map": theta[:, 0], "flag": np.array([1, 0, 9])})
@@ -159,7 +159,7 @@ def test_harm_to_a_finished_partition_is_noticed(archive: PosteriorArchive, harm
     assert [p.index for p in archive.missing()] == [1, 2]
 
 
-def test_weights_are_there_only_where_the_likelihood_is_tractable(
+def test_weights_are_stored_only_if_the_likelihood_is_tractable(
     tmp_path: Path, catalogue: Catalogue, archive: PosteriorArchive
 ) -> None:
     weighted = create(tmp_path / "weighted.zarr", catalogue, weighted=True).dataset()
@@ -178,7 +178,7 @@ def test_weights_are_there_only_where_the_likelihood_is_tractable(
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_every_variable_says_what_it_is(tmp_path: Path, catalogue: Catalogue, weighted: bool) -> None:
+def test_every_variable_has_a_description(tmp_path: Path, catalogue: Catalogue, weighted: bool) -> None:
     ds = create(tmp_path / "described.zarr", catalogue, weighted).dataset()
     for name in set(ds.variables) - {"parameter", "band"}:
         assert ds[name].attrs.get("long_name"), name
@@ -189,14 +189,12 @@ def test_every_variable_says_what_it_is(tmp_path: Path, catalogue: Catalogue, we
 
 
 def test_reading_one_cluster_reads_little(archive: PosteriorArchive) -> None:
-    """Samples are chunked along clusters: one cluster does not pull in a whole galaxy."""
+    """Samples are chunked by clusters, so reading one cluster does not read a whole galaxy."""
     assert archive.dataset()["theta"].chunks is not None
     assert max(archive.dataset()["theta"].chunks[0]) <= 64
 
 
-def test_each_cluster_says_its_band_set_and_a_systematic_may_be_of_each_band(
-    tmp_path: Path, catalogue: Catalogue
-) -> None:
+def test_band_sets_and_systematics_of_single_bands_are_stored(tmp_path: Path, catalogue: Catalogue) -> None:
     reason = np.full((7, 3), Reason.OK, dtype=np.uint8)
     reason[0, 2], reason[1, 1], reason[2, 0], reason[3, 1:] = Reason.NO_BAND, Reason.NO_BAND, Reason.NO_COVERAGE, 6
     flux = np.full((7, 3), 1e-4)
@@ -218,7 +216,7 @@ def test_each_cluster_says_its_band_set_and_a_systematic_may_be_of_each_band(
     assert attrs["flag_meanings"] == "U+V U+I"
 
 
-def test_what_is_published_comes_with_errors_and_chi2(tmp_path: Path, catalogue: Catalogue) -> None:
+def test_published_estimates_have_errors_and_chi2(tmp_path: Path, catalogue: Catalogue) -> None:
     error = {"log_age": np.full(7, 0.1)}
     published = {"log_age": np.full(7, 8.0), "chi2": np.arange(7.0)}
     archive = create(tmp_path / "p.zarr", replace(catalogue, published=published, published_error=error))

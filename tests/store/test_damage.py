@@ -1,4 +1,4 @@
-"""A checksum tells apart what differs, and nothing else."""
+"""Checksums differ if and only if the arrays differ."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def test_one_bit_is_noticed() -> None:
     assert checksum(values) == checksum(values.copy())
 
 
-def test_text_is_told_apart_whatever_its_width() -> None:
+def test_text_is_compared_whatever_its_width() -> None:
     names = ["a", "bc"]
     assert checksum(np.array(names)) == checksum(np.array(names, dtype="U9"))
     assert checksum(np.array(names)) == checksum(np.array(names, dtype=np.dtypes.StringDType()))

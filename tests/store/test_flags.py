@@ -1,4 +1,4 @@
-"""Flags say what they are raised by: their words are made of the thresholds that judge."""
+"""The meanings of flags quote the thresholds that raise them."""
 
 import re
 
@@ -31,12 +31,12 @@ THRESHOLDS = {
 
 
 def numbers(meaning: str) -> list[str]:
-    """Return the numbers of a text, in digits or spelt, but for the power of chi."""
+    """Return the numbers in a text, in digits or spelt out, except the power of chi."""
     return re.findall(rf"\b(?:\d[\d.]*|{'|'.join(SPELT[2:])})\b", meaning.replace("chi^2", ""))
 
 
 @pytest.mark.parametrize("flag", Flag, ids=lambda flag: flag.name)
-def test_a_flag_says_its_threshold_and_no_other_number(flag: Flag) -> None:
+def test_a_meaning_quotes_its_threshold_and_no_other_number(flag: Flag) -> None:
     assert numbers(MEANINGS[flag]) == ([THRESHOLDS[flag]] if flag in THRESHOLDS else [])
 
 

@@ -1,4 +1,4 @@
-"""Every file belongs to one partition, and is made of whole chunks."""
+"""Every file belongs to one partition and consists of whole chunks."""
 
 import numpy as np
 from hypothesis import given
@@ -16,7 +16,7 @@ def test_files_are_partitions_of_whole_chunks(total: int, partition: int, rows: 
 
 
 @given(st.integers(1, 10**7), st.sampled_from(["str", "float64"]))
-def test_what_is_known_has_few_files(total: int, dtype: str) -> None:
+def test_arrays_with_given_values_have_few_files(total: int, dtype: str) -> None:
     chunks, shards = Variable(("row",), (total,), dtype, values=np.empty(0)).layout(64)
     file = (shards or chunks)[0]
     assert file % chunks[0] == 0

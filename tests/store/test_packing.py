@@ -1,4 +1,4 @@
-"""Packed numbers come back within half a step, and what is no number stays none."""
+"""Packed numbers are recovered to half a step, and NaN stays NaN."""
 
 import numpy as np
 from hypothesis import given
@@ -17,7 +17,7 @@ def test_samples_stay_close_and_inside(rows: list[tuple[float, float, float]]) -
     assert ((back >= PACKING.low - 1e-9) & (back <= PACKING.high + 1e-9)).all()
 
 
-def test_no_number_is_none() -> None:
+def test_nan_stays_nan() -> None:
     assert PACKING.pack(np.full(3, np.nan)).tolist() == [PACKING.EMPTY] * 3
 
 

@@ -1,4 +1,4 @@
-"""Regions: made whole, written aligned, marked last."""
+"""Groups are created whole, written in aligned regions, and marked last."""
 
 import warnings
 from pathlib import Path
@@ -42,7 +42,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert ds["x"].attrs["units"] == "mJy"
 
 
-def test_missing_are_those_not_marked(tmp_path: Path) -> None:
+def test_unmarked_partitions_are_missing(tmp_path: Path) -> None:
     regions = make(tmp_path / "a.zarr")
     regions.write(regions.partitions[1], {"x": np.ones((4, 3))})
     assert [p.index for p in Regions.open(tmp_path / "a.zarr", SCHEMA).missing()] == [0, 2]
@@ -66,7 +66,7 @@ def test_another_number_of_rows_is_refused_and_not_marked(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("size", [3, 4, 5, 6])
 def test_a_shard_belongs_to_one_partition(tmp_path: Path, size: int) -> None:
-    """Two partitions' files are never the same: writers of one cannot lose rows of the other."""
+    """No two partitions share a file, so writers of one cannot lose rows of the other."""
     regions = make(tmp_path / "a.zarr", size=size)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "a.zarr").rglob("*") if p.is_file()}
     owners: dict[str, int] = {}
@@ -81,11 +81,11 @@ def test_a_shard_belongs_to_one_partition(tmp_path: Path, size: int) -> None:
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     make(tmp_path / "a.zarr")
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         make(tmp_path / "a.zarr")
 
 
-def test_what_a_crash_left_is_swept(tmp_path: Path) -> None:
+def test_remains_of_a_crash_are_removed(tmp_path: Path) -> None:
     die_while_writing(tmp_path / "a.zarr")
     make(tmp_path / "a.zarr")
     assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
@@ -100,7 +100,7 @@ def test_another_schema_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rows", "size"), [(1, 1), (5, 5), (5, 7), (9, 2), (100, 33)])
-def test_any_cut_reads_back(tmp_path: Path, rows: int, size: int) -> None:
+def test_any_division_into_partitions_reads_back(tmp_path: Path, rows: int, size: int) -> None:
     regions = make(tmp_path / "a.zarr", rows, size)
     values = np.arange(3 * rows, dtype=np.float32).reshape(rows, 3)
     for partition in reversed(partitions(rows, size)):

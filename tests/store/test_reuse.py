@@ -1,4 +1,4 @@
-"""Which clusters of an older archive are taken over, and that they are what was written."""
+"""Clusters of an older archive are reused, unchanged, if their photometry is the same."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ N = 7
 
 @pytest.fixture
 def archive(tmp_path: Path) -> PosteriorArchive:
-    """Seven clusters in three partitions, the last of which is not finished."""
+    """Return an archive of seven clusters in three partitions, of which the last is unfinished."""
     flux = np.random.default_rng(1).random((N, 2))
     flux[2, 1] = np.nan
     catalogue = Catalogue(
@@ -54,14 +54,14 @@ def rows(archive: PosteriorArchive, which: list[int]) -> dict[str, np.ndarray]:
 
 def test_finished_clusters_are_found_in_any_order_and_others_are_not(archive: PosteriorArchive) -> None:
     found = Reuse(archive).find(rows(archive, [5, 0, 6, 2]))
-    assert found.tolist() == [5, 0, -1, 2]  # a band without a number is the same again
+    assert found.tolist() == [5, 0, -1, 2]  # a band of NaN counts as unchanged
     stranger = rows(archive, [0, 4])
     stranger["galaxy"] = np.array(["C", "B"], dtype=object)
     assert Reuse(archive).find(stranger).tolist() == [-1, 4]
 
 
 @pytest.mark.parametrize("name", ["flux", "sigma", "distance", "distance_error", "reason"])
-def test_a_cluster_of_other_photometry_is_another(archive: PosteriorArchive, name: str) -> None:
+def test_a_cluster_with_changed_photometry_is_new(archive: PosteriorArchive, name: str) -> None:
     changed = rows(archive, [0, 1])
     values = changed[name].copy()
     values[1] = values[1] + 1

@@ -1,4 +1,4 @@
-"""The schema knows names, shapes and codes of everything in an archive, before there is one."""
+"""The schema lists names, shapes and codes of all variables of an archive."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ SCHEMA = Schema(PARAMETERS, ("U", "V", "I"), samples=5, modes=2)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_nothing_is_every_inferred_variable_without_a_number(weighted: bool) -> None:
+def test_nothing_has_absent_values_of_every_inferred_variable(weighted: bool) -> None:
     schema = replace(SCHEMA, weighted=weighted)
     nothing = schema.nothing(4)
     assert set(nothing) == set(schema.variables) - set(KNOWN)
@@ -26,7 +26,7 @@ def test_nothing_is_every_inferred_variable_without_a_number(weighted: bool) -> 
     assert nothing["predictive_quantile"].shape == (4, 3, 3)
 
 
-def test_what_is_known_of_a_catalogue_is_what_the_schema_calls_known() -> None:
+def test_catalogues_give_the_variables_known_before_inference() -> None:
     catalogue = Catalogue(
         galaxy=np.array(["a"]),
         cluster_id=np.array(["1"]),
@@ -44,7 +44,7 @@ def test_what_is_known_of_a_catalogue_is_what_the_schema_calls_known() -> None:
     assert {name: values.shape for name, values in known.items()} == {name: SCHEMA.shape(name, 1) for name in KNOWN}
 
 
-def test_one_schema_does_not_know_the_band_sets_of_another() -> None:
+def test_schemas_do_not_share_band_sets() -> None:
     other = replace(SCHEMA, band_sets=[["U", "V"], ["V", "I"]])
     assert other.variables["band_set"].attrs["flag_meanings"] == "U+V V+I"
     assert SCHEMA.variables["band_set"].attrs["flag_meanings"] == "U+V+I"

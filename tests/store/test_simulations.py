@@ -58,7 +58,7 @@ def test_an_unfinished_library_is_not_trained_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [None, 1, 25_000, 10**9])
-def test_blocks_have_the_rows_of_a_part(tmp_path: Path, rows: int | None) -> None:
+def test_blocks_contain_the_rows_of_a_part(tmp_path: Path, rows: int | None) -> None:
     store = make(tmp_path / "s.zarr", n=150_000, partition=30_000)
     fill(store)
     blocks = store.blocks("train", rows)
@@ -73,7 +73,7 @@ def test_blocks_have_the_rows_of_a_part(tmp_path: Path, rows: int | None) -> Non
     np.testing.assert_array_equal(first[1], whole[1][:30_000])
 
 
-def test_the_range_of_fluxes_is_that_of_the_good_rows(tmp_path: Path) -> None:
+def test_the_range_of_fluxes_ignores_failed_rows(tmp_path: Path) -> None:
     store = make(tmp_path / "s.zarr")
     fill(store)
     flux = store.rows("train")[1]
@@ -84,7 +84,7 @@ def test_the_range_of_fluxes_is_that_of_the_good_rows(tmp_path: Path) -> None:
         store.flux_range("train")
 
 
-def test_what_failed_is_counted_by_reason(tmp_path: Path) -> None:
+def test_failures_are_counted_by_reason(tmp_path: Path) -> None:
     store = make(tmp_path / "s.zarr")
     nan = np.full((10, 2), np.nan)
     store.write(store.partitions[0], nan, nan, {"too old": 7, "died; exit 11 x 2": 3})

@@ -6,7 +6,7 @@ from hpcflow.stages.look.folder import RunFolder
 from hpcflow.store import summary
 
 
-def test_few_samples_are_kept_and_the_rest_is_counted(
+def test_few_samples_are_kept_and_ranks_use_all(
     run: RunFolder, archive: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert archive.sizes["sample"] == summary.KEPT
@@ -21,7 +21,7 @@ def test_few_samples_are_kept_and_the_rest_is_counted(
     np.testing.assert_array_equal(again["published_rank"].values, archive["published_rank"].values)
 
 
-def test_clusters_without_a_posterior_are_known(archive: xr.Dataset) -> None:
+def test_clusters_without_a_posterior_are_recognised(archive: xr.Dataset) -> None:
     assert np.flatnonzero(~summary.has_posterior(archive)).tolist() == [7]
 
 
