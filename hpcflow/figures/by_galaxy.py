@@ -1,4 +1,4 @@
-"""MAP and nearest mode against published ages, galaxy by galaxy."""
+"""Ages of the MAP and of the nearest mode against published ages, galaxy by galaxy."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ CLOSE_DEX = 0.3
 
 @styled
 def published_by_galaxy(archive: xr.Dataset, most: int = 40) -> Figure:
-    """Draw the age of MAP and of the mode nearest in age against the published age, for the richest galaxies.
+    """Draw the ages of the MAP and of the mode nearest in age against published ages, for the richest galaxies.
 
     Args:
-        archive: map, mode, published and galaxy.
-        most: how many galaxies at the most.
+        archive: dataset with map, mode, published and galaxy.
+        most: maximum number of galaxies.
     """
     published = archive["published"].sel(parameter="log_age").values
     compared = archive.isel(cluster=np.flatnonzero(np.isfinite(published)))

@@ -1,4 +1,4 @@
-"""Simulation-based calibration: whether posteriors of simulated clusters hold their truths as often as they say."""
+"""Simulation-based calibration: rank histograms, ECDF differences and coverage of held-out simulations."""
 
 import numpy as np
 import xarray as xr
@@ -15,15 +15,16 @@ __all__ = ["coverage_plot", "draw_ranks", "ecdf_differences", "joint_coverage", 
 
 BINS = 20
 LEVELS = np.linspace(0.02, 0.98, 49)
-TICKS = (0.2, 0.4, 0.6, 0.8)  # not at the ends, where the numbers of neighbouring panels would meet
+TICKS = (0.2, 0.4, 0.6, 0.8)  # not at the ends, where tick labels of neighbouring panels would overlap
 
 
 @styled
 def rank_histograms(validation: xr.Dataset) -> Figure:
-    """Draw a rank histogram per statistic, with the +-1 sigma band of uniform ranks.
+    """Draw a rank histogram for each statistic, with the +-1 sigma band of uniform ranks.
 
     Args:
-        validation: `rank` (simulation, parameter), `rank_product` (simulation, statistic), attribute `samples`.
+        validation: dataset with `rank` (simulation, parameter), `rank_product` (simulation, statistic) and the
+            attribute `samples`.
     """
     ranks = statistics(validation)
     figure, axes = grid(len(ranks), 3, WIDE, 1.75, sharex=True, sharey=True)
@@ -33,15 +34,15 @@ def rank_histograms(validation: xr.Dataset) -> Figure:
         axis.set_title(short_label(name))
     _symmetric(axes, np.concatenate([np.stack([h.ratio - 1, 3 * h.sigma]) for h in histograms], axis=None), 1.0)
     figure.supxlabel("rank of the truth among posterior samples (share below it)", size="medium")
-    figure.supylabel("simulations over uniform expectation", size="medium")
+    figure.supylabel("simulations per bin / uniform expectation", size="medium")
     return figure
 
 
 @styled
 def ecdf_differences(validation: xr.Dataset) -> Figure:
-    """Draw ECDF minus uniform CDF of the ranks of each statistic, with the bands of uniform ranks.
+    """Draw the ECDF of each statistic's ranks minus the uniform CDF, with the bands of uniform ranks.
 
-    The dark band is 1-99 % at each place, the light one holds 98 % of all whole curves.
+    The dark band spans 1-99 % at each point; the light band contains 98 % of curves in full.
 
     Args:
         validation: as for `rank_histograms`.
@@ -65,10 +66,10 @@ def ecdf_differences(validation: xr.Dataset) -> Figure:
 
 @styled
 def coverage_plot(validation: xr.Dataset) -> Figure:
-    """Draw how often central intervals hold the truth against how often they should, and the difference.
+    """Draw the coverage of central intervals against their level, and the difference of the two.
 
     Args:
-        validation: as for `rank_histograms`; parameters only.
+        validation: dataset with `rank` (simulation, parameter) and the attribute `samples`.
     """
     figure = Figure(figsize=(COLUMN * 1.25, 4.6), layout="constrained")
     whole, rest = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.3))
@@ -81,7 +82,7 @@ def coverage_plot(validation: xr.Dataset) -> Figure:
         style = {"color": colours[i % len(colours)], "ls": ("-", "--", "-.", ":")[i % 4]}
         whole.plot(level, inside, label=short_label(str(name)), **style)
         rest.plot(level, inside - level, **style)
-        if i == 0:  # all parameters have as many simulations
+        if i == 0:  # all parameters have the same number of simulations
             rest.fill_between(level, -sigma, sigma, color="0.88", lw=0)
     whole.set_ylabel("truths inside / %")
     whole.set_xlim(0, 100)
@@ -95,10 +96,10 @@ def coverage_plot(validation: xr.Dataset) -> Figure:
 
 @styled
 def joint_coverage(validation: xr.Dataset) -> Figure:
-    """Draw how far the coverage of all parameters together is from its level, by highest density and by TARP.
+    """Draw the joint coverage of all parameters minus its level, for regions of highest density and for TARP.
 
     Args:
-        validation: `denser` and `nearer` (simulation,), attribute `samples`.
+        validation: dataset with `denser` and `nearer` (simulation,) and the attribute `samples`.
     """
     figure = Figure(figsize=(COLUMN * 1.25, 2.6), layout="constrained")
     axis = figure.subplots()
@@ -106,7 +107,7 @@ def joint_coverage(validation: xr.Dataset) -> Figure:
     reach = 0.0
     for i, ((key, rank), colour) in enumerate(zip(joint(validation).items(), ("blue", "vermillion"), strict=True)):
         z, difference, _, _ = ecdf_difference(rank, samples)
-        if i == 0:  # both are of as many simulations
+        if i == 0:  # both have the same number of simulations
             _whole_band(axis, rank, samples, 100)
         axis.plot(100 * z, 100 * difference, color=PALETTE[colour], ls=("-", "--")[i], label=JOINT[key])
         reach = max(reach, 130 * float(np.abs(difference).max()))
@@ -120,7 +121,7 @@ def joint_coverage(validation: xr.Dataset) -> Figure:
 
 
 def _whole_band(axis: Axes, rank: NDArray[np.floating], samples: int, unit: float = 1) -> None:
-    """Shade what holds 98 % of the whole curves of uniform ranks, in parts of `unit`."""
+    """Shade the band that contains 98 % of the curves of uniform ranks in full, scaled by `unit`."""
     z, _, low, high = unit * simultaneous(rank, samples)
     axis.fill_between(z, low, high, color="0.92", lw=0)
 
@@ -128,7 +129,7 @@ def _whole_band(axis: Axes, rank: NDArray[np.floating], samples: int, unit: floa
 def draw_ranks(axis: Axes, histogram: Binned, colour: str = "blue") -> None:
     """Draw a rank histogram over the +-1 sigma band of uniform ranks."""
     edges, sigma = histogram.edges, histogram.sigma
-    last = np.append(sigma, sigma[-1])  # as a step drawn to the last edge needs
+    last = np.append(sigma, sigma[-1])  # a step plot needs a value at the last edge too
     axis.fill_between(edges, 1 - last, 1 + last, step="post", color="0.88", lw=0)
     axis.axhline(1, color="0.55", lw=0.6)
     axis.stairs(histogram.ratio, edges, color=PALETTE[colour], lw=1.2, baseline=None)

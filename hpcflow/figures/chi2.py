@@ -1,4 +1,4 @@
-"""How well the most probable parameters reproduce the photometry: reduced chi^2 and spectral energy distributions."""
+"""Fits of the MAP to the photometry: reduced chi^2 and spectral energy distributions."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ def chi2_histogram(archive: xr.Dataset) -> Figure:
     """Draw the distribution of the reduced chi^2 of the re-simulated MAP.
 
     Args:
-        archive: chi2_map (cluster,).
+        archive: dataset with chi2_map (cluster,).
     """
     values = archive["chi2_map"].values
     values = values[np.isfinite(values)]
@@ -54,12 +54,12 @@ def chi2_histogram(archive: xr.Dataset) -> Figure:
 
 @styled
 def spectral_energy(archive: xr.Dataset, examples: Mapping[str, int], pivot_nm: Mapping[str, float]) -> Figure:
-    """Draw the photometry of example clusters with 3 sigma bars, and what their MAPs give.
+    """Draw the photometry of example clusters with 3 sigma bars, and the fluxes of their MAPs.
 
     Args:
-        archive: flux, sigma, map_flux [mJy], observed and reason, (cluster, band) each.
-        examples: rows of the archive by what they are an example of.
-        pivot_nm: pivot wavelengths of the bands; without all of them bands stand at equal distances.
+        archive: dataset with flux, sigma, map_flux [mJy], observed and reason, each (cluster, band).
+        examples: rows of the archive, by the kind of cluster that each is an example of.
+        pivot_nm: pivot wavelengths of the bands; unless all are known, bands are spaced equally.
     """
     figure, axes = grid(len(examples), 2, WIDE if len(examples) > 1 else 1.4 * COLUMN, 2.3)
     bands = [str(band) for band in archive["band"].values]
@@ -84,12 +84,12 @@ def spectral_energy(archive: xr.Dataset, examples: Mapping[str, int], pivot_nm: 
 
 def _points(axis: Axes, x: Floats, one: xr.Dataset) -> None:
     flux, sigma, model = (one[name].values for name in ("flux", "sigma", "map_flux"))
-    own = np.flatnonzero(one["reason"].values != Reason.NO_BAND)  # another camera's V beside this one's says nothing
+    own = np.flatnonzero(one["reason"].values != Reason.NO_BAND)  # skip the V of a camera that did not observe it
     own = own[np.argsort(x[own], kind="stable")]
     axis.plot(x[own], model[own], "-", color=PALETTE["vermillion"], lw=0.8)
     axis.plot(x[own], model[own], "s", color=PALETTE["vermillion"], ms=5, mfc="none", label="re-simulated MAP")
     used = one["observed"].values & (flux > 0)
-    # A bar that reaches zero has no lower end on a logarithmic axis: it goes down to a tenth of the point.
+    # A bar that reaches zero has no lower end on a logarithmic axis, so it stops at a tenth of the flux.
     below = np.minimum(3 * sigma, 0.9 * flux)[used]
     axis.errorbar(
         x[used], flux[used], (below, 3 * sigma[used]), fmt="o", color=PALETTE["blue"], ms=3.5, lw=1, capsize=2,

@@ -1,4 +1,4 @@
-"""The colours of a catalogue over those of the models: what is off here, no posterior will explain."""
+"""Colour-colour diagrams of a catalogue over the tracks of the models, which show what no posterior could fit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ RANGE = (0.5, 99.5)  # percentiles of the data that are shown
 
 
 def colour_pairs(bands: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return the bands of the abscissa and of the ordinate: of five bands V - I and U - B.
+    """Return the band pairs of the abscissa and the ordinate: V - I and U - B for five bands.
 
     >>> colour_pairs(["F275W", "F336W", "F438W", "F555W", "F814W"])
     (('F555W', 'F814W'), ('F336W', 'F438W'))
@@ -30,13 +30,13 @@ def colour_pairs(bands: Sequence[str]) -> tuple[tuple[str, str], tuple[str, str]
 def colour_colour(
     flux: Floats, bands: Sequence[str], sets: Sequence[Sequence[str]], tracks: Mapping[str, Floats]
 ) -> Figure:
-    """Draw two colours of every cluster over the models' tracks, one panel for each set of bands that clusters have.
+    """Draw two colours of every cluster over the models' tracks, with one panel for each band set in use.
 
     Args:
-        flux: (N, B), NaN where unusable.
-        bands: their labels.
-        sets: of bands, at least three each.
-        tracks: fluxes (M, B) along each track by its name.
+        flux: (N, B) flux densities, NaN where unusable.
+        bands: names of the B bands.
+        sets: band sets of at least three bands each.
+        tracks: fluxes (M, B) along each track, by name.
     """
     column = {band: i for i, band in enumerate(bands)}
     shown: list[tuple[tuple[tuple[str, str], tuple[str, str]], Floats]] = []

@@ -1,4 +1,4 @@
-"""Estimates against each other: the MAP against published values, and against the truth where it is known."""
+"""The MAP against published values, and against the truth where it is known."""
 
 from dataclasses import dataclass
 
@@ -26,12 +26,12 @@ __all__ = [
 Floats = NDArray[np.floating]
 
 LEVELS = (0.68, 0.95, 0.997)
-NEAR = 1e-3  # dex or mag; what is nearer is drawn there
+NEAR = 1e-3  # dex or mag; smaller values are drawn here
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of panels: what is compared (N, D), its name and its colour."""
+    """One row of panels: the values (N, D) compared, their name and their colour."""
 
     values: Floats
     name: str
@@ -39,10 +39,10 @@ class _Row:
 
 
 def inliers(archive: xr.Dataset) -> dict[str, tuple[float, ...]]:
-    """Return by parameter the shares of published values in the central 68, 95 and 99.7 % of the marginals.
+    """Return, for each parameter, the shares of published values in the central 68, 95 and 99.7 % of the marginals.
 
     Args:
-        archive: published_rank (cluster, parameter), as `summarise` makes it.
+        archive: dataset with published_rank (cluster, parameter), from `summarise`.
     """
     found = {}
     for name in archive["parameter"].values:
@@ -58,7 +58,7 @@ def against_published(archive: xr.Dataset) -> Figure:
     """Draw the MAP, and the mode nearest in age, against the published value of every parameter.
 
     Args:
-        archive: map, mode, published and published_rank.
+        archive: dataset with map, mode, published and published_rank.
     """
     published = archive["published"].values
     return _panels(archive, published, "published", inliers(archive))
@@ -69,7 +69,7 @@ def against_truth(archive: xr.Dataset, truth: Floats) -> Figure:
     """Draw the MAP, and the mode nearest in age, against the truth of every parameter.
 
     Args:
-        archive: map, mode and parameter.
+        archive: dataset with map, mode and parameter.
         truth: (N, D) true parameters, NaN where unknown.
     """
     return _panels(archive, truth, "true", {})
@@ -77,10 +77,10 @@ def against_truth(archive: xr.Dataset, truth: Floats) -> Figure:
 
 @styled
 def deviation_and_width(archive: xr.Dataset) -> Figure:
-    """Draw how far the MAP is from the published value against how wide the posterior is, UV errors above 40 % marked.
+    """Draw the MAP's distance from the published value against the width of the posterior, with large UV errors marked.
 
     Args:
-        archive: map, std, published, flux, sigma.
+        archive: dataset with map, std, published, flux and sigma.
     """
     names, unit = [str(name) for name in archive["parameter"].values], units(archive)
     away = np.abs(archive["map"].values - archive["published"].values)
@@ -96,7 +96,7 @@ def deviation_and_width(archive: xr.Dataset) -> Figure:
             x, y = (np.maximum(values[rows, d], NEAR) for values in (width, away))
             axis.plot(x, y, "o", color=PALETTE[colour], ms=1.8, mew=0, alpha=fade(int(good.sum())), rasterized=True)
         axis.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal", title=short_label(names[d]))
-        of = unit.get(names[d], "").split("(")[0]  # a width of log_age / dex(yr) is in dex
+        of = unit.get(names[d], "").split("(")[0]  # the width of log_age / dex(yr) is in dex
         axis.set_xlabel(f"standard deviation / {of}" if of else "standard deviation")
         axis.set_ylabel(f"|MAP \u2212 published| / {of}" if of else "|MAP \u2212 published|")
     if (lost & np.isfinite(away).any(axis=1)).any():
@@ -107,10 +107,10 @@ def deviation_and_width(archive: xr.Dataset) -> Figure:
 
 @styled
 def inliers_by_galaxy(archive: xr.Dataset) -> Figure:
-    """Draw for each galaxy how often published values lie in our central parts, and our MAPs in their 1 sigma.
+    """Draw, for each galaxy, how often published values lie in our intervals, and our MAPs within their 1 sigma.
 
     Args:
-        archive: as `summarise` makes it.
+        archive: dataset from `summarise`.
     """
     table = published_table(archive)
     table = table[table["of"] == "galaxy"]
@@ -122,9 +122,9 @@ def inliers_by_galaxy(archive: xr.Dataset) -> Figure:
         rows = table[table["parameter"] == parameter]
         place = [names.index(name) for name in rows["group"].tolist()]
         for column, colour, text in (
-            ("inside_68", "blue", "published in our 68 %"),
+            ("inside_68", "blue", "published value in our 68 %"),
             ("inside_95", "sky", "in our 95 %"),
-            ("ours_inside", "vermillion", "our MAP in their 1 sigma"),
+            ("ours_inside", "vermillion", "our MAP within their 1 sigma"),
         ):
             if np.isfinite(table[column]).any():  # few catalogues quote errors
                 axis.plot(100 * np.asarray(rows[column]), place, "o", color=PALETTE[colour], ms=3, label=text)
@@ -141,7 +141,7 @@ def chi2_of_both(archive: xr.Dataset) -> Figure:
     """Draw the reduced chi^2 of the re-simulated MAP against that of the published fit.
 
     Args:
-        archive: chi2_map, published_chi2.
+        archive: dataset with chi2_map and published_chi2.
     """
     ours, theirs = archive["chi2_map"].values, archive["published_chi2"].values
     good = np.isfinite(ours) & np.isfinite(theirs) & (ours > 0) & (theirs > 0)

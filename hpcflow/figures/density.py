@@ -1,4 +1,4 @@
-"""Smoothed histograms and the contours that hold given shares of them."""
+"""Smoothed histograms, and the levels of contours that enclose given shares of them."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,12 @@ Floats = NDArray[np.floating]
 
 
 def density(x: Floats, y: Floats, edges: tuple[Floats, Floats], width: float = 1.0) -> Floats:
-    """Return the smoothed count (X, Y) of points in a grid; nothing leaks out over its border.
+    """Return smoothed counts (X, Y) of points on a grid; smoothing conserves their sum.
 
     Args:
-        x: (N,) points; those that are not finite are left out.
-        y: (N,) points.
-        edges: bins of x (X + 1,) and of y (Y + 1,).
+        x: (N,) coordinates; points that are not finite are left out.
+        y: (N,) coordinates.
+        edges: bin edges of x (X + 1,) and of y (Y + 1,).
         width: standard deviation of the Gaussian kernel, in bins.
     """
     good = np.isfinite(x) & np.isfinite(y)
@@ -25,7 +25,7 @@ def density(x: Floats, y: Floats, edges: tuple[Floats, Floats], width: float = 1
 
 
 def levels(grid: Floats, shares: Sequence[float]) -> list[float]:
-    """Return the heights above which lie given shares of a grid's sum, rising: the smallest regions that hold them.
+    """Return, in ascending order, the heights above which given shares of a grid's sum lie.
 
     >>> levels(np.array([[4.0, 3.0], [2.0, 1.0]]), [0.65])
     [3.0]

@@ -1,4 +1,4 @@
-"""What can be said against the posteriors, and which bands they rest on."""
+"""Numbers of clusters by flag, and by the use of each band."""
 
 import numpy as np
 import xarray as xr
@@ -15,10 +15,10 @@ COLOURS = [PALETTE[name] for name in ("sky", "orange", "vermillion", "purple", "
 
 @styled
 def flags_and_bands(archive: xr.Dataset) -> Figure:
-    """Draw how many clusters have each flag, and in how many each band was used, or why not.
+    """Draw the number of clusters with each flag, and the number that use each band or lack it, by reason.
 
     Args:
-        archive: flag (cluster,), observed and reason (cluster, band).
+        archive: dataset with flag (cluster,), observed and reason (cluster, band).
     """
     flags = count_flags(archive)
     bands = [plain(band) for band in archive["band"].values]
@@ -31,13 +31,13 @@ def flags_and_bands(archive: xr.Dataset) -> Figure:
     by_reason = count_bands(archive)
     _bars(right, bands, by_reason, archive.sizes["cluster"])
     right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(by_reason), 3), columnspacing=1.2)
-    left.set_xlabel("clusters with this flag (number)")
-    right.set_xlabel("clusters by use of this band (number)")
+    left.set_xlabel("number of clusters with this flag")
+    right.set_xlabel("number of clusters by use of this band")
     return figure
 
 
 def _bars(axis: Axes, names: list[str], counts: Counts, total: int) -> None:
-    """Draw a bar per name, stacked by the keys of counts; the number is the first key's."""
+    """Draw one bar for each name, stacked by the keys of counts and labelled with the first key's count."""
     place, start = np.arange(len(names)), np.zeros(len(names), dtype=int)
     for (key, count), colour in zip(counts.items(), COLOURS, strict=False):
         axis.barh(place, count, left=start, height=0.62, color=colour, label=key)

@@ -1,4 +1,4 @@
-"""The noise model against the catalogue: are real errors those that training drew?"""
+"""Relative errors of the catalogue against those that training drew from the noise model."""
 
 import numpy as np
 import xarray as xr
@@ -16,11 +16,11 @@ BINS = 48
 
 @styled
 def relative_errors(archive: xr.Dataset, trained: NDArray[np.floating]) -> Figure:
-    """Draw the distribution of relative errors in every band, and that of training's observations.
+    """Draw the distribution of relative errors in every band, and that of the training observations.
 
     Args:
-        archive: flux, sigma [mJy] and observed, (cluster, band) each; sigma with the systematic.
-        trained: (n,) sigma over observed flux, as training draws it.
+        archive: dataset with flux, sigma [mJy] and observed, each (cluster, band); sigma includes the systematic error.
+        trained: (n,) relative errors sigma over observed flux, as training draws them.
     """
     bands = archive["band"].values
     figure, axes = grid(len(bands), 3, WIDE, 1.75, sharex=True, sharey=True)
@@ -44,12 +44,12 @@ def relative_errors(archive: xr.Dataset, trained: NDArray[np.floating]) -> Figur
         axis.xaxis.set_major_formatter("{x:g}")
     axes[0].set_ylim(bottom=0)
     axes[0].legend(loc="upper right")
-    figure.supxlabel(r"relative error $r^* = \sigma / f^*$, systematic included (dimensionless)", size="medium")
-    figure.supylabel("share of clusters / bin", size="medium")
+    figure.supxlabel(r"relative error $r^* = \sigma / f^*$, including the systematic (dimensionless)", size="medium")
+    figure.supylabel("share of clusters per bin", size="medium")
     return figure
 
 
 def _share(values: NDArray[np.floating], edges: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the share of values in each bin; those beyond the ends are in the last ones."""
+    """Return the share of values in each bin; values beyond the range count in the outermost bins."""
     finite = np.clip(values[np.isfinite(values)], edges[0], edges[-1])
     return np.histogram(finite, edges)[0] / max(len(finite), 1)

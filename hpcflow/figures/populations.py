@@ -1,4 +1,4 @@
-"""All clusters together: the sum of their posteriors in two parameters, and their MAPs."""
+"""Populations of clusters: the sum of their posteriors in two parameters, and their MAPs."""
 
 from typing import Any
 
@@ -25,15 +25,15 @@ def population(archive: xr.Dataset, x: str, y: str) -> Figure:
     """Draw the summed posterior of all clusters and their MAPs.
 
     Args:
-        archive: theta (cluster, sample, parameter), a few samples are enough, and map.
+        archive: dataset with map and theta (cluster, sample, parameter), of which a few samples are enough.
         x: name of a parameter.
-        y: name of another.
+        y: name of another parameter.
     """
     figure = Figure(figsize=(COLUMN * 1.25, 3.4), layout="constrained")
     axis = figure.subplots()
     image = _draw(axis, archive, x, y, BINS)
     bar = figure.colorbar(image, ax=axis, pad=0.02)
-    bar.set_label("posterior density / its maximum")
+    bar.set_label("posterior density / maximum")
     axis.set_xlabel(label(x, units(archive).get(x, "")))
     axis.set_ylabel(label(y, units(archive).get(y, "")))
     return figure
@@ -41,13 +41,13 @@ def population(archive: xr.Dataset, x: str, y: str) -> Figure:
 
 @styled
 def population_by_galaxy(archive: xr.Dataset, x: str, y: str, most: int = 40) -> Figure:
-    """Draw the same for each of the galaxies that have the most clusters.
+    """Draw the summed posterior and the MAPs of each of the galaxies with the most clusters.
 
     Args:
-        archive: theta (cluster, sample, parameter), map and galaxy.
+        archive: dataset with theta (cluster, sample, parameter), map and galaxy.
         x: name of a parameter.
-        y: name of another.
-        most: how many galaxies at the most.
+        y: name of another parameter.
+        most: maximum number of galaxies.
     """
     names = richest(archive, most)
     figure, axes = grid(len(names), 4, WIDE, 1.65, sharex=True, sharey=True)
@@ -86,7 +86,7 @@ def _draw(axis: Axes, archive: xr.Dataset, x: str, y: str, bins: tuple[int, int]
 
 
 def _bounds(archive: xr.Dataset, name: str) -> tuple[float, float]:
-    """Return a parameter's prior bounds, or what the samples span where the archive does not tell."""
+    """Return a parameter's prior bounds, or the range of the samples if the archive does not hold the prior."""
     prior = archive.attrs.get("prior", {})
     if name in prior:
         return float(prior[name][0]), float(prior[name][1])

@@ -1,4 +1,4 @@
-"""Posteriors of single clusters: which to show, and their samples in every pair of parameters."""
+"""Corner plots of single clusters, and the choice of the clusters to show."""
 
 import warnings
 from typing import Any
@@ -19,7 +19,7 @@ __all__ = ["corner", "example_clusters", "outlier_clusters"]
 
 Floats = NDArray[np.floating]
 
-AGES = {"young": 6.6, "intermediate": 8.0, "old": 9.8}  # log10 yr aimed at
+AGES = {"young": 6.6, "intermediate": 8.0, "old": 9.8}  # target ages in log10 yr
 BINS = 40
 SMOOTH = 1.2  # bins
 SHARES = (0.95, 0.68)
@@ -36,13 +36,13 @@ MARKS: dict[str, dict[str, Any]] = {
 
 
 def example_clusters(archive: xr.Dataset) -> dict[str, int]:
-    """Return the rows of up to four telling clusters: young, intermediate, old and the most multimodal.
+    """Return the rows of up to four example clusters: young, intermediate, old and the most multimodal.
 
-    Those come first that have every band and no flag. By age it is the cluster whose MAP is nearest to
-    `AGES`; the most multimodal has the largest variance of age between its modes.
+    Clusters with every band and no flag are preferred. The examples of each age are those whose MAP is nearest to
+    `AGES`; the most multimodal cluster has the largest variance of age between its modes.
 
     Args:
-        archive: map, mode, mode_share, observed and flag.
+        archive: dataset with map, mode, mode_share, observed and flag.
     """
     fit = has_posterior(archive)
     clean = fit & archive["observed"].values.all(axis=1) & (archive["flag"].values == 0)
@@ -59,10 +59,10 @@ def example_clusters(archive: xr.Dataset) -> dict[str, int]:
 
 
 def outlier_clusters(archive: xr.Dataset) -> dict[str, int]:
-    """Return the rows of the cluster that is fitted worst, and of that whose MAP is farthest from its published age.
+    """Return the rows of the cluster with the worst fit, and of the one whose MAP is farthest from its published age.
 
     Args:
-        archive: map, chi2_map and published.
+        archive: dataset with map, chi2_map and published.
     """
     found = {}
     chi2 = np.where(has_posterior(archive), archive["chi2_map"].values, np.nan)
@@ -80,13 +80,13 @@ def outlier_clusters(archive: xr.Dataset) -> dict[str, int]:
 def corner(
     cluster: xr.Dataset, truth: Floats | None = None, exact: Floats | None = None, width: float = COLUMN * 1.25
 ) -> Figure:
-    """Draw one cluster's samples in every pair of parameters, and each marginal.
+    """Draw one cluster's samples in every pair of parameters, and their marginals.
 
     Args:
-        cluster: one row of the archive with `theta` (sample, parameter), map, mode, published.
-        truth: (D,) true parameters, where they are known.
-        exact: (n, D) samples of the exact posterior, where there is one.
-        width: of the figure in inches.
+        cluster: one row of the archive, with `theta` (sample, parameter), map, mode and published.
+        truth: (D,) true parameters, if known.
+        exact: (n, D) samples of the exact posterior, if there is one.
+        width: width of the figure in inches.
     """
     names, unit = [str(name) for name in cluster["parameter"].values], units(cluster)
     theta, marks = cluster["theta"].values, _marks(cluster, truth)
@@ -119,7 +119,7 @@ def corner(
 
 
 def _between_modes(archive: xr.Dataset) -> Floats:
-    """Return the variance (N,) of log age between the modes, each weighed by its share of the samples."""
+    """Return the variance (N,) of log age between the modes, weighted by their shares of the samples."""
     age = archive["mode"].sel(parameter="log_age").values
     weight = np.where(np.isfinite(age), archive["mode_share"].values, 0.0)
     total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
@@ -128,7 +128,7 @@ def _between_modes(archive: xr.Dataset) -> Floats:
 
 
 def _marks(cluster: xr.Dataset, truth: Floats | None) -> dict[str, Floats]:
-    """Return the points to mark, (M, D) each, those without any left out."""
+    """Return the points to mark, (M, D) for each kind; kinds without points are left out."""
     points = {
         "MAP": cluster["map"].values[None],
         "other modes": cluster["mode"].values[1:],
@@ -167,7 +167,7 @@ def _pair(axis: Axes, theta: Floats, marks: dict[str, Floats], edges: list[Float
 
 
 def _contours(axis: Axes, theta: Floats, edges: list[Floats], pair: tuple[int, int], style: dict[str, Any]) -> Floats:
-    """Draw the contours that hold 68 and 95 % of the samples, and return the density they are of."""
+    """Draw the contours that enclose 68 and 95 % of the samples, and return the density they are drawn from."""
     x, y = pair
     counts = density(theta[:, x], theta[:, y], (edges[x], edges[y]), SMOOTH)
     centres = [(edges[d][1:] + edges[d][:-1]) / 2 for d in pair]

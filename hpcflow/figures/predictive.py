@@ -1,4 +1,4 @@
-"""Posterior predictive checks: whether what the posteriors predict looks like what was observed."""
+"""Posterior predictive checks: predicted against observed flux densities, and their ranks."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def predictive_scatter(archive: xr.Dataset) -> Figure:
     """Draw the mean of the posterior predictive against the observed flux density, band by band.
 
     Args:
-        archive: flux, predictive_mean [mJy] and observed, (cluster, band) each.
+        archive: dataset with flux, predictive_mean [mJy] and observed, each (cluster, band).
     """
     bands = archive["band"].values
     figure, axes = grid(len(bands), 3, WIDE, 2.25)
@@ -42,7 +42,7 @@ def predictive_scatter(archive: xr.Dataset) -> Figure:
         axis.text(0.05, 0.94, text, transform=axis.transAxes, va="top", size="small")
         axis.set(xlim=limits, ylim=limits, aspect="equal")
     figure.supxlabel(r"log$_{10}$(observed flux density / mJy)", size="medium")
-    figure.supylabel(r"log$_{10}$(mean predictive / mJy)", size="medium")
+    figure.supylabel(r"log$_{10}$(predictive mean / mJy)", size="medium")
     return figure
 
 
@@ -51,7 +51,7 @@ def predictive_ranks(archive: xr.Dataset) -> Figure:
     """Draw the ranks of the observed flux densities in their posterior predictive, band by band.
 
     Args:
-        archive: predictive_rank and observed, (cluster, band) each.
+        archive: dataset with predictive_rank and observed, each (cluster, band).
     """
     bands = archive["band"].values
     figure, axes = grid(len(bands), 3, WIDE, 1.75, sharex=True, sharey=True)
@@ -66,5 +66,5 @@ def predictive_ranks(archive: xr.Dataset) -> Figure:
             nothing(axis, "no cluster has this band")
     axes[0].set_ylim(bottom=0)
     figure.supxlabel("rank of the observed flux in its posterior predictive (share below it)", size="medium")
-    figure.supylabel("clusters over uniform expectation", size="medium")
+    figure.supylabel("clusters per bin / uniform expectation", size="medium")
     return figure

@@ -1,4 +1,4 @@
-"""Where the truth is found and where not: by galaxy, by band set, with and without missing bands."""
+"""Recovery of known truths by galaxy, by band set, and with and without missing bands."""
 
 import numpy as np
 import xarray as xr
@@ -13,10 +13,10 @@ __all__ = ["recovery_by_group"]
 
 @styled
 def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figure:
-    """Draw for each group of clusters coverage, bias of the age, and catastrophic ages.
+    """Draw, for each group of clusters, the coverage, the share of catastrophic ages, and the bias of the age.
 
     Args:
-        archive: as `summarise` makes it.
+        archive: dataset from `summarise`.
         truth: (N, D) true parameters, NaN where unknown.
     """
     table = truth_table(archive, truth)
@@ -26,12 +26,12 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
     kind = "weighted_68" if weighted else "covers_68"
     panels = (
         (
-            "truths in 68 %",
+            "truths in 68 % interval",
             68.0,
             [(f"log_age_{kind}", "blue", "age"), (f"log_mass_{kind}", "green", "mass")],
         ),
         (
-            "ages off 10 times",
+            "ages wrong by 10\u00d7",
             None,
             [("catastrophic", "vermillion", "MAP"), ("catastrophic_best", "blue", "mode")],
         ),
@@ -49,7 +49,7 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
     bias, spread = np.asarray(table["log_age_bias"]), np.asarray(table["log_age_spread"])
     axes[2].axvline(0, color="0.55", lw=0.6)
     axes[2].errorbar(bias, place, xerr=spread, fmt="o", color=PALETTE["blue"], ms=3, lw=0.8)
-    axes[2].set_title("age, MAP - truth")
+    axes[2].set_title("age: MAP \u2212 truth")
     axes[2].set_xlabel("dex")
     axes[0].set_yticks(place, [f"{name} ({n})" for name, n in zip(names, table["clusters"], strict=True)])
     axes[0].set_ylim(len(names) - 0.5, -0.5)
@@ -57,7 +57,7 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
 
 
 def _short(of: list[str], names: list[str]) -> list[str]:
-    """Return the names of groups, of band sets without the bands that all of them have.
+    """Return the names of groups, with the bands that all band sets share left out.
 
     >>> _short(["all", "band set", "band set"], ["all", "U+V+I", "U+ACS_V+I"])
     ['all', 'V', 'ACS V']

@@ -1,4 +1,4 @@
-"""Every diagnostic by kind of cluster, and how far the flow is from the exact posterior cluster by cluster."""
+"""Diagnostics by stratum, and the distances of the flow from the exact posterior cluster by cluster."""
 
 from collections.abc import Callable, Mapping
 
@@ -12,15 +12,15 @@ from hpcflow.figures.style import PALETTE, WIDE, plain, short_label, styled
 
 __all__ = ["distance_histograms", "strata_plot"]
 
-FEWEST = 50  # simulations of a stratum that is shown: of fewer, chance allows anything
+FEWEST = 50  # simulations in a stratum that is shown; chance allows anything in smaller ones
 
 
 @styled
 def strata_plot(validation: xr.Dataset) -> Figure:
-    """Draw each diagnostic of all held-out simulations and of every stratum, with what chance allows.
+    """Draw each diagnostic for all held-out simulations and for every stratum, with the range that chance allows.
 
     Args:
-        validation: the record of calibration.
+        validation: the calibration record.
     """
     found = {name: stratum for name, stratum in by_stratum(validation).items() if name == "all" or stratum.n >= FEWEST}
     compared = found["all"].gap is not None
@@ -46,10 +46,10 @@ def strata_plot(validation: xr.Dataset) -> Figure:
 
 @styled
 def distance_histograms(validation: xr.Dataset) -> Figure:
-    """Draw, cluster by cluster, how far the flow is from the exact posterior.
+    """Draw histograms over clusters of the distances of the flow from the exact posterior.
 
     Args:
-        validation: kl, c2st (simulation,), wasserstein and wasserstein_exact (simulation, parameter).
+        validation: dataset with kl and c2st (simulation,), wasserstein and wasserstein_exact (simulation, parameter).
     """
     compared = validation.isel(simulation=np.flatnonzero(np.isfinite(validation["kl"].values)))
     figure = Figure(figsize=(WIDE, 2.3), layout="constrained")
@@ -68,7 +68,7 @@ def distance_histograms(validation: xr.Dataset) -> Figure:
         axes[1].stairs(counts, edges, color=colour, ls=style, label=short_label(str(name)))
     floor = np.clip(compared["wasserstein_exact"].values.ravel(), edges[0], edges[-1])
     counts, _ = np.histogram(floor, edges)
-    axes[1].stairs(counts / compared.sizes["parameter"], edges, color="0.5", lw=0.8, label="exact, twice")
+    axes[1].stairs(counts / compared.sizes["parameter"], edges, color="0.5", lw=0.8, label="two exact sets")
     axes[1].set_xscale("log")
     axes[1].set_xlabel("Wasserstein distance / exact\nstandard deviation")
     axes[1].legend()

@@ -1,4 +1,4 @@
-"""One look for all figures: legible at the column width of A&A, safe for the colour-blind, units on every axis."""
+"""The style of all figures: legible at the column width of A&A, safe for the colour-blind, with units on every axis."""
 
 import functools
 import math
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 COLUMN, WIDE = 3.46, 7.09  # inches: 88 and 180 mm
-PDF_DPI, PDF_PIXELS = 300, 2e8  # of crowded layers; all of a figure's, 4 bytes each
+PDF_DPI, PDF_PIXELS = 300, 2e8  # resolution of crowded layers; pixels (4 bytes each) of all those of a figure
 PNG_DPI = 200
 
 # Okabe & Ito 2008, "Color Universal Design", without their yellow, which is too pale for lines on white.
@@ -40,7 +40,7 @@ INK = "#333333"
 DENSITY = LinearSegmentedColormap.from_list("hpcflow", ["#ffffff", "#d7e6f1", "#8dbcdb", "#2f7fb5", "#06385c"])
 
 RC: Any = {
-    "font.family": "STIXGeneral",  # ships with Matplotlib, so the page is the same everywhere
+    "font.family": "STIXGeneral",  # ships with Matplotlib, so figures look the same everywhere
     "mathtext.fontset": "stix",
     "font.size": 9.5,
     "axes.labelsize": 9.5,
@@ -84,7 +84,7 @@ LABELS = {
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Run a function under the house style, and leave Matplotlib's settings as they were."""
+    """Decorate a function to run in this style, and leave Matplotlib's settings as they were."""
 
     @functools.wraps(draw)
     def inside(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -112,7 +112,7 @@ def short_label(parameter: str) -> str:
 
 
 def plain(text: object) -> str:
-    r"""Return text from a catalogue or config so that no dollar in it starts a formula.
+    r"""Escape the dollars in text from a catalogue or config, so that none starts a formula.
 
     >>> plain("a$b")
     'a\\$b'
@@ -121,7 +121,7 @@ def plain(text: object) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """Return a number with its sign, a true minus, and no sign where it rounds to zero.
+    """Format a number with its sign and a true minus, or without a sign if it rounds to zero.
 
     >>> signed(0.123, 2), signed(-0.001, 2)
     ('+0.12', '0.00')
@@ -131,19 +131,19 @@ def signed(value: float, digits: int) -> str:
 
 
 def thousands(number: int) -> str:
-    """Return a whole number with thin spaces between the thousands."""
+    """Format an integer with thin spaces between the thousands."""
     return f"{number:,}".replace(",", "\u2009")
 
 
 def grid(panels: int, columns: int, width: float, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
-    """Return a figure of panels in rows, the left-over places of the last row empty.
+    """Return a figure of panels in rows; unused places in the last row stay empty.
 
     Args:
-        panels: how many.
-        columns: at most, in one row.
-        width: of the figure in inches.
-        height: of one row in inches.
-        options: for `Figure.subplots`, such as sharex.
+        panels: number of panels.
+        columns: maximum number of panels in a row.
+        width: width of the figure in inches.
+        height: height of one row in inches.
+        options: arguments of `Figure.subplots`, such as sharex.
     """
     columns = min(columns, panels)
     rows = -(-panels // columns)
@@ -158,17 +158,17 @@ def grid(panels: int, columns: int, width: float, height: float, **options: Any)
 
 
 def fade(points: int) -> float:
-    """Return the opacity with which so many points stay readable as a cloud."""
+    """Return the opacity at which a cloud of so many points stays readable."""
     return float(np.clip(30 / np.sqrt(max(points, 1)), 0.12, 0.9))
 
 
 def nothing(axis: Axes, text: str) -> None:
-    """Say in a panel why it is empty."""
+    """Write in an empty panel why it is empty."""
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color="0.45")
 
 
 def padded(values: NDArray[np.floating], share: float = 0.04) -> tuple[float, float]:
-    """Return limits that leave a margin about the finite ones of some values, never of zero width."""
+    """Return axis limits with a margin around the finite values; their width is never zero."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     margin = share * (high - low) or 0.5
@@ -180,15 +180,15 @@ def to_png(figure: Figure) -> bytes:
     """Return a figure as a PNG; the same figure gives the same bytes."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
-    figure.set_layout_engine("none")  # finding the layout takes half of the time; a PDF of the figure keeps it
+    figure.set_layout_engine("none")  # the layout takes half of the time, and a PDF of the figure reuses it
     return buffer.getvalue()
 
 
 @styled
 def save_pdf(figure: Figure, path: Path) -> None:
-    """Write a figure as a PDF without a date in it; crowded layers are pixels, everything else is drawn.
+    """Write a figure as a PDF without a date; crowded layers are rasterized, everything else is vector graphics.
 
-    Matplotlib gives each such layer a canvas of the whole figure and holds them all: many layers are coarser ones.
+    Matplotlib keeps a canvas of the whole figure for each such layer, so more layers mean a lower resolution.
     """
     layers = len(figure.findobj(lambda artist: bool(artist.get_rasterized())))
     width, height = figure.get_size_inches()

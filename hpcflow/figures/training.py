@@ -1,4 +1,4 @@
-"""How the flow was trained: loss and learning rate against steps."""
+"""Training history of the flow: loss, gap and learning rate against steps."""
 
 import numpy as np
 import xarray as xr
@@ -16,8 +16,8 @@ def training(history: xr.Dataset) -> Figure:
     """Draw the negative log-likelihood of training and held-out simulations, and the learning rate.
 
     Args:
-        history: train_nll and validation_nll [nat], learning_rate, each along `step`; NaN where not evaluated.
-            Where there is a finite gap [nat] to the exact posterior, it is drawn as well.
+        history: dataset with train_nll and validation_nll [nat] and learning_rate along `step`, NaN where not
+            evaluated. If it has a finite gap [nat] to the exact posterior, the gap is drawn as well.
     """
     has_gap = "gap" in history and bool(np.isfinite(history["gap"]).any())
     figure = Figure(figsize=(WIDE, 4.4 if has_gap else 3.3), layout="constrained")
@@ -66,7 +66,7 @@ def _mark_best(axis: Axes, step: NDArray[np.integer], values: NDArray[np.floatin
 
 
 def _loss_limits(values: NDArray[np.floating]) -> tuple[float, float]:
-    """Return limits that show the descent to the end, not the first steps far above it."""
+    """Return limits that show the descent to its end and cut off the first steps far above it."""
     finite = values[np.isfinite(values)]
     low, high = np.quantile(finite, [0.0, 0.95]) if finite.size else (0.0, 1.0)
     margin = 0.08 * (high - low) or 0.5

@@ -1,4 +1,4 @@
-"""Importance weights: how much of the samples is left when they are held against the likelihood."""
+"""Efficiencies of importance sampling: effective over drawn posterior samples."""
 
 import numpy as np
 import xarray as xr
@@ -11,10 +11,10 @@ __all__ = ["efficiencies"]
 
 @styled
 def efficiencies(archive: xr.Dataset) -> Figure:
-    """Draw the distribution of the samples' efficiency, and against it how well the MAP fits.
+    """Draw the distribution of the efficiency, and the reduced chi^2 of the MAP against it.
 
     Args:
-        archive: efficiency and chi2_map (cluster,).
+        archive: dataset with efficiency and chi2_map (cluster,).
     """
     known = np.isfinite(archive["efficiency"].values)
     efficiency = 100 * archive["efficiency"].values[known]
@@ -34,5 +34,5 @@ def efficiencies(archive: xr.Dataset) -> Figure:
     right.plot(efficiency, chi2, "o", color=PALETTE["blue"], **options)
     right.set_yscale("log")
     right.set_ylabel(r"reduced $\chi^2$ of the MAP (dimensionless)")
-    figure.supxlabel("efficiency: effective over drawn samples / %", size="medium")
+    figure.supxlabel("efficiency (effective / drawn samples) / %", size="medium")
     return figure

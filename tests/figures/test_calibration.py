@@ -36,7 +36,7 @@ def test_joint_coverage_has_both_statistics_and_their_band(
     assert {"truths inside $-$ level / %", "level of the region / %"} == set(labels(figure))
 
 
-def test_ecdfs_have_the_band_of_places_inside_that_of_whole_curves(run: RunFolder) -> None:
+def test_the_pointwise_band_is_inside_the_simultaneous_one(run: RunFolder) -> None:
     whole, places = calibration.ecdf_differences(run.validation).axes[0].collections
     reach = [band.get_paths()[0].vertices[:, 1].max() for band in (whole, places)]
     assert reach[0] > reach[1] > 0

@@ -20,7 +20,7 @@ def test_without_posteriors_it_says_so(archive: xr.Dataset) -> None:
     assert "no cluster" in figure.axes[0].texts[0].get_text()
 
 
-def test_spectra_stand_at_wavelengths_if_all_are_known(
+def test_bands_are_at_their_wavelengths_if_all_are_known(
     run: RunFolder, archive: xr.Dataset, labels: Callable[[Figure], list[str]]
 ) -> None:
     pivots = run.pivots(["F275W", "F438W", "F814W"])
@@ -36,6 +36,6 @@ def test_bands_that_a_cluster_cannot_have_are_not_drawn(archive: xr.Dataset) -> 
     reason = archive["reason"].copy()
     reason[0, 1], reason[0, 2] = Reason.NO_BAND, Reason.NO_COVERAGE
     line, squares, *_ = spectral_energy(archive.assign(reason=reason), {"young": 0}, {}).axes[0].lines
-    expected = archive["map_flux"].values[0, [0, 2]]  # what a band without coverage would show is of interest
+    expected = archive["map_flux"].values[0, [0, 2]]  # a band without coverage is drawn
     for drawn in (line, squares):
         np.testing.assert_array_equal(drawn.get_ydata(), expected)

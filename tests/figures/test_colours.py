@@ -21,6 +21,6 @@ def test_a_panel_for_each_set_that_clusters_have() -> None:
     assert low > high
 
 
-def test_no_colours_are_said() -> None:
+def test_an_empty_panel_says_why() -> None:
     figure = colour_colour(np.full((2, 4), np.nan), BANDS, [BANDS], {})
     assert any("no cluster" in text.get_text() for text in figure.axes[0].texts)

@@ -24,7 +24,7 @@ def test_two_rows_of_labelled_panels(
         assert all("/" in text for text in written)
 
 
-def test_parameters_that_nobody_published_are_left_out(archive: xr.Dataset) -> None:
+def test_unpublished_parameters_are_left_out(archive: xr.Dataset) -> None:
     lacking = archive.copy()
     lacking["published"] = lacking["published"].where(lacking["parameter"] != "ebv")
     lacking["published_rank"] = lacking["published_rank"].where(lacking["parameter"] != "ebv")
@@ -48,8 +48,8 @@ def test_inliers_of_every_galaxy(archive: xr.Dataset) -> None:
     np.testing.assert_allclose(ours, 100)  # the MAP is 0.1 dex away from the published age, whose error is 0.2
     assert np.isnan(figure.axes[2].lines[2].get_xdata()).all()  # the reddening has no error
     silent = inliers_by_galaxy(archive.assign(published_error=archive["published_error"] * np.nan))
-    assert [len(axis.lines) for axis in silent.axes] == [2, 2, 2]  # nothing to say of errors that nobody published
-    assert "our MAP in their 1 sigma" not in [text.get_text() for text in silent.legends[0].get_texts()]
+    assert [len(axis.lines) for axis in silent.axes] == [2, 2, 2]  # no errors were published
+    assert "our MAP within their 1 sigma" not in [text.get_text() for text in silent.legends[0].get_texts()]
 
 
 def test_uncertain_ultraviolet_is_marked(archive: xr.Dataset) -> None:

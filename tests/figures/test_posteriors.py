@@ -9,7 +9,7 @@ from hpcflow.stages.look.folder import RunFolder
 from hpcflow.store.summary import has_posterior
 
 
-def test_examples_are_clean_and_what_they_say(archive: xr.Dataset) -> None:
+def test_examples_are_clean_and_of_the_ages_named(archive: xr.Dataset) -> None:
     examples = example_clusters(archive)
     assert list(examples) == ["young", "intermediate", "old", "most multimodal"]
     assert len(set(examples.values())) == 4
@@ -48,7 +48,7 @@ def test_the_exact_posterior_is_drawn_dashed_beside_the_samples(run: RunFolder) 
     exact = cluster["theta"].values[:20] + 5.0
     figure = corner(cluster, exact=exact)
     assert figure.legends[0].get_texts()[-1].get_text() == "exact posterior"
-    assert figure.axes[0].get_xlim()[1] > exact[:, 0].max()  # the axes hold both
+    assert figure.axes[0].get_xlim()[1] > exact[:, 0].max()  # the axes span both
     assert any(patch.get_linestyle() == "--" for patch in figure.axes[0].patches)
 
 

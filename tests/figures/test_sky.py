@@ -13,7 +13,7 @@ def placed(archive: xr.Dataset) -> xr.Dataset:
     return archive.assign(ra=("cluster", ra % 360), dec=("cluster", 40 + dec))
 
 
-def test_a_catalogue_without_places_has_no_map(archive: xr.Dataset) -> None:
+def test_a_catalogue_without_positions_has_no_map(archive: xr.Dataset) -> None:
     assert not has_places(archive)
     assert has_places(placed(archive))
     nowhere = placed(archive)
@@ -24,7 +24,7 @@ def test_flags_are_marked_where_they_are(archive: xr.Dataset, labels: Callable[[
     figure = flag_map(placed(archive))
     assert len(figure.axes) == 2
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names[0] == "no such flag" and "not detected" in names
+    assert names[0] == "none of these flags" and "not detected" in names
     left, right = figure.axes[0].get_xlim()
     assert left > right and left < 3  # east to the left, arcminutes, across the meridian
     assert any("arcmin" in text for text in labels(figure))

@@ -10,7 +10,7 @@ from hpcflow.stages.look.folder import RunFolder
 def test_strata_have_a_row_each(run: RunFolder, labels: Callable[[Figure], list[str]]) -> None:
     figure = strata_plot(run.validation.load())
     rows = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert rows == ["all (60)", "log_age < 7 (60)", "0.3 <= E(B-V) < 0.7 (60)"]  # of the other kinds there are too few
+    assert rows == ["all (60)", "log_age < 7 (60)", "0.3 <= E(B-V) < 0.7 (60)"]  # the other strata have too few
     assert len(figure.axes) == 4
     assert {"ranks", "TARP", "by chance", "log mass"} <= {t.get_text() for t in figure.legends[0].get_texts()}
     assert any("nat" in text for text in labels(figure))

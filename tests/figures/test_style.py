@@ -27,7 +27,7 @@ def test_padded_limits_have_a_width(values: object) -> None:
     assert low < high
 
 
-def test_grid_hides_what_is_left_over() -> None:
+def test_grid_hides_unused_places() -> None:
     figure, axes = style.grid(4, 3, 5.0, 1.0)
     assert len(axes) == 4
     assert sum(axis.get_visible() for axis in figure.axes) == 4
