@@ -1,4 +1,4 @@
-"""From config to the objects that the stages work with."""
+"""Build the objects that the stages work with from a config."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
@@ -35,12 +35,12 @@ __all__ = [
     "simulator_over",
 ]
 
-MODELS = 4000  # points of the prior that colours are compared with
+MODELS = 4000  # points of the prior whose colours a catalogue is compared with
 UNITS = {"log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
 
 
 def build_prior(config: Config) -> Prior:
-    """Return the prior over all parameters, in the config's order."""
+    """Return the prior of all parameters, in the config's order."""
     return Prior(
         tuple(
             Parameter(name, bounds.low, bounds.high, bounds.unit or UNITS.get(name, ""), bounds.scale)
@@ -53,21 +53,21 @@ def build_simulator(config: Config) -> Simulator:
     """Return the simulator of unit-mass fluxes; its parameters are all but the mass.
 
     Raises:
-        InputError: if a table, curve or parameter is not usable.
+        InputError: if a table, curve or parameter cannot be used.
     """
     return simulator_over(config, tuple(name for name in config.model.parameters if name != "log_mass"))
 
 
 def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[str, str] | None = None) -> Simulator:
-    """Return the config's simulator with other columns, or over other curves.
+    """Return the config's simulator with other parameters or other filter curves.
 
     Args:
-        config: says which simulator, and all its settings.
+        config: the simulator and all its settings.
         parameters: names of theta's columns.
-        bands: curve of each band; the config's where not given.
+        bands: filter curve of each band; those of the config if None.
 
     Raises:
-        InputError: if a table, curve or parameter is not usable.
+        InputError: if a table, curve or parameter cannot be used.
     """
     model = config.model
     return SIMULATORS[model.simulator](
@@ -94,7 +94,7 @@ def _cigale_settings(config: Config) -> dict[str, Any]:
     return {"cigale": section and section.model_dump(), "python": config.simulate.python}
 
 
-# What each simulator takes of a config besides its bands, parameters and fixed values.
+# What each simulator takes from a config besides bands, parameters and fixed values.
 SETTINGS: dict[str, Callable[[Config], dict[str, Any]]] = {"ssp": _ssp_settings, "cigale": _cigale_settings}
 
 
@@ -115,26 +115,24 @@ def build_observer(config: Config) -> Observer:
 
 
 def build_likelihood(config: Config) -> Likelihood:
-    """Return the likelihood that training's observations have.
+    """Return the likelihood of the observations that training draws.
 
     Raises:
-        InputError: if it cannot be written down, or only at the cost of a million models of a slow simulator.
+        InputError: if it is not tractable, or would take a million models of a slow simulator.
     """
     if config.model.simulator != "ssp":
-        raise InputError(
-            f"exact posteriors are computed with model.simulator: ssp alone, not with {config.model.simulator}"
-        )
+        raise InputError(f"exact posteriors need model.simulator: ssp, but it is {config.model.simulator}")
     return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
 
 
 def build_schedule(config: Config, member: int = 0) -> Schedule:
-    """Return how one flow of an ensemble is trained."""
+    """Return the training schedule of one flow of an ensemble."""
     given = config.train.model_dump(include={f.name for f in fields(Schedule)})
     return Schedule(**given, member=member)
 
 
 def model_fluxes(config: Config) -> NDArray[np.floating] | None:
-    """Return unit-mass fluxes (M, B) of models all over the prior; None where a simulator is too slow for them."""
+    """Return unit-mass fluxes (M, B) of models that cover the prior, or None if the simulator is too slow."""
     if config.model.simulator != "ssp":
         return None
     simulator = build_simulator(config)
@@ -156,5 +154,5 @@ def simulator_of(run: str) -> Simulator:
 
 
 def build_survey_simulator(config: Config) -> Simulator:
-    """Return the config's simulator over every shipped curve, as a mock of the whole survey needs it."""
+    """Return the config's simulator over all shipped filter curves, for a mock of the whole survey."""
     return simulator_over(config, ("log_age", "ebv"), {curve: curve for curve in shipped_curves()})

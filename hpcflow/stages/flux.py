@@ -1,4 +1,4 @@
-"""`hpcflow flux`: the config's simulator on the rows of a table."""
+"""`hpcflow flux`: model fluxes for the parameters in a table."""
 
 from pathlib import Path
 
@@ -17,19 +17,19 @@ from hpcflow.stages.build import build_prior, simulator_over
 __all__ = ["flux"]
 
 AT_10_PC = 1e-5  # Mpc
-LABELS = ("galaxy", *COLUMNS["cluster_id"], "ra", "dec")  # columns that are kept and mean nothing here
+LABELS = ("galaxy", *COLUMNS["cluster_id"], "ra", "dec")  # columns that are copied and otherwise ignored
 
 
 def flux(config: Config, table: Path, out: Path) -> int:
     """Write the table's rows with a column `flux_BAND` [mJy] for each band, and return how many rows failed.
 
-    Columns are named as the parameters; one that carries a unit is converted. A parameter without a column has the
-    config's fixed value. Without log_mass [dex(M_sun)] fluxes are per solar mass formed, without distance (or
-    distance_mpc) [Mpc] at 10 pc.
+    Columns have the names of the parameters, and are converted if they have a unit. A parameter without a column has
+    its fixed value from the config. Fluxes are per solar mass formed if there is no column log_mass [dex(M_sun)], and
+    at 10 pc if there is no column distance (or distance_mpc) [Mpc].
 
     Raises:
-        InputError: if the table lacks a parameter, has a column that is none, a column is not a number or in a unit
-            of another kind, or asks for what the simulator does not vary.
+        InputError: if the table lacks a parameter or has an unknown column, if a column is not numeric or its unit
+            does not fit, or if the simulator cannot vary a parameter.
     """
     refuse_unknown(out)
     rows = load_table(table)
@@ -59,7 +59,7 @@ def flux(config: Config, table: Path, out: Path) -> int:
 
 
 def _columns(config: Config, rows: Table, table: Path) -> dict[str, NDArray[np.float64]]:
-    """Return the table's parameters and distance (N,) by name, in declared units."""
+    """Return the table's parameters and distances (N,) by name, in declared units."""
     units = {p.name: p.unit for p in build_prior(config).parameters}
     units = {"log_mass": "dex(solMass)", "distance": "Mpc", **dict.fromkeys(config.model.fixed, ""), **units}
     aliases = {alias: name for name in units for alias in COLUMNS.get(name, (name,))}
@@ -69,8 +69,8 @@ def _columns(config: Config, rows: Table, table: Path) -> dict[str, NDArray[np.f
             if column.name in LABELS:
                 continue
             raise InputError(
-                f"{table}: column {column.name} is no parameter of this model; take it out, or rename it to one of "
-                f"{', '.join(aliases)}; {', '.join(LABELS)} are kept as they are"
+                f"{table}: column {column.name} is not a parameter of this model; remove it, or rename it to one of "
+                f"{', '.join(aliases)}; only {', '.join(LABELS)} are copied unchanged"
             )
         if name in found:
             raise InputError(f"{table} has {name} twice, as {' and '.join(COLUMNS[name])}; keep one of them")
@@ -79,9 +79,9 @@ def _columns(config: Config, rows: Table, table: Path) -> dict[str, NDArray[np.f
 
 
 def _numbers(column: Column, table: Path) -> NDArray[np.float64]:
-    """Return a column's numbers (N,), NaN where there is none; text that is no number is refused."""
+    """Return a column as numbers (N,), NaN where masked; raise if it holds text that is not a number."""
     try:
         np.ma.asarray(column, dtype=np.float64)
     except (TypeError, ValueError) as e:
-        raise InputError(f"{table}: column {column.name} holds something that is not a number; mend it ({e})") from e
+        raise InputError(f"{table}: column {column.name} holds something that is not a number; correct it ({e})") from e
     return numbers(column)

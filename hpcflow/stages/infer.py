@@ -1,4 +1,4 @@
-"""`hpcflow infer`: a posterior for every cluster of the catalogues."""
+"""`hpcflow infer`: the posterior of every cluster in the catalogues."""
 
 import hashlib
 import shutil
@@ -36,8 +36,8 @@ from hpcflow.store.reuse import Reuse
 __all__ = ["flow_of", "infer", "options_of", "read_catalogues"]
 
 DISTANCES = {  # by infer.marginalise_distance
-    False: "their errors are neglected",
-    True: "samples are drawn for distances of their own law; modes and MAP are those at the best distance",
+    False: "errors of the distances are neglected",
+    True: "samples are marginalised over the errors of the distances; modes and MAP are at the best distance",
 }
 
 
@@ -46,20 +46,20 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
 
     Args:
         config: what to compute.
-        run: where.
-        where: workers are.
-        galaxy: whose clusters alone are inferred, those that have been as well; its partitions may hold others'
-            clusters, which come out as they are.
-        append: whether the config's catalogues are to be added to those that the archive is of.
+        run: the run that holds the archive.
+        where: where to run the workers.
+        galaxy: infer only this galaxy's clusters, again if they have posteriors. Other clusters in its partitions are
+            inferred again too, with the same result.
+        append: add the config's catalogues to those of the archive.
 
     Raises:
-        InputError: if there is no trained flow or it is damaged, a catalogue cannot be used, or the archive is of
+        InputError: if the trained flow is missing or damaged, a catalogue cannot be used, or the archive was made from
             another catalogue or flow; nothing is written.
         FailedPartitionsError: if partitions were set aside.
     """
     flow = flow_of(config, run)
     description = checkpoint.read_description(flow)
-    checkpoint.load(flow)  # damaged weights are said here, not by every worker
+    checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
     _refuse_another_model(flow, Config.model_validate(description["config"]).plain(), config.plain())
     config = _with_those_before(config, run) if append else config
     target, weighed_by = _target(config)
@@ -91,20 +91,20 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
 
 
 def read_catalogues(config: Config) -> Catalogue:
-    """Return the clusters of all catalogues that the config names, those of a galaxy together.
+    """Return the clusters of all catalogues that the config names, grouped by galaxy.
 
     Raises:
-        InputError: if there is none, or one cannot be used.
+        InputError: if no catalogue is named, or one cannot be used.
     """
     paths, options = _with_photometry(config.infer.catalogues), options_of(config)
     return Catalogue.concatenate([read_catalogue(path, config.model.bands, options) for path in paths]).by_galaxy()
 
 
 def options_of(config: Config) -> ReadOptions:
-    """Return how the config wants its catalogues read."""
+    """Return the options with which to read the config's catalogues."""
     wanted = config.infer
     given = wanted.model_dump(include={f.name for f in fields(ReadOptions)}, exclude_none=True)
-    checked = wanted.check_units and wanted.catalogues  # models take seconds
+    checked = wanted.check_units and wanted.catalogues  # computing the models takes seconds
     return ReadOptions(
         **given,
         negative=config.observe.noise == "normal",
@@ -113,35 +113,35 @@ def options_of(config: Config) -> ReadOptions:
 
 
 def _with_photometry(paths: Sequence[str]) -> list[str]:
-    """Return the catalogues without tables of fits whose `obs` table is named too: that is read with its own."""
+    """Return the catalogues without `sed` tables whose `obs` table is named too: the two are read together."""
     named = {Path(path).resolve() for path in paths}
     return [path for path in paths if not (is_sed(Path(path)) and obs_of(Path(path).resolve()) in named)]
 
 
 def _rows_of(catalogue: Catalogue, galaxy: str) -> NDArray[np.bool_]:
-    """Return which clusters (N,) are a galaxy's.
+    """Return a mask (N,) of the clusters of a galaxy.
 
     Raises:
-        InputError: if there are none.
+        InputError: if it has none.
     """
     if (rows := catalogue.galaxy == galaxy).any():
         return rows
     there = ", ".join(np.unique(catalogue.galaxy).tolist())
-    raise InputError(f"the catalogues have no cluster of {galaxy}; --galaxy is one of {there}")
+    raise InputError(f"the catalogues have no cluster of {galaxy}; use --galaxy with one of {there}")
 
 
 def _with_those_before(config: Config, run: Run) -> Config:
-    """Return the config with the catalogues of the run's archive before its own."""
+    """Return the config with the catalogues of the run's archive put before its own."""
     before = run.config().infer.catalogues if run.posteriors.exists() or run.before.exists() else []
     added = [path for path in config.infer.catalogues if path not in before]
     return with_values(config, {"infer.catalogues": [*before, *added]})
 
 
 def _set_aside(run: Run, sources: Mapping[str, str]) -> None:
-    """Move an archive of fewer clusters away, for the new one to take them over.
+    """Move the archive aside if there are more clusters now, so that the new one can reuse its posteriors.
 
     Raises:
-        InputError: if it is of another flow, or clusters that were added before are not finished.
+        InputError: if it was made with another flow, or clusters added earlier have no posteriors yet.
     """
     if not run.posteriors.exists():
         return
@@ -150,12 +150,12 @@ def _set_aside(run: Run, sources: Mapping[str, str]) -> None:
     if attrs["catalogue_sha256"] == sources["catalogue_sha256"]:
         return
     if run.before.exists():
-        raise InputError(f"{run.posteriors} is not finished since clusters were added to it; run `hpcflow infer` first")
+        raise InputError(f"{run.posteriors} lacks posteriors of clusters added earlier; run `hpcflow infer` first")
     run.posteriors.rename(run.before)
 
 
 def infer_partition(run: str, partition: Partition) -> None:
-    """Infer and write one partition's clusters; what a worker does."""
+    """Infer and write one partition's clusters; this is a worker's task."""
     archive = _archive(run)
     names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error", "reason")
     rows = {name: archive.read(name, partition) for name in names}
@@ -203,28 +203,28 @@ def _inference(run: str) -> Inference:
 
 
 def _target(config: Config) -> tuple[Target | None, str]:
-    """Return the exact density that samples are weighed by, where there is one, and what the archive says of it."""
+    """Return the exact density that gives samples their weights, or None, and the archive's note about it."""
     if not config.infer.weights:
         return None, "none: infer.weights is false"
     try:
-        return Target(build_likelihood(config)), "by the likelihood that training's observations have"
+        return Target(build_likelihood(config)), "from the likelihood of the observations that training draws"
     except InputError as e:
         return None, f"none: {e}"
 
 
 def _polish(wanted: str, target: Target | None) -> str:
-    """Return the density that modes are climbed on.
+    """Return the name of the density that modes maximise.
 
     Raises:
-        InputError: if it is to be the exact one, and there is none.
+        InputError: if the exact density is wanted but not tractable.
     """
     if wanted == "exact" and target is None:
-        raise InputError("infer.polish: exact needs a model whose likelihood is tractable; use auto, flow or none")
+        raise InputError("infer.polish: exact needs a tractable likelihood; use auto, flow or none")
     return ("exact" if target else "none") if wanted == "auto" else wanted
 
 
 def flow_of(config: Config, run: Run) -> Path:
-    """Return where the flow is: the run's own, or that of the run that `infer.flow` names."""
+    """Return the folder of the flow: the run's own, or that of the run named by `infer.flow`."""
     return Run(Path(config.infer.flow)).flow if config.infer.flow else run.flow
 
 

@@ -1,4 +1,4 @@
-"""`hpcflow init`: a shipped config, and a site file, to start from."""
+"""`hpcflow init`: copy a shipped config, and a site file, to start from."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Return the configs that travel with the package, by name."""
+    """Return the shipped configs by name."""
     for folder in (PACKAGE / "configs", PACKAGE.parent / "configs"):  # in a wheel, in a checkout
         if folder.is_dir():
             return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
@@ -20,16 +20,16 @@ def shipped_configs() -> dict[str, Path]:
 
 
 def init(name: str, folder: Path, site: str | None = None) -> list[Path]:
-    """Copy a shipped config, and a site file where one is asked for, into a folder, and return where they are.
+    """Copy a shipped config, and optionally a site file, into a folder; return the paths of the copies.
 
     Raises:
-        InputError: if there is no such config or site, or a file exists already; nothing is written.
+        InputError: if there is no such config or site, or a file already exists; nothing is written.
     """
     shipped = [("config", name, shipped_configs())] + ([("site", site, shipped_sites())] if site else [])
     copies = []
     for kind, wanted, there in shipped:
         if wanted not in there:
-            raise InputError(f"there is no shipped {kind} {wanted}; there are {', '.join(there)}")
+            raise InputError(f"there is no shipped {kind} {wanted}; use one of {', '.join(there)}")
         copies.append((there[wanted], folder / f"{wanted}.yaml"))
     for _, target in copies:
         if target.exists():

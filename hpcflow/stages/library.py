@@ -1,4 +1,4 @@
-"""The simulations that a training learns and is measured on."""
+"""The simulations that a flow is trained and validated on."""
 
 import torch
 
@@ -12,11 +12,11 @@ from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["open_library"]
 
-BLOCKS = 64  # that a pool has, where blocks can be made small enough: the more, the better they are mixed
+BLOCKS = 64  # in memory at once, if blocks can be small enough: the more, the better simulations are mixed
 
 
 def open_library(config: Config, store: SimulationStore, device: torch.device) -> tuple[Source, Batch]:
-    """Return the simulations to learn, whole or as a stream of blocks, and the examples held out.
+    """Return the training simulations, whole or as a stream of blocks, and the held-out examples.
 
     Raises:
         InputError: if partitions are missing.
@@ -39,7 +39,7 @@ def open_library(config: Config, store: SimulationStore, device: torch.device) -
     plan = Plan(
         blocks=len(blocks),
         resident=min(len(blocks), max(2, budget // rows)),
-        every=max(1, rows // config.train.batch),  # as many examples are drawn in a pass as there are simulations
+        every=max(1, rows // config.train.batch),  # a pass draws as many examples as there are simulations
         seed=config.train.seed,
     )
     observation = Observation(store.parameters, prior, observer, frozen)

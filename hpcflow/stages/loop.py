@@ -1,4 +1,4 @@
-"""What simulate, infer and validate share: run what is missing, say what failed, keep the reasons."""
+"""The loop of simulate, infer, validate and search: run the missing partitions, and report those that fail."""
 
 import json
 import signal
@@ -27,21 +27,21 @@ def run_missing(
     where: Where,
     unit: str = "rows",
 ) -> None:
-    """Do the missing partitions of a stage on workers.
+    """Compute the missing partitions of a stage on workers.
 
     Args:
-        stage: its name.
-        run: the run folder; the task is told its path.
-        task: does and writes one partition.
+        stage: name of the stage.
+        run: the run; the task receives its path.
+        task: computes and writes one partition.
         everything: all partitions.
-        missing: those to do.
-        where: workers are.
-        unit: what partitions are made of.
+        missing: the partitions to compute.
+        where: where to run the workers.
+        unit: what partitions consist of, in the plural.
 
     Raises:
-        FailedPartitionsError: if any was set aside.
+        FailedPartitionsError: if any partition failed.
         Interrupted: if a signal asked to stop.
-        InputError: if no worker can be had.
+        InputError: if no worker can be started.
     """
     total, left = sum(map(len, everything)), sum(map(len, missing))
     reasons = run.failed(stage)
@@ -55,7 +55,7 @@ def run_missing(
             if asked:
                 name = signal.Signals(asked[0]).name
                 raise Interrupted(
-                    f"{stage}: {name} asked to stop; what is finished is kept: run the same command again"
+                    f"{stage}: {name} asked to stop; what is finished is kept; run the same command to resume"
                 )
 
         with (
@@ -65,20 +65,20 @@ def run_missing(
         ):
             log.info("%s: %d of %d %s to do, on %s", stage, left, total, unit, workers.name)
             failed = map_partitions(workers, task, str(run.path), missing, lambda p: advance(len(p), ""), check=check)
-        check()  # a signal may have come while the workers ended
+        check()  # a signal may have arrived while the workers ended
     if failed:
         write_whole(reasons, json.dumps({p.index: reason for p, reason in failed.items()}, indent=1) + "\n")
         first, reason = next(iter(failed.items()))
         raise FailedPartitionsError(
             f"{stage}: {len(failed)} of {len(everything)} partitions failed, first {first.index} ({reason:.200}); "
-            f"all reasons are in {reasons}; run the same command again to try them again"
+            f"{reasons} has all reasons; run the same command to try these partitions again"
         )
 
 
 def _as_worker(where: Where) -> AbstractContextManager[None]:
-    """Compute as workers do, to the last bit, for as long as this process is the only one."""
+    """Compute as workers do, to the last bit, while this process is the only one."""
     if not isinstance(where, InProcess):
         return nullcontext()
-    from hpcflow.flow.precision import as_worker  # and torch, which the driver of other workers does without
+    from hpcflow.flow.precision import as_worker  # imports torch, which the driver of other workers does not need
 
     return as_worker()

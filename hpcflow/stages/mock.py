@@ -1,4 +1,4 @@
-"""A catalogue whose truth is known: a physical population as the survey would have catalogued it."""
+"""`hpcflow mock`: a physical population of clusters with known truth, as the survey would catalogue it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ __all__ = ["DEPTH_AB", "Drawn", "draw_mock", "make_mock", "write_truth"]
 
 Floats = NDArray[np.float64]
 
-# 5-sigma limits of a cluster's aperture photometry, AB mag: an assumption, round numbers for a survey of one
-# orbit per band or so; not measured from any catalogue.
+# Assumed 5-sigma limits of a cluster's aperture photometry, AB mag: round numbers for about one orbit per band,
+# not measured from any catalogue.
 DEPTH_AB = {
     "F275W": 25.5,
     "F336W": 25.6,
@@ -37,13 +37,13 @@ DEPTH_AB = {
 }
 
 V_BANDS = ("F555W", "F606W")
-MIN_SIGNAL_TO_NOISE = 10.0  # in V; as the survey's detection
-FAINTEST_V = -6.0  # absolute AB mag, as the survey's selection
+MIN_SIGNAL_TO_NOISE = 10.0  # in V, as in the survey's detection
+FAINTEST_V = -6.0  # absolute AB mag, as in the survey's selection
 RELATIVE_ERROR = 0.02
 NO_COVERAGE_SHARE = 0.03
-FIELD_DEG = 0.02  # standard deviation of the clusters' scatter about their galaxy's centre
+FIELD_DEG = 0.02  # standard deviation of the clusters' positions about the centre of their galaxy
 BLOCK = 50_000
-KEY = 0x6D6F636B  # "mock": keeps this stream apart from others of the same seed
+KEY = 0x6D6F636B  # "mock", so that this random stream differs from others of the same seed
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Drawn:
         ra, dec, distance: (N,) deg, deg, Mpc.
         truth: (N, 3) log_age, log_mass, ebv.
         flux, sigma: (N,) mJy by HST filter, NaN where not covered.
-        rng: what is left of the mock's random numbers.
+        rng: the mock's random numbers from here on.
     """
 
     galaxy: NDArray[np.str_]
@@ -102,7 +102,7 @@ class Drawn:
         return Drawn(**chosen, rng=self.rng)
 
     def by_curves(self) -> Iterator[tuple[tuple[str, ...], NDArray[np.bool_]]]:
-        """Give each set of curves that galaxies were observed in, and which clusters (N,) are theirs."""
+        """Yield each set of curves that galaxies were observed in, and a mask (N,) of their clusters."""
         names, inverse = np.unique(self.galaxy, return_inverse=True)
         sets = [_curves(name) for name in names.tolist()]
         for curves in sorted(set(sets)):
@@ -114,7 +114,7 @@ class Drawn:
 
 
 def _curves(galaxy: str) -> tuple[str, ...]:
-    """Return a galaxy's curves, in each filter the first instrument's, which is the catalogue's."""
+    """Return a galaxy's curves; each filter has that of the first instrument, as in the catalogue."""
     first: dict[str, str] = {}
     for curve in bands_of(galaxy) or ():
         first.setdefault(curve.partition(".")[2], curve)
@@ -124,23 +124,23 @@ def _curves(galaxy: str) -> tuple[str, ...]:
 def make_mock(
     simulator: Simulator, bands: Mapping[str, str], n: int, seed: int, out_dir: str | Path
 ) -> tuple[Path, Path]:
-    """Write `mock.fits`, a catalogue in the schema of PHANGS-HST, and `mock_truth.fits`, what is behind it.
+    """Write `mock.fits`, a catalogue in the schema of PHANGS-HST, and `mock_truth.fits`, its true parameters.
 
-    Clusters are drawn from `Population`, each galaxy of the survey as likely as another, at the galaxies'
-    real distances and through their own instruments. Errors are normal: a floor that gives `DEPTH_AB`, and
-    2 % of the flux. Drawn are clusters until n have S/N >= 10 in V and an absolute V magnitude brighter than
-    -6; a flux may be negative. In 3 % of the rows one band other than V has no coverage.
+    Clusters are drawn from `Population`, in all galaxies of the survey with equal probability, at the galaxies' real
+    distances and in the filters of their own instruments. Errors are normal: a floor that gives `DEPTH_AB`, and 2 % of
+    the flux. The mock holds the first n clusters with S/N >= 10 in V and an absolute V magnitude brighter than -6;
+    fluxes in other bands may be negative. In 3 % of the rows one band other than V has no coverage.
 
     Args:
-        simulator: of log_age and ebv, over curves by their shipped names (WFC3_UVIS.F275W, ...); a galaxy is
-            in the mock if it has all of the galaxy's.
+        simulator: of log_age and ebv, over curves with their shipped names (WFC3_UVIS.F275W, ...); a galaxy is in the
+            mock if the simulator has all of its curves.
         bands: the config's bands; a galaxy is in the mock if it was observed in at least two of them.
-        n: how many clusters.
-        seed: of all random numbers; the same seed gives the same bytes.
-        out_dir: folder, made where it is missing.
+        n: number of clusters.
+        seed: seed of all random numbers; the same seed gives the same bytes.
+        out_dir: output folder, created if missing.
 
     Returns:
-        the two files. The truth has galaxy, cluster_id, log_age, log_mass, ebv, in the catalogue's order.
+        the two files. The truth has galaxy, cluster_id, log_age, log_mass and ebv, in the catalogue's order.
 
     Raises:
         InputError: if n or the seed is out of range, the simulator takes other parameters, no galaxy has the
@@ -194,7 +194,7 @@ def _fields(simulated: tuple[str, ...], bands: Mapping[str, str]) -> list[_Field
     if not fields:
         raise InputError(
             f"no galaxy of the survey has two of the bands {', '.join(bands)} and all its curves among "
-            f"{', '.join(simulated)}; take the survey's bands into model.bands and the simulator"
+            f"{', '.join(simulated)}; add the survey's bands to model.bands"
         )
     return fields
 
@@ -206,7 +206,7 @@ def _draw(
     n: int,
     rng: np.random.Generator,
 ) -> _Clusters:
-    """Return the first n clusters that the survey would have selected, in blocks of a fixed size."""
+    """Return the first n clusters that the survey would have selected, drawn in blocks of a fixed size."""
     kept: list[_Clusters] = []
     while sum(len(block.field) for block in kept) < n:
         block = _observe(simulator, fields, filters, rng)
@@ -221,7 +221,7 @@ def _draw(
 def _observe(
     simulator: Simulator, fields: list[_Field], filters: tuple[str, ...], rng: np.random.Generator
 ) -> _Clusters:
-    """Return those of a block of the population that are selected."""
+    """Draw a block of the population, observe it, and return the clusters that the survey would have selected."""
     drawn = Population().sample(BLOCK, rng)
     truth = np.stack([drawn["log_age"], drawn["log_mass"], drawn["ebv"]], axis=1)
     index = rng.integers(len(fields), size=BLOCK)
@@ -250,7 +250,7 @@ def _observe(
 
 
 def _lost(has: NDArray[np.bool_], v: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return (N, F) with one band other than V taken in a share of the rows."""
+    """Return which bands (N, F) lose their coverage: one other than V, in a share of the rows."""
     may = has & (np.arange(has.shape[1]) != v[:, None])
     band = np.argmax(np.where(may, rng.random(has.shape), -1.0), axis=1)
     loses = rng.random(len(has)) < NO_COVERAGE_SHARE
@@ -276,7 +276,7 @@ def _placed(clusters: _Clusters, fields: list[_Field], filters: tuple[str, ...],
 
 
 def write_truth(path: Path, drawn: Drawn) -> None:
-    """Write the parameters of a mock's clusters."""
+    """Write the true parameters of a mock's clusters."""
     columns = [
         Column(drawn.galaxy, "galaxy"),
         Column(drawn.number.astype(np.str_), "cluster_id"),

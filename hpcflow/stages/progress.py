@@ -1,4 +1,4 @@
-"""Progress for people and for logs: a bar on a terminal, plain lines elsewhere."""
+"""Show progress: as a bar on a terminal, as plain lines elsewhere."""
 
 import logging
 import time
@@ -12,17 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 __all__ = ["log", "log_to", "tracked"]
 
 log = logging.getLogger("hpcflow")
-EVERY_S = 15.0  # between two plain lines
+EVERY_S = 15.0  # time between two plain lines
 
 
 @contextmanager
 def tracked(what: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
-    """Give a function `advance(n, note)` that shows how far `what` is.
+    """Yield a function `advance(n, note)` that shows that n more units are done.
 
     Args:
         what: a verb, e.g. "simulate".
-        total: of the units counted.
-        done: how many of them were there before.
+        total: number of units.
+        done: number of units that are done already.
     """
     console = Console(stderr=True)
     if console.is_terminal:
@@ -55,7 +55,7 @@ def tracked(what: str, total: int, done: int = 0) -> Iterator[Callable[[int, str
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Keep what is logged in a file of the run as well."""
+    """Write the log to a file of the run as well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -1,4 +1,4 @@
-"""`hpcflow report`: figures and one self-contained page of what a run has made so far."""
+"""`hpcflow report`: figures and one self-contained page about what a run has computed so far."""
 
 import base64
 import gc
@@ -34,15 +34,15 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def make_report(run: Path) -> Path:
-    """Draw what there is of a run, and write figures and page into its folder `report`.
+    """Draw the figures of a run, and write them and a page into its folder `report`.
 
-    Stages that have not been run are named on the page. The same run gives the same bytes.
+    The page names stages that have not been run. The same run gives the same bytes.
 
     Args:
         run: the run's folder.
 
     Returns:
-        the page, `report/index.html`; figures are beside it in `figures`, as PNG and PDF.
+        the page, `report/index.html`; the folder `figures` beside it has the figures as PNG and PDF.
 
     Raises:
         InputError: if the folder is not a run, or a part of it cannot be read.
@@ -63,7 +63,7 @@ def make_report(run: Path) -> Path:
 
 
 def _truth(folder: RunFolder, archive: xr.Dataset | None) -> NDArray[np.floating] | None:
-    """Return the truth (N, D) of the archive's clusters, None where no catalogue has one."""
+    """Return the true parameters (N, D) of the archive's clusters, or None if no catalogue has any."""
     files = find_truth((folder.config.get("infer") or {}).get("catalogues") or [], folder.path)
     if archive is None or not files:
         return None
@@ -72,7 +72,7 @@ def _truth(folder: RunFolder, archive: xr.Dataset | None) -> NDArray[np.floating
 
 
 def draw(plans: Plans, final: Path) -> dict[str, str]:
-    """Draw and write every figure into a folder, one in memory at a time; return the PNGs as data URIs by name."""
+    """Draw the figures one by one and write them into a folder; return the PNGs as data URIs by name."""
     pictures = {}
     final.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(final) as growing:
@@ -83,7 +83,7 @@ def draw(plans: Plans, final: Path) -> dict[str, str]:
             save_pdf(figure, growing / f"{name}.pdf")
             pictures[name] = "data:image/png;base64," + base64.b64encode(png).decode()
             del figure
-            gc.collect()  # figures and their canvases refer to each other, and are large
+            gc.collect()  # figures are large, and refer to their canvases and back
     return pictures
 
 
@@ -118,7 +118,7 @@ def _render(
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page made of one of the shipped templates."""
+    """Return a page made from a shipped template."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -130,13 +130,13 @@ def render(template: str, **values: Any) -> str:
 
 
 def _verdicts(folder: RunFolder) -> list[Verdict]:
-    """Return what calibration shows, held against what the run's config requires."""
+    """Return the calibration findings, judged by the requirements of the run's config."""
     limits = (folder.config.get("validate") or {}).get("require", Require().model_dump())
     return [] if folder.validation is None or limits is None else judge(folder.validation.load(), limits)
 
 
 def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the leaves of nested values with the name of the innermost key."""
+    """Yield the leaves of nested values, each with its innermost key."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value)

@@ -1,4 +1,4 @@
-"""A run: the config that it was made with, and what later stages are held to."""
+"""A run folder, and the config that all its stages must agree with."""
 
 import hashlib
 import platform
@@ -16,26 +16,26 @@ from hpcflow.config.load import Config, difference, dump_yaml, load_yaml, parse_
 
 __all__ = ["STAGES", "Record", "Run", "digest_file", "provenance", "refuse_other_sources"]
 
-# What each stage depends on: once it has begun, those sections are frozen.
+# The sections of the config that each stage depends on; they are frozen once it has begun.
 STAGES = {
     "simulate": ("name", "model", "simulate"),
     "train": ("name", "model", "simulate", "observe", "train"),
     "infer": ("name", "model", "simulate", "observe", "train", "infer"),
     "validate": ("name", "model", "simulate", "observe", "train", "validate"),
 }
-# Where and how something is computed, or how it is judged: no part of what is.
+# Keys that may change: they say where something is computed or how it is judged, and do not change it.
 PLACES = ("simulate.python:", "simulate.threads:", "validate.require")
 PACKAGES = ("starcluster-hpcflow", "numpy", "scipy", "torch", "FrEIA", "dask", "zarr", "xarray", "astropy")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a run says it was made with.
+    """What a run was made with, as read from its record.
 
     Args:
-        config: all of it, as plain values.
-        frozen: sections that stages depend on that have begun.
-        provenance: versions and whatever else was noted when the last of them began.
+        config: the whole config, as plain values.
+        frozen: sections that the stages begun so far depend on.
+        provenance: versions and platform, noted when the last of these stages began.
     """
 
     config: Mapping[str, Any]
@@ -45,20 +45,20 @@ class Record:
 
 @dataclass(frozen=True)
 class Run(RunPaths):
-    """A run folder, and the config that it holds its stages to."""
+    """A run folder, which refuses a config that its earlier stages were not made with."""
 
     def read(self) -> Record:
         """Return what the run was made with.
 
         Raises:
-            InputError: if the folder is not a run, or does not say it.
+            InputError: if the folder is not a run, or its record is incomplete.
         """
         self.refuse_if_not_begun()
         values = load_yaml(self.record)
         for section, kind in (("config", dict), ("frozen", list)):
             if not isinstance(values, dict) or not isinstance(values.get(section), kind):
                 raise InputError(
-                    f"{self.record} has no section {section}; restore it, or make the run anew in another folder"
+                    f"{self.record} has no section {section}; restore it, or start again in another folder"
                 )
         return Record(values["config"], tuple(values["frozen"]), values.get("provenance") or {})
 
@@ -66,7 +66,7 @@ class Run(RunPaths):
         """Return the config that the run was made with.
 
         Raises:
-            InputError: as `read`, or if this version has no such config.
+            InputError: as for `read`, or if this version of hpcflow does not know such a config.
         """
         plain = self.read().config
         try:
@@ -78,12 +78,12 @@ class Run(RunPaths):
         """Freeze the sections of the config that a stage depends on.
 
         Args:
-            stage: of `STAGES`.
-            config: given now.
-            may_differ: beginnings of lines of the difference that are no reason to refuse.
+            stage: a key of `STAGES`.
+            config: the config of the present command.
+            may_differ: keys that may differ from the frozen config, as prefixes of the lines of `difference`.
 
         Raises:
-            InputError: if any was frozen before with another value; nothing is written.
+            InputError: if a section was frozen before with another value; nothing is written.
         """
         frozen, plain = self.refuse(config, may_differ), config.plain()
         needed = [key for key in plain if key in {*frozen, *STAGES[stage]}]
@@ -92,21 +92,21 @@ class Run(RunPaths):
         write_whole(self.record, text)
 
     def refuse(self, config: Config, may_differ: tuple[str, ...] = ()) -> list[str]:
-        """Return the sections that are frozen; raise if the config says otherwise.
+        """Return the frozen sections, or raise if the config differs in any of them.
 
         Raises:
-            InputError: with the difference.
+            InputError: naming the differences.
         """
         if not self.begun:
             self._refuse_orphans()
             return []
-        before, plain = self.config().plain(), config.plain()  # keys that are new since then have their defaults
+        before, plain = self.config().plain(), config.plain()  # keys that are newer than the run get their defaults
         frozen = list(self.read().frozen)
         changed = [line for key in frozen for line in difference(before.get(key), plain.get(key), key)]
         changed = [line for line in changed if not line.startswith((*PLACES, *may_differ))]
         if changed:
             raise InputError(
-                f"{self.path} was made with another config ({'; '.join(changed[:5])}): "
+                f"{self.path} was made with another config ({'; '.join(changed[:5])}); "
                 "name another folder with --run, or remove this one"
             )
         return frozen
@@ -114,12 +114,12 @@ class Run(RunPaths):
     def _refuse_orphans(self) -> None:
         if self.simulations.exists() or self.posteriors.exists():
             raise InputError(
-                f"{self.path} holds stores but no {self.record.name} that says what they are; name another with --run"
+                f"{self.path} holds data but no {self.record.name}; restore it, or name another folder with --run"
             )
 
 
 def provenance() -> dict[str, Any]:
-    """Return the versions of everything that numbers depend on."""
+    """Return the versions of all software that results depend on."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -136,20 +136,20 @@ def digest_file(path: Path) -> str:
 
 
 def refuse_other_sources(path: Path, made_from: Mapping[str, Any], there_now: Mapping[str, Any]) -> None:
-    """Raise if a store that is to be gone on with was made from other things than there are now.
+    """Raise if an existing store was made from other sources than the run has now.
 
     Raises:
-        InputError: naming the store and what is different.
+        InputError: naming the store and the sources that differ.
     """
     if changed := [key for key, value in there_now.items() if made_from.get(key) != value]:
         raise InputError(
             f"{path} was made from another {' and '.join(changed)} than the run has now; "
-            "restore what it was, remove the store to make it anew, or name another folder with --run"
+            "restore the old one, remove the store to make it again, or name another folder with --run"
         )
 
 
 def _git() -> str:
-    """Return the commit this code was run from, where it is a checkout."""
+    """Return the git commit of this code, if it is a checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()

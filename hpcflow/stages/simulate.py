@@ -1,4 +1,4 @@
-"""`hpcflow simulate`: fill the library with parameters drawn from the prior and their fluxes."""
+"""`hpcflow simulate`: fill the library with parameters drawn from the prior and their model fluxes."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ __all__ = ["draw", "open_or_create", "simulate", "simulate_partition"]
 
 
 def simulate(config: Config, run: Run, where: Where) -> None:
-    """Simulate what the run's library lacks.
+    """Simulate the partitions that the run's library lacks.
 
     Raises:
         InputError: if the config cannot be run or belongs to another run; nothing is written.
-        FailedPartitionsError: if partitions were set aside.
+        FailedPartitionsError: if partitions failed.
     """
-    source = build_simulator(config).provenance  # before anything is written: a wrong path is said at once
+    source = build_simulator(config).provenance  # fails on a wrong path before anything is written
     run.begin("simulate", config)
     with log_to(run.log("simulate")):
         store = open_or_create(config, run, source)
@@ -35,7 +35,7 @@ def simulate(config: Config, run: Run, where: Where) -> None:
 
 
 def simulate_partition(run: str, partition: Partition) -> None:
-    """Draw, simulate and write one partition; what a worker does."""
+    """Draw, simulate and write one partition; this is a worker's task."""
     simulator = simulator_of(run)
     theta = draw(config_of(run), partition)
     flux = simulator(theta)
@@ -43,7 +43,7 @@ def simulate_partition(run: str, partition: Partition) -> None:
 
 
 def draw(config: Config, partition: Partition) -> NDArray[np.floating]:
-    """Return a partition's parameters (n, D): always the same ones, whoever asks."""
+    """Return the parameters (n, D) of a partition, the same on every call and every worker."""
     prior = build_prior(config).select(name for name in config.model.parameters if name != "log_mass")
     return prior.sample(len(partition), rng_for(config.simulate.seed, "simulate", partition.index))
 
@@ -54,10 +54,10 @@ def _store(run: str) -> SimulationStore:
 
 
 def open_or_create(config: Config, run: Run, source: dict[str, str]) -> SimulationStore:
-    """Return the run's library, empty where there was none.
+    """Return the run's library, or create an empty one.
 
     Raises:
-        InputError: if there is one that was made from other things.
+        InputError: if the library was made from other sources.
     """
     if run.simulations.exists():
         store = SimulationStore.open(run.simulations)

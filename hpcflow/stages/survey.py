@@ -1,4 +1,4 @@
-"""A mock of the whole survey in the files that MAST has: humans' and machines' classes, published fits and all."""
+"""A mock of the whole survey, in the file formats at MAST: with human and machine classes, and published fits."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +17,11 @@ __all__ = ["FORMS", "make_survey"]
 
 FORMS = ("dr5", "v1", "candidates")
 
-HUMAN_SHARE = 15_528 / 36_307  # of class 1 and 2 of the machine's, as many have a human's (DR5)
-AGREE = 0.8  # share of clusters that the machine gives the human's class: an assumption, about what is published
-OTHERS = 0.75  # share of candidates that are of class 3 or 4
-SYSTEMATIC = 0.1  # of the survey's own fits
-NONE = -999  # class of what nobody classified
+HUMAN_SHARE = 15_528 / 36_307  # of machine-classified class 1 and 2 clusters, those with a human class (DR5)
+AGREE = 0.8  # assumed share of clusters with the same class by both, about the published one
+OTHERS = 0.75  # share of candidates in class 3 or 4
+SYSTEMATIC = 0.1  # in the survey's own fits
+NONE = -999  # the class of unclassified clusters
 GALAXY = "hlsp_phangs-cat_hst_{}_{}_multi_v1_{}-{}-cluster-class12.fits"
 CANDIDATES = "hlsp_phangs-cat_hst_acs-uvis_all_multi_v1_obs-sed-candidates.fits"
 Rows = NDArray[np.bool_]
@@ -30,25 +30,25 @@ Rows = NDArray[np.bool_]
 def make_survey(
     simulator: Simulator, bands: Mapping[str, str], n: int, seed: int, out_dir: str | Path, form: str
 ) -> list[Path]:
-    """Write a mock of the survey and what is behind it, `NAME_truth.fits` beside every catalogue.
+    """Write a mock of the survey, with the true parameters in `NAME_truth.fits` beside every catalogue.
 
-    The clusters are those of `make_mock`. Four in ten have a human's class, all a machine's, which agrees with it for
-    four in five. Published fits are those of a grid (`grid_fit`) over the same simulator with a systematic of 10 %.
+    The clusters are those of `make_mock`. All have a machine class, and four in ten a human class, which is the same
+    for four in five. The published fits are grid fits (`grid_fit`) with the same simulator and a systematic of 10 %.
 
     Args:
-        simulator: as `make_mock` takes it.
+        simulator: as for `make_mock`.
         bands: the config's bands.
-        n: clusters that the machine gives class 1 or 2; of the form `candidates`, all.
-        seed: of all random numbers.
-        out_dir: folder, made where it is missing.
-        form: `dr5`: two tables of the whole sample, by humans and by machines, with fits; `v1`: for each galaxy and
-            both an `obs` and a `sed` table; `candidates`: one table of all classes, with fits.
+        n: number of clusters of machine class 1 or 2, or of all classes for `candidates`.
+        seed: seed of all random numbers.
+        out_dir: output folder, created if missing.
+        form: `dr5`: two tables of the whole sample with fits, one per classifier (human, machine); `v1`: an `obs` and
+            a `sed` table per galaxy and classifier; `candidates`: one table of all classes, with fits.
 
     Returns:
         the files.
 
     Raises:
-        InputError: as `make_mock`.
+        InputError: as for `make_mock`.
     """
     drawn = draw_mock(simulator, bands, n, seed)
     classes = _classes(len(drawn.galaxy), form == "candidates", drawn.rng)
@@ -81,7 +81,7 @@ def _classes(n: int, candidates: bool, rng: np.random.Generator) -> Classes:
 
 
 def _fit(simulator: Simulator, drawn: Drawn) -> GridFit:
-    """Return the published fits: each set of filter curves at a time."""
+    """Return the mock's published fits, computed for one set of filter curves at a time."""
     found = np.full((len(GridFit._fields), len(drawn.galaxy)), np.nan)
     for curves, rows in drawn.by_curves():
         columns = [simulator.bands.index(curve) for curve in curves]
@@ -97,7 +97,7 @@ def _fit(simulator: Simulator, drawn: Drawn) -> GridFit:
 
 
 def _write(path: Path, sed: Path | None, drawn: Drawn, classes: Classes, fit: GridFit, rows: Rows) -> list[Path]:
-    """Write some rows as a catalogue, its fits in it or in a table of their own, and their truth beside it."""
+    """Write some rows as a catalogue, with fits in it or in a `sed` table, and the true parameters beside it."""
     some, fits = drawn.select(rows), GridFit(*(values[rows] for values in fit))
     truth = path.with_name(path.name.removesuffix(".fits") + "_truth.fits")
     write_truth(truth, some)

@@ -1,4 +1,4 @@
-"""`hpcflow train`: learn the posterior from the library."""
+"""`hpcflow train`: train the flow on the library."""
 
 import logging
 import math
@@ -36,7 +36,7 @@ __all__ = ["train_flow"]
 def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
     """Train the run's flow unless it is trained already; resume a training that was stopped.
 
-    If several processes train together, all of them call this, and only rank 0 writes files and messages.
+    If several processes train together, all of them call this, and only the first writes files and messages.
 
     Args:
         config: what to train.
@@ -51,9 +51,9 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
     store = SimulationStore.open(run.simulations)
     with join_ranks() as ranks, _quiet_unless(ranks.lead):
         if ranks.any(ranks.lead and run.flow.exists()):
-            ranks.alone(lambda: run.begin("train", config))  # refuses a config other than that of the training
+            ranks.alone(lambda: run.begin("train", config))  # refuses a config that differs from the training's
             ranks.alone(lambda: run.training.unlink(missing_ok=True))
-            log.info("train: %s has been trained already", run.flow)
+            log.info("train: %s is trained already", run.flow)
             return
         training, held_out = open_library(config, store, ranks.device)
         ranks.alone(lambda: run.begin("train", config))
@@ -171,7 +171,7 @@ def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Pa
 
 @contextmanager
 def _quiet_unless(lead: bool) -> Iterator[None]:
-    """Log nothing but errors on ranks other than 0."""
+    """Log only errors in all processes but the first."""
     level = log.level
     log.setLevel(level if lead else logging.ERROR)
     try:

@@ -1,4 +1,4 @@
-"""`hpcflow verify`: is what a run keeps still what was written?"""
+"""`hpcflow verify`: check that a run's library, flow and archive are still as they were written."""
 
 from collections.abc import Callable, Iterator
 
@@ -24,13 +24,13 @@ TOLERANCE = 1e-6  # relative, of fluxes kept in 32 bits
 
 
 def verify(run: Run) -> None:
-    """Check the library, the flow and the archive, whichever the run has; the calibration record has no checksums.
+    """Check the run's library, flow and archive, if it has them; the calibration record has no checksums.
 
-    Partitions that are damaged are marked as missing, so that their stage makes them anew.
+    Damaged partitions are marked as missing, so that their stage computes them again.
 
     Raises:
-        InputError: if the folder is not a run, there is nothing in it to verify, or a store cannot be checked whole.
-        DamagedRunError: if anything is damaged; everything else has been checked all the same.
+        InputError: if the folder is not a run, it has nothing to verify, or a store cannot be fully checked.
+        DamagedRunError: if anything is damaged; everything else is checked nevertheless.
     """
     config = run.config()
     checks = {
@@ -61,15 +61,15 @@ def verify(run: Run) -> None:
 
 
 def verify_library(config: Config, run: Run, rows: int = 1000) -> Iterator[str]:
-    """Read every finished partition of the library again, simulate some rows again, and say what is damaged.
+    """Read every finished partition of the library, simulate some rows again, and yield a sentence per damage.
 
     Args:
-        config: the run's.
-        run: the run folder.
-        rows: how many rows to simulate again, other ones every time.
+        config: the run's config.
+        run: the run.
+        rows: number of rows to simulate again, chosen anew on each call.
 
     Raises:
-        InputError: if there is no library, or, once it is read, if its simulator cannot be had any more.
+        InputError: if there is no library, or (after reading it) if its simulator is not available any more.
     """
     store = SimulationStore.open(run.simulations)
     simulator = _simulator(config, store)
@@ -90,15 +90,15 @@ def verify_library(config: Config, run: Run, rows: int = 1000) -> Iterator[str]:
     log.info("verify: %s: %d rows simulated again, %d different", store.path, len(same), different)
     if different:
         yield (
-            f"{store.path}: {different} of {len(same)} rows come out differently when they are simulated again, though "
-            "their checksums hold; the simulator has changed: remove the library to make it anew"
+            f"{store.path}: {different} of {len(same)} rows differ when they are simulated again, although their "
+            "checksums are right, so the simulator has changed; remove the library to make it again"
         )
     if isinstance(simulator, InputError):
         raise simulator
 
 
 def verify_flow(run: Run) -> Iterator[str]:
-    """Load the trained flow, whose weights have a checksum, and say whether it is damaged."""
+    """Load the trained flow, whose weights have a checksum, and yield a sentence if it is damaged."""
     try:
         checkpoint.load(run.flow)
     except InputError as e:
@@ -108,7 +108,7 @@ def verify_flow(run: Run) -> Iterator[str]:
 
 
 def verify_archive(run: Run) -> Iterator[str]:
-    """Read the archive's photometry and every finished partition again, and say what is damaged.
+    """Read the archive's photometry and every finished partition, and yield a sentence per damage.
 
     Raises:
         InputError: if there is no archive.
@@ -117,12 +117,12 @@ def verify_archive(run: Run) -> Iterator[str]:
     try:
         archive.check()
     except DamagedError as e:
-        yield f"{archive.path}: the photometry is damaged ({e}); restore it, or remove the archive to make it anew"
+        yield f"{archive.path}: the photometry is damaged ({e}); restore it, or remove the archive to make it again"
     yield from _read(archive, run, "infer", archive.check)
 
 
 def _simulator(config: Config, store: SimulationStore) -> Simulator | InputError:
-    """Return the simulator that the library was made with, or why it cannot be had."""
+    """Return the simulator that the library was made with, or the reason why it is not available."""
     try:
         simulator = build_simulator(config)
         refuse_other_sources(store.path, store.source, simulator.provenance)
@@ -139,7 +139,7 @@ def _same(
     theta: NDArray[np.float32],
     flux: NDArray[np.float32],
 ) -> NDArray[np.bool_]:
-    """Return whether the chosen rows of a partition come out as they are kept when they are simulated again."""
+    """Simulate the chosen rows of a partition again, and return which of them agree with the library."""
     drawn = draw(config, partition)[chosen]
     same = np.isclose(drawn, theta[chosen], rtol=TOLERANCE, atol=1e-12).all(axis=1)
     return same & np.isclose(simulator(drawn), flux[chosen], rtol=TOLERANCE, atol=0, equal_nan=True).all(axis=1)
@@ -153,7 +153,7 @@ def _finished(store: SimulationStore | PosteriorArchive) -> list[Partition]:
 def _read(
     store: SimulationStore | PosteriorArchive, run: Run, stage: str, check: Callable[[Partition], None]
 ) -> Iterator[str]:
-    """Check every finished partition, mark as missing what is damaged, and say what that is."""
+    """Check every finished partition, mark damaged ones as missing, and yield a sentence about them."""
     finished, damaged = _finished(store), dict[int, str]()
     with tracked("verify", sum(map(len, finished))) as advance:
         for partition in finished:
@@ -169,5 +169,5 @@ def _read(
         first, reason = next(iter(damaged.items()))
         yield (
             f"{store.path}: damage in {len(damaged)} of {len(finished)} partitions, first {first} ({reason:.200}); "
-            f"they are marked as missing: run `hpcflow {stage} CONFIG --run {run.path}` to make them anew"
+            f"they are marked as missing; run `hpcflow {stage} CONFIG --run {run.path}` to compute them again"
         )

@@ -46,7 +46,7 @@ def write(path: Path, **columns: object) -> Path:
         ({"log_age": [7.0]}, "has no column ebv; it has log_age"),
         ({"log_age": [7.0], "ebv": ["much"]}, "column ebv holds something that is not a number"),
         ({"log_age": [7.0], "ebv": [0.1], "metallicity": [0.004]}, "model.fixed.metallicity=VALUE"),
-        ({"log_age": [7.0], "ebv": [0.1], "distance_pc": [1e6]}, "column distance_pc is no parameter of this model"),
+        ({"log_age": [7.0], "ebv": [0.1], "distance_pc": [1e6]}, "column distance_pc is not a parameter of this model"),
         ({"log_age": [7.0], "ebv": [0.1], "distance": [1.0], "distance_mpc": [1.0]}, "has distance twice"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_driver_that_is_asked_to_stop_ends_soon_and_goes_on(
     driver.send_signal(number)
     _, said = driver.communicate(timeout=60)
     assert driver.returncode == 1, said
-    assert f"hpcflow: simulate: {number.name} asked to stop; what is finished is kept: run the same command" in said
+    assert f"hpcflow: simulate: {number.name} asked to stop; what is finished is kept; run the same command" in said
     assert "Traceback" not in said
     done = len(list(marks.glob("*")))
     assert 3 <= done < 100

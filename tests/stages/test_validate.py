@@ -243,7 +243,7 @@ def test_models_that_are_not_tractable_are_validated_without_and_say_so(
 
 def test_a_slow_simulator_is_not_asked_for_a_million_models() -> None:
     config = load_config(shipped_configs()["cigale"])
-    with pytest.raises(InputError, match="ssp alone"):
+    with pytest.raises(InputError, match=r"need model\.simulator: ssp"):
         build_likelihood(config)
 
 

@@ -78,7 +78,7 @@ def test_another_simulator_is_noticed(library: tuple[Config, Run], monkeypatch: 
 
     monkeypatch.setattr(stage, "build_simulator", other)
     (sentence,) = verify_library(*library, rows=50)
-    assert "50 of 50 rows come out differently" in sentence
+    assert "50 of 50 rows differ" in sentence
 
 
 def test_other_sources_are_said_once_all_is_read(library: tuple[Config, Run], said: Callable[[], str]) -> None:

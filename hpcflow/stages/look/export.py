@@ -44,7 +44,8 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
     chosen = np.full(len(galaxies), True) if name is None else galaxies == name
     if not chosen.any():
         raise InputError(
-            f"{archive.path} has no cluster of {name}; --galaxy is one of {', '.join(np.unique(galaxies).tolist())}"
+            f"{archive.path} has no cluster of {name}; "
+            f"use --galaxy with one of {', '.join(np.unique(galaxies).tolist())}"
         )
     if lacking := sum(map(len, archive.missing())):
         log.warning("export: %d of %d clusters have no posterior yet; `hpcflow infer` goes on", lacking, len(chosen))

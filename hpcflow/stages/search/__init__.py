@@ -1,1 +1,1 @@
-"""`hpcflow search`: settings of training tried one by one, in a journal that any number of workers share."""
+"""`hpcflow search`: try settings of training on any number of workers, which share a journal."""

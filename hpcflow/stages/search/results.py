@@ -1,4 +1,4 @@
-"""What a search found, as a table for people and as one for programs."""
+"""The trials of a search, as a table for the terminal and as CSV."""
 
 import csv
 import io
@@ -16,13 +16,13 @@ class Trial:
     """One attempt of a search.
 
     Args:
-        number: in the order in which trials began.
-        slot: place among the trials asked for, the same for attempts that replace each other; None if it had none yet.
+        number: its place in the order in which trials began.
+        slot: its place among the trials asked for, shared by attempts that replace each other; None before it has one.
         state: complete, pruned (stopped early, or diverged), failed (killed, or an error) or running.
-        value: lowest validation NLL in nats of a complete trial, the last one of a pruned trial; None before any.
-        steps: that it was trained for, up to its last validation.
-        seconds: that it took; None while it runs.
-        values: of the dotted keys that are searched.
+        value: lowest validation NLL in nats if complete, the last one if pruned; None before the first.
+        steps: number of training steps up to its last validation.
+        seconds: how long it took; None while it runs.
+        values: values of the searched keys.
     """
 
     number: int
@@ -50,7 +50,7 @@ def best_trials(trials: Sequence[Trial], count: int = 5) -> list[Trial]:
 
 
 def best_table(trials: Sequence[Trial]) -> Table:
-    """Return the best five trials for a terminal, one row each."""
+    """Return a table of the best five trials for the terminal."""
     best = best_trials(trials)
     table = Table("trial", "validation NLL", "steps", "seconds", "values", title="best trials")
     for t in best:
@@ -60,7 +60,7 @@ def best_table(trials: Sequence[Trial]) -> Table:
 
 
 def trials_csv(trials: Sequence[Trial], keys: Sequence[str]) -> str:
-    """Return all trials as CSV: number, state, value, steps, seconds, and a column for every key."""
+    """Return all trials as CSV: number, state, value, steps, seconds, and a column per searched key."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["number", "state", "value", "steps", "seconds", *keys])

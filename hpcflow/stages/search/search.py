@@ -1,4 +1,4 @@
-"""`hpcflow search`: try settings of training on the run's library, and write the best as a config."""
+"""`hpcflow search`: try settings of training on the run's library, and write the best ones as a config."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,24 +27,24 @@ SECTIONS = (*STAGES["train"], "search")  # trials of one search are comparable o
 
 
 def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
-    """Bring the run's search to `count` finished trials, and write the best one's config.
+    """Run trials until `count` are finished, and write the best one's config.
 
-    Nothing of the run is frozen by it. A trial that was killed is begun again; one that raises is tried with other
-    values. With one worker the values tried are the same every time; with more they depend on which trials were
-    finished when the next one was asked for, and so on the speed of the machine.
+    A search freezes no part of the run's config. A trial that was killed is repeated, and one that raised is replaced
+    by one with other values. With one worker the values are the same every time; with more they depend on which trials
+    are finished when the next one begins, and thus on the speed of the machine.
 
     Args:
-        config: what to search, and everything that is not searched.
-        run: where the library is; the search is kept in its `search` folder.
-        count: finished trials that there shall be, with those of before.
-        where: workers are, which try one at a time each.
+        config: the search space, and the values of all other keys.
+        run: the run with the library; its folder `search` keeps the search.
+        count: number of finished trials to reach, earlier ones included.
+        where: where to run the workers, each of which runs one trial at a time.
 
     Returns:
         All trials, in the order in which they began.
 
     Raises:
-        InputError: if optuna or the library is missing, the config is not that of the library or of the search
-            begun there, or another search is at work there; nothing is written.
+        InputError: if optuna or the library is missing, the config differs from that of the library or of the earlier
+            search, or another search is running in the folder; nothing is written.
         FailedPartitionsError: if trials raised.
         HpcflowError: if no trial was trained to its end.
     """
@@ -57,7 +57,7 @@ def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
         mend(run.search)
         study = _open(config, run)
         if gone := study.fail_running():
-            log.info("search: %d trials were killed and are set aside", gone)
+            log.info("search: %d trials were killed and will be repeated", gone)
         filled = {trial.slot for trial in study.trials() if trial.finished}
         slots = partitions(count, 1)
         missing = [slot for slot in slots if slot.index not in filled]
@@ -69,14 +69,14 @@ def search(config: Config, run: Run, count: int, where: Where) -> list[Trial]:
             _keep(config, run, trials)
         if not best_trials(trials):
             raise HpcflowError(
-                f"none of {len(trials)} trials was trained to its end; narrow search.space to lower learning rates, "
-                f"or ask for more trials; they are listed in {run.search / TRIALS}"
+                f"none of {len(trials)} trials was trained to its end (see {run.search / TRIALS}); "
+                f"narrow search.space to lower learning rates, or ask for more trials"
             )
         return trials
 
 
 def search_slot(run: str, slot: Partition) -> None:
-    """Ask for values, train with them and tell what came of it; what a worker does."""
+    """Run one trial and record its outcome; this is a worker's task."""
     config = _config(run)
 
     def objective(values: dict[str, Any], report: Report) -> float:
@@ -95,30 +95,32 @@ def _open(config: Config, run: Run) -> Study:
 
 
 def _resolved(config: Config) -> dict[str, Any]:
-    """Return the plain config with the search space that is meant where it names none."""
+    """Return the plain config, with the default search space if it names none."""
     plain = config.plain()
     plain["search"]["space"] = {key: axis.model_dump(mode="json") for key, axis in space_of(config).items()}
     return plain
 
 
 def _refuse_without_library(config: Config, run: Run) -> None:
-    """Raise unless the run's library is finished and the config's own."""
+    """Raise unless the run's library is finished and was made with this config."""
     if not run.simulations.exists():
-        raise InputError(f"{run.simulations} does not exist, and trials learn from it; run `hpcflow simulate` first")
+        raise InputError(
+            f"{run.simulations} does not exist, but trials are trained on it; run `hpcflow simulate` first"
+        )
     if missing := SimulationStore.open(run.simulations).missing():
         raise InputError(f"{run.simulations} lacks {len(missing)} partitions; run `hpcflow simulate` again")
     if changed := _changed(run.config().plain(), config.plain(), STAGES["simulate"]):
-        raise InputError(f"{run.path} was simulated with another config ({changed}): name another folder with --run")
+        raise InputError(f"{run.path} was simulated with another config ({changed}); name another folder with --run")
 
 
 def _refuse_another_search(config: Config, run: Run) -> None:
-    """Raise if the run holds a search with other settings: its trials could not be compared."""
+    """Raise if the run holds a search with other settings, whose trials would not be comparable."""
     path = run.search / CONFIG
     if not path.is_file():
         return
     if changed := _changed(load_config(path).plain(), _resolved(config), SECTIONS):
         raise InputError(
-            f"{run.search} holds a search of another config ({changed}): move it away to search anew, "
+            f"{run.search} holds a search with another config ({changed}); move it away to start a new search, "
             "or name another run folder with --run"
         )
 

@@ -1,4 +1,4 @@
-"""Where a search looks when the config does not say: what matters most of any training, and of its family of flows."""
+"""The default search space: the keys that matter most for all training and for each family of flows."""
 
 from collections.abc import Mapping
 
@@ -13,6 +13,6 @@ COMMON = {
 
 
 def space_of(config: Config) -> Mapping[str, Axis]:
-    """Return the config's search space by dotted key, or its family's own where it names none."""
+    """Return the config's search space by dotted key, or the default of its family if it names none."""
     own = {f"train.flow.{name}": axis for name, axis in config.train.flow.space.items()}
     return config.search.space or COMMON | own

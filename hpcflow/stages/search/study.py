@@ -1,8 +1,8 @@
 """The trials of a search, in a journal that many processes may write at once (the only optuna import).
 
-Trials are asked of a tree-structured Parzen estimator (Bergstra et al. 2011) and stopped early by Hyperband (Li et al.
-2018, arXiv:1603.06560). Each trial fills a slot, 0 .. N - 1: what is missing is a slot that no trial has finished,
-whoever was killed on the way. The journal is lines of JSON; nothing is pickled.
+A tree-structured Parzen estimator (Bergstra et al. 2011) proposes the values of trials, and Hyperband (Li et al. 2018,
+arXiv:1603.06560) stops poor ones early. Each trial fills one of the slots 0 .. N - 1; a slot is missing until a trial
+in it finishes, however many were killed before. The journal is lines of JSON; nothing is pickled.
 """
 
 import math
@@ -27,8 +27,8 @@ __all__ = ["Objective", "Report", "Study", "import_optuna", "mend"]
 
 NAME = "hpcflow"
 JOURNAL = "journal.log"
-KEEP = 3  # one in so many goes on at each rung of Hyperband,
-RUNGS = 3  # whose first brackets look at 1/9 and 1/3 of the steps, and whose last stops nobody
+KEEP = 3  # one trial in so many continues at each rung of Hyperband;
+RUNGS = 3  # its brackets begin to stop trials at 1/9 and 1/3 of the steps; the last stops none
 SLOT, REASON = "slot", "reason"
 
 Report = Callable[[int, float], None]  # step, validation NLL in nats
@@ -36,7 +36,7 @@ Objective = Callable[[dict[str, Any], Report], float]  # values by dotted key ->
 
 
 def import_optuna() -> ModuleType:
-    """Return optuna, which is needed for nothing else.
+    """Import optuna, an optional dependency, and return it.
 
     Raises:
         InputError: if it is not installed.
@@ -56,8 +56,8 @@ class Study:
 
     Args:
         folder: where the journal is or will be.
-        seed: of all that is drawn.
-        steps: of a trial that is not stopped early.
+        seed: seed of all random numbers.
+        steps: number of steps of a trial that is not stopped early.
 
     Raises:
         InputError: if optuna is not installed, or the journal cannot be read.
@@ -78,29 +78,29 @@ class Study:
                 study_name=NAME, storage=storage, pruner=pruner, direction="minimize", load_if_exists=True
             )
         except (ValueError, KeyError) as e:
-            raise InputError(f"{path} is damaged ({e}); remove {folder} to search anew") from e
+            raise InputError(f"{path} is damaged ({e}); remove {folder} to start a new search") from e
 
     def trials(self) -> list[Trial]:
         """Return all trials, in the order in which they began."""
         return [_plain(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def fail_running(self) -> int:
-        """Set aside the trials whose processes are gone, and return their number; call it while no one works."""
+        """Mark trials whose processes are gone as failed, and return their number; no trial may be running."""
         running = [trial for trial in self.trials() if trial.state == "running"]
         for trial in running:
             self._set_aside(trial)
         return len(running)
 
     def attempt(self, slot: int, space: Mapping[str, Axis], objective: Objective) -> None:
-        """Fill a slot, unless it is filled.
+        """Run a trial in a slot, unless one is finished there.
 
         Args:
-            slot: to fill; at any time one process works on it.
-            space: values to choose from by dotted key.
-            objective: to make small. Where it diverges, that says enough of the values: the trial counts as pruned.
+            slot: the slot to fill; only one process at a time may work on it.
+            space: values to choose from, by dotted key.
+            objective: the function to minimise. If it diverges, the trial counts as pruned.
 
         Raises:
-            Exception: what the objective raised; another attempt will choose other values.
+            Exception: whatever the objective raises; the next attempt chooses other values.
         """
         before = [trial for trial in self.trials() if trial.slot == slot]
         if any(trial.finished for trial in before):
@@ -108,7 +108,7 @@ class Study:
         for trial in before:
             if trial.state == "running":
                 self._set_aside(trial)
-        # A killed trial is begun again as it was; one that raised is not, or it would raise for ever.
+        # A killed trial is repeated with the same values; one that raised is not, because it would raise again.
         raised = sum(REASON in trial.user_attrs for trial in self._study.trials if trial.user_attrs.get(SLOT) == slot)
         self._study.sampler = self._sampler(slot, raised)
         asked = self._study.ask()
@@ -129,7 +129,7 @@ class Study:
     def _report(self, asked: "OpenTrial") -> Report:
         def report(step: int, nll: float) -> None:
             asked.report(nll, step)
-            # Who has come to the end is complete, whatever the others did.
+            # A trial that reached its last step is complete, however it compares with others.
             if not math.isfinite(nll) or (step < self._steps and asked.should_prune()):
                 raise self._optuna.TrialPruned
 
@@ -138,7 +138,7 @@ class Study:
     def _sampler(self, slot: int, raised: int) -> "TPESampler":
         seed = int(rng_for(self._seed, "search", slot, raised).integers(2**32))
         with warnings.catch_warnings():
-            # Trials that run elsewhere count as poor ones, so that workers do not all look at one place.
+            # Running trials count as poor ones, so that workers do not all choose similar values.
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             return self._optuna.samplers.TPESampler(seed=seed, constant_liar=True)
 
@@ -147,9 +147,9 @@ class Study:
 
 
 def mend(folder: Path) -> None:
-    """Clear away what a process killed while writing may have left; call it while no one works.
+    """Remove what a process killed while writing may have left; no trial may be running.
 
-    Its lock would hold up the next writer for half a minute, and its half line would spoil the one written behind it.
+    Its lock would delay the next writer by half a minute, and its half line would corrupt the next line.
     """
     path = folder / JOURNAL
     path.with_name(f"{JOURNAL}.lock").unlink(missing_ok=True)

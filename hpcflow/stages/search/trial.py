@@ -1,4 +1,4 @@
-"""One trial of a search: a flow that is trained for its validation loss alone, and kept by no one."""
+"""One trial of a search: a flow that is trained only for its validation loss, and not kept."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,12 +19,12 @@ __all__ = ["train_trial"]
 
 
 def train_trial(config: Config, run: str, report: Callable[[int, float], None]) -> float:
-    """Train a single flow, with the config's train section, for as many steps as its search says.
+    """Train a single flow with the config's section train, for `search.steps` steps if set.
 
     Args:
         config: what to train.
-        run: folder whose library is learned.
-        report: is told the step and the validation NLL of every validation; what it raises ends the training.
+        run: folder of the run with the library.
+        report: called with step and NLL after every validation; an exception that it raises ends the training.
 
     Returns:
         The lowest validation NLL in nats.
@@ -34,7 +34,7 @@ def train_trial(config: Config, run: str, report: Callable[[int, float], None]) 
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     one_thread()
-    torch.manual_seed(config.train.seed)  # of the weights
+    torch.manual_seed(config.train.seed)  # for the initial weights
     store = SimulationStore.open(Run(Path(run)).simulations)
     training, held_out = open_library(config, store, device)
     bands, flow = tuple(config.model.bands), config.train.flow.model_dump(mode="json")

@@ -1,1 +1,1 @@
-"""Runs as jobs of a SLURM cluster: submitted as a chain, looked at in the queue, and a site checked beforehand."""
+"""Runs as SLURM jobs: check a site, submit the stages as a chain of jobs, and follow them in the queue."""

@@ -1,4 +1,4 @@
-"""What SLURM makes of a run's jobs, in words; and their end."""
+"""The state of a run's SLURM jobs in words, and their cancellation."""
 
 import shutil
 from collections import Counter
@@ -20,7 +20,7 @@ WAITS = {
     "Resources": "waits for free nodes",
     "BeginTime": "starts again in a moment",
     "ReqNodeNotAvail": "its nodes are down or reserved",
-    "JobHeldUser": "you hold it: scontrol release",
+    "JobHeldUser": "you hold it; run scontrol release",
     "JobHeldAdmin": "an administrator holds it",
 }
 FAILURES = {
@@ -36,10 +36,10 @@ class JobStatus:
     """One stage's job.
 
     Args:
-        stage: of the run.
-        id: of the job.
-        says: what it does, or why it does not.
-        active: whether it waits or runs.
+        stage: stage of the run.
+        id: job id.
+        says: its state in words.
+        active: whether it is waiting or running.
     """
 
     stage: str
@@ -49,13 +49,13 @@ class JobStatus:
 
 
 def job_status(run: Run) -> tuple[list[JobStatus], str]:
-    """Return the jobs of a run's stages, and a line about its workers; nothing where there is no SLURM."""
+    """Return the jobs of a run's stages, and a line about its workers; both are empty without SLURM."""
     submitted = submitted_jobs(run)
     if not shutil.which("squeue"):
         return [], ""
     try:
         jobs = run_jobs(run.path, patience_s=0.0)
-    except HpcflowError as e:  # what is on disk is known all the same
+    except HpcflowError as e:  # without an answer from SLURM, the state on disk is still worth showing
         return [], f"not known: {e}" if submitted else ""
     found = stage_jobs(run.path, jobs)
     forgotten = ended_jobs([noted["id"] for stage, noted in submitted.items() if stage not in found])
@@ -66,13 +66,13 @@ def job_status(run: Run) -> tuple[list[JobStatus], str]:
         if job:
             lines.append(JobStatus(stage, job.id, describe(job, run.job_log(stage, job.id)), job.active))
         elif noted:
-            lines.append(JobStatus(stage, noted, "ended; SLURM remembers no more of it", False))
+            lines.append(JobStatus(stage, noted, "ended; SLURM has forgotten how", False))
     states = Counter(job.state.lower() for job in jobs if job.name.endswith("-worker") and job.active)
     return lines, ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
 
 
 def describe(job: Queued, log: Path) -> str:
-    """Say in words what a job does.
+    """Return a job's state in words.
 
     >>> describe(Queued("7", "x", "PENDING", "Dependency"), Path("log"))
     'queued: waits for the job before it'
@@ -91,10 +91,10 @@ def describe(job: Queued, log: Path) -> str:
 
 
 def cancel(run: Run) -> int:
-    """End a run's jobs and those of its workers, wait until they are gone, and return how many there were.
+    """Cancel a run's jobs and its workers' jobs, wait until they are gone, and return their number.
 
     Raises:
-        InputError: if the folder is no run and nothing was submitted for it.
+        InputError: if the folder is not a run and no job was submitted for it.
         SchedulerError: if SLURM does not answer.
     """
     if not submitted_jobs(run):

@@ -1,4 +1,4 @@
-"""`hpcflow site check`: a tiny job of each kind, and what is wrong in words."""
+"""`hpcflow site check`: submit a tiny job of each kind, and explain what is wrong."""
 
 import json
 import shutil
@@ -19,41 +19,41 @@ from hpcflow.config.load import dump_yaml
 __all__ = ["Finding", "check", "check_command", "explain"]
 
 KINDS = ("driver", "worker", "train")
-WAIT_S = 600.0  # in the queue, before that itself is a finding
-SEEN_S = 30.0  # for a file of another node to appear on a shared disk
-# SLURM's words, the key of the site that they are about, and what to do.
+WAIT_S = 600.0  # longest wait in the queue before the check fails
+SEEN_S = 30.0  # longest wait for a file of another node to appear on a shared disk
+# Words of sbatch's refusal, the key of the site that they refer to, and what to do.
 WORDS = (
-    ("partition", "partition", "`sinfo --summarize` lists those there are"),
+    ("partition", "partition", "`sinfo --summarize` lists the available ones"),
     ("account", "account", "`sacctmgr show associations user=$USER` lists yours"),
     ("qos", "qos", "`sacctmgr show associations user=$USER format=qos` lists yours"),
-    ("feature", "constraint", "`sinfo --format='%P %f'` lists those there are"),
-    ("generic resource", "gres", "`sinfo --format='%P %G'` lists those there are"),
-    ("gres", "gres", "`sinfo --format='%P %G'` lists those there are"),
+    ("feature", "constraint", "`sinfo --format='%P %f'` lists the available ones"),
+    ("generic resource", "gres", "`sinfo --format='%P %G'` lists the available ones"),
+    ("gres", "gres", "`sinfo --format='%P %G'` lists the available ones"),
     ("time limit", "walltime_minutes", "`sinfo --format='%P %l'` lists the limits"),
-    ("memory", "memory_gb", "`sinfo --format='%P %m'` lists what nodes have"),
-    ("node configuration", "", "no node has so many cores, so much memory_gb or such gres, or none such constraint"),
-    ("unrecognized option", "directives", "`man sbatch` lists what there is"),
+    ("memory", "memory_gb", "`sinfo --format='%P %m'` lists the memory of nodes"),
+    ("node configuration", "", "no node has these cores, memory_gb, gres and constraint"),
+    ("unrecognized option", "directives", "`man sbatch` lists all options"),
 )
 SAID = (
-    (("python", "No such file"), "the interpreter is not on the node: set python, modules or activate of the site"),
-    (("No module named ",), "the node's python lacks a package: set python or activate of the site"),
-    (("module", "not found"), "nodes do not know modules: activate: [source /etc/profile.d/modules.sh]"),
-    (("module", "rror"), "modules cannot be loaded: `module avail` lists those there are"),
+    (("python", "No such file"), "the interpreter is not on the node; set python, modules or activate in the site"),
+    (("No module named ",), "the node's python lacks a package; set python or activate in the site"),
+    (("module", "not found"), "nodes have no `module` command; set activate: [source /etc/profile.d/modules.sh]"),
+    (("module", "rror"), "modules cannot be loaded; `module avail` lists the available ones"),
 )
 STUCK = {
     "PartitionTimeLimit": "walltime_minutes is more than the partition allows",
     "PartitionNodeLimit": "nodes is more than the partition has",
     "AssocGrpCpuLimit": "the account has used up its processors",
-    "BadConstraints": "no node fulfils constraint, gres, cores and memory_gb at once",
+    "BadConstraints": "no node meets constraint, gres, cores and memory_gb together",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Args:
-        good: whether it is as it has to be.
+        good: whether it passed.
         says: what was found, and what to do.
     """
 
@@ -62,12 +62,12 @@ class Finding:
 
 
 def check(site: Site, folder: Path, wait_s: float = WAIT_S) -> Iterator[Finding]:
-    """Submit a tiny job of each kind, and give what is found as it is found.
+    """Submit a tiny job of each kind, and yield each finding as soon as it is known.
 
     Args:
-        site: to check.
-        folder: on the disk that runs will be on.
-        wait_s: how long jobs may wait in the queue.
+        site: the site to check.
+        folder: a folder on the disk that runs will use.
+        wait_s: longest time to wait for a job, in seconds.
 
     Raises:
         InputError: if SLURM's commands are not on this machine.
@@ -78,7 +78,7 @@ def check(site: Site, folder: Path, wait_s: float = WAIT_S) -> Iterator[Finding]
     (work / "site.yaml").write_text(dump_yaml(asdict(site)))
     (work / "setup.sh").write_text(setup_script(site, Place(work)))
     ids: dict[str, str] = {}
-    good = True  # the folder is kept where something is wrong
+    good = True  # the folder is kept if anything is wrong
     try:
         for kind in KINDS:
             try:
@@ -103,7 +103,7 @@ def check(site: Site, folder: Path, wait_s: float = WAIT_S) -> Iterator[Finding]
 
 
 def check_command(kind: str, site: Site, folder: Path) -> list[str]:
-    """Return the command that submits the tiny job of a kind."""
+    """Return the command that submits the tiny job of one kind."""
     asked = _resources(kind, site)
     spread = [f"--nodes={asked.nodes}", f"--ntasks={asked.ranks}", f"--ntasks-per-node={asked.ranks // asked.nodes}"]
     return [
@@ -124,10 +124,10 @@ def check_command(kind: str, site: Site, folder: Path) -> list[str]:
 
 
 def explain(refusal: str, asked: Resources) -> str:
-    """Say in words why a job was refused.
+    """Return the reason why a job was refused, and what to do.
 
     >>> explain("sbatch refuses: invalid partition specified: x", Resources(partition="x"))
-    "partition 'x': invalid partition specified: x; `sinfo --summarize` lists those there are"
+    "partition 'x': invalid partition specified: x; `sinfo --summarize` lists the available ones"
     """
     said = refusal.partition("refuses: ")[2] or refusal
     for words, key, advice in WORDS:
@@ -141,7 +141,7 @@ def _resources(kind: str, site: Site) -> Resources:
 
 
 def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding:
-    """Wait for a job to end, and say what it found."""
+    """Wait for a job to end, and return its finding."""
     what = "worker, submitted by a job" if kind == "nested" else kind
     job = _ended(id, wait_s)
     if job and job.active:
@@ -168,12 +168,12 @@ def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding
 
 def _ranks(found: dict[str, Any], train: Resources) -> list[str]:
     if found["ranks"] != train.ranks:
-        return [f"{found['ranks']} of {train.ranks} ranks met; see nodes and ranks"]
+        return [f"{found['ranks']} of {train.ranks} ranks met; check nodes and ranks"]
     return []
 
 
 def _ended(id: str, wait_s: float) -> Queued | None:
-    """Wait for a job to end and return what became of it; None where SLURM has forgotten it."""
+    """Wait for a job to end and return its last state, or None if SLURM has forgotten it."""
     end = time.monotonic() + wait_s
     while True:
         job = next((job for job in queued_jobs() if job.id == id), None)
@@ -183,15 +183,15 @@ def _ended(id: str, wait_s: float) -> Queued | None:
 
 
 def _why(job: Queued | None, log: Path) -> str:
-    """Say why a job left no result."""
+    """Return the reason why a job left no result."""
     if not log.is_file():
         return (
-            f"nothing that the job wrote is in {log.parent}: nodes do not share this folder, or may not write it; "
+            f"the job wrote nothing into {log.parent}, so nodes do not share this folder or may not write to it; "
             "name a folder on a shared disk with --folder"
         )
     said = log.read_text(errors="replace").strip().splitlines()
     for words, advice in SAID:
         if line := next((line for line in said if all(word in line for word in words)), ""):
             return f"{line}; {advice}"
-    last = said[-1] if said else f"it said nothing and ended as {job.state.lower() if job else 'unknown'}"
-    return f"{last}; all it said is in {log}"
+    last = said[-1] if said else f"it printed nothing and ended as {job.state.lower() if job else 'unknown'}"
+    return f"{last}; its full output is in {log}"

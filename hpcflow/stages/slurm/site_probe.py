@@ -1,4 +1,4 @@
-"""What a job of `hpcflow site check` does on its node: look around, and write what it found."""
+"""The job of `hpcflow site check` on its node: probe the node, and write what it finds."""
 
 import json
 import socket
@@ -24,12 +24,12 @@ class Probe:
     """What a job found.
 
     Args:
-        node: its machine.
-        version: of hpcflow there.
-        wrong: sentences about what is not as the site says.
-        ranks: processes that found each other.
-        gpus: that one process sees.
-        submitted: id of the job that it submitted.
+        node: name of the node.
+        version: version of hpcflow there.
+        wrong: sentences about what differs from the site file.
+        ranks: number of processes that reached each other.
+        gpus: number of GPUs that one process sees.
+        submitted: id of the job that this job submitted.
     """
 
     node: str
@@ -41,11 +41,11 @@ class Probe:
 
 
 def probe(kind: str, folder: Path) -> Probe | None:
-    """Look around on this node; None on ranks that leave the word to the first.
+    """Probe this node; return None in all processes of a train job but the first.
 
     Args:
-        kind: of the job: driver, worker, train or nested.
-        folder: of the check, with setup.sh and site.yaml.
+        kind: kind of the job: driver, worker, train or nested.
+        folder: folder of the check, with setup.sh and site.yaml.
     """
     site = load_site(str(folder / "site.yaml"))
     if kind == "train":
@@ -74,14 +74,14 @@ def _submit(site: Site, folder: Path) -> str:
 
 
 def _ranks() -> Probe | None:
-    from hpcflow.flow.distributed import roll_call  # torch, which the other kinds need not wait for
+    from hpcflow.flow.distributed import roll_call  # imports torch, which the other kinds do not need
 
     met = roll_call()
     return Probe(socket.gethostname(), __version__, (), *met) if met else None
 
 
 def main(kind: str, folder: Path) -> None:
-    """Write what was found beside the files of the check, whole or not at all."""
+    """Probe this node, and write what was found into the folder of the check."""
     found = probe(kind, folder)
     if found:
         write_whole(folder / f"{kind}.json", json.dumps(asdict(found)))

@@ -1,4 +1,4 @@
-"""`--submit`: stages as jobs of a site, each after the one before; what runs, waits or is finished is left alone."""
+"""`--submit`: submit stages as a chain of jobs; stages that are queued, running or finished are left alone."""
 
 import json
 import shlex
@@ -20,13 +20,13 @@ __all__ = ["Plan", "plan_chain", "show", "stage_jobs", "submit_stages", "submitt
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done about a run's stages.
+    """Which jobs of a run to submit, cancel and keep.
 
     Args:
-        submit: stages, and for each the stage whose job it waits for, None where it can begin.
-        cancel: jobs that wait for one that is gone.
+        submit: stages to submit, each with the stage whose job it waits for, or None.
+        cancel: jobs that wait for a job that is gone.
         keep: jobs that are left alone, by stage.
-        ids: of the jobs that others may wait for, by stage.
+        ids: ids of the jobs that others may wait for, by stage.
     """
 
     submit: dict[str, str | None]
@@ -41,7 +41,7 @@ def plan_chain(wanted: Sequence[str], finished: Collection[str], there: Mapping[
     Args:
         wanted: stages, in their order.
         finished: stages that have nothing left to do.
-        there: the active job of each stage that has one, wanted or not.
+        there: active jobs by stage, of all stages.
     """
     new: dict[str, str | None] = {}
     cancel, keep = list[Queued](), dict[str, Queued]()
@@ -61,10 +61,10 @@ def plan_chain(wanted: Sequence[str], finished: Collection[str], there: Mapping[
 
 
 def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> list[str]:
-    """Submit the jobs of a run that are missing, and say what was done in lines.
+    """Submit the missing jobs of a run, and return a line per stage.
 
     Raises:
-        InputError: if a stage could not run with this config or SLURM refuses a job.
+        InputError: if a stage cannot run with this config, or SLURM refuses a job.
         SchedulerError: if SLURM does not answer.
     """
     plan = _plan(config, run, wanted, run_jobs(run.path))
@@ -84,15 +84,15 @@ def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -
 
 
 def show(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> str:
-    """Return the commands and scripts that `submit_stages` would use now; nothing is written or submitted.
+    """Return the commands and scripts that `submit_stages` would use; nothing is written or submitted.
 
     Raises:
-        InputError: as `submit_stages`.
+        InputError: as for `submit_stages`.
     """
     try:
         jobs = run_jobs(run.path, patience_s=0)
     except HpcflowError:
-        jobs = []  # it can be read where there is no SLURM, too
+        jobs = []  # a dry run works without SLURM too
     plan, parts = _plan(config, run, wanted, jobs), []
     ids = dict(plan.ids)
     scripts: dict[Path, str] = {}
@@ -106,10 +106,10 @@ def show(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> str:
 
 
 def with_ranks(site: Site, ranks: int | None) -> Site:
-    """Return the site with another number of ranks that train, where one is given.
+    """Return the site with another number of training processes, if one is given.
 
     Raises:
-        InputError: if they cannot be spread over its nodes.
+        InputError: if they cannot be spread evenly over its nodes.
     """
     try:
         return site if ranks is None else replace(site, train=replace(site.train, ranks=ranks))
@@ -124,7 +124,7 @@ def stage_jobs(run: Path, jobs: Sequence[Queued]) -> dict[str, Queued]:
 
 
 def submitted_jobs(run: Run) -> dict[str, dict[str, str]]:
-    """Return what was noted of the jobs that were submitted last, by stage."""
+    """Return the record (id, name, site, time) of the job submitted last, by stage."""
     return json.loads(run.jobs.read_text()) if run.jobs.is_file() else {}
 
 
@@ -137,7 +137,7 @@ def _plan(config: Config, run: Run, wanted: Sequence[str], jobs: Sequence[Queued
 
 
 def _refuse_what_cannot_run(config: Config, plan: Plan) -> None:
-    """Say what is wrong now, not after an hour in the queue; what that takes is not loaded for anything else."""
+    """Raise now rather than after an hour in the queue; the heavy imports are needed only here."""
     if "simulate" in plan.submit:
         from hpcflow.stages.build import build_simulator
 
@@ -157,7 +157,7 @@ def _finished(run: Run) -> list[str]:
 
 
 def _write(job: Job, config: Config, site: Site) -> None:
-    """Write what a job is told, so that a later edit of the user's files does not change it."""
+    """Write copies of a job's inputs, so that later edits of the user's files do not affect it."""
     job.folder.mkdir(parents=True, exist_ok=True)
     write_whole(job.folder / "config.yaml", dump_yaml(config.plain()))
     write_whole(job.folder / "site.yaml", dump_yaml(asdict(site)))

@@ -104,7 +104,7 @@ def test_one_galaxy(inferred: Run, copied: Callable[[Run], Run]) -> None:
     assert path.name == f"clusters-{names[20]}.fits"
     assert len(table) == np.count_nonzero(names == names[20])
     assert set(table["galaxy"]) == {names[20]}
-    with pytest.raises(InputError, match="has no cluster of NGC9999; --galaxy is one of"):
+    with pytest.raises(InputError, match="has no cluster of NGC9999; use --galaxy with one of"):
         export(run, "fits", "NGC 9999")
     assert not list(run.path.glob(".*"))
 

@@ -50,7 +50,7 @@ def test_jobs_are_found_in_queue_accounts_or_nowhere(fake_slurm: Any, run: Run) 
         fake_slurm.add(worker_job_name(SITE, run.path, "simulate"), state)
     lines, workers = job_status(run)
     assert lines == [
-        JobStatus("simulate", "1", "ended; SLURM remembers no more of it", False),
+        JobStatus("simulate", "1", "ended; SLURM has forgotten how", False),
         JobStatus("train", train, "queued", True),
     ]
     assert workers == "1 pending, 2 running"

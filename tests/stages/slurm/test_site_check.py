@@ -36,8 +36,8 @@ def test_a_site_that_is_as_it_says(tmp_path: Path) -> None:
     [
         ("partition: nowhere", "partition 'nowhere': "),
         ("interface: ib7", "no address on an interface ib7; there are "),
-        ("python: /nowhere/python", "the interpreter is not on the node: set python"),
-        ("modules: [gcc]", "nodes do not know modules: "),
+        ("python: /nowhere/python", "the interpreter is not on the node; set python"),
+        ("modules: [gcc]", "nodes have no `module` command; "),
         ("activate: ['exec false']", "it said nothing and ended as failed"),
         ("memory_gb: 5000", "memory_gb 5000.0: Memory specification"),
         ("gres: 'gpu:9'", "no node has so many cores, so much memory_gb or such gres"),
