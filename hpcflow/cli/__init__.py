@@ -1,1 +1,1 @@
-"""The command line: options in, one call of a stage, a sentence and an exit code out."""
+"""The command line: each command reads its options and calls one stage."""

@@ -1,4 +1,4 @@
-"""The commands that speak to a SLURM site: is it set up well, and end what runs there."""
+"""The commands for SLURM sites: check a site file, and cancel the jobs of a run."""
 
 from functools import partial
 from pathlib import Path
@@ -13,15 +13,17 @@ __all__ = ["PANEL", "app", "site_app"]
 PANEL = "SLURM sites"
 app = typer.Typer()
 command = partial(app.command, rich_help_panel=PANEL)
-site_app = typer.Typer(no_args_is_help=True, help="Check that a site file describes its SLURM cluster.")
+site_app = typer.Typer(no_args_is_help=True, help="Check that a site file fits its SLURM cluster.")
 
 
 @site_app.command("check")
 def check_site(
     site: Annotated[str, typer.Argument(metavar="SITE", help="Check this shipped site, or this site file.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Write here, on the disk that runs will use.")] = Path(),
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Write into this folder, on the disk that runs will use.")
+    ] = Path(),
 ) -> None:
-    """Submit a tiny job of each kind, and say in words what is wrong."""
+    """Submit a tiny job of each kind, and explain what is wrong."""
     from hpcflow.config.sites import load_site
     from hpcflow.stages.slurm.site_check import check
 

@@ -1,6 +1,6 @@
-"""The commands that need no run: what is in a catalogue, and what a model makes.
+"""The commands that need no run: check or fetch catalogues, make mocks, and compute model fluxes.
 
-As in all of the command line, nothing heavy is imported before a command needs it.
+As everywhere in the command line, heavy imports wait until a command needs them.
 """
 
 import sys
@@ -34,7 +34,7 @@ def check_catalogue(
         Path | None, typer.Option("--picture", help="Draw its colours into this PNG.", show_default="FILE-colours.png")
     ] = None,
 ) -> None:
-    """Say what hpcflow recognises in a catalogue, and draw its colours over those of models."""
+    """Show what hpcflow recognises in a catalogue, and draw its colours over those of models."""
     from hpcflow.config.load import load_config
     from hpcflow.stages.init import shipped_configs
     from hpcflow.stages.look.catalogue_check import check
@@ -51,7 +51,7 @@ def catalogue_urls() -> None:
 
     for address in addresses():
         print(f"{address.url}  # {address.holds}")
-    print(f"# PHANGS-HST, with read-me files and what has moved since: {PHANGS_PAGE}")
+    print(f"# PHANGS-HST, with read-me files and later changes: {PHANGS_PAGE}")
     print(f"# LEGUS, cluster catalogues galaxy by galaxy: {LEGUS_PAGE}")
     print("# Put files in any folder, sed tables beside their obs tables, then: hpcflow infer phangs.yaml FILE...")
 
@@ -61,12 +61,12 @@ def fetch_catalogues(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[NAME]...", help="Fetch those of these galaxies, or with this in their names.", show_default="all"
+            metavar="[NAME]...", help="Fetch only files with one of these names, e.g. of galaxies.", show_default="all"
         ),
     ] = None,
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Put them into this folder.")] = Path(),
 ) -> None:
-    """Fetch the catalogues that `urls` lists, and check that they stay the same."""
+    """Fetch the catalogues that `urls` lists, and check those fetched before."""
     from hpcflow.catalogues.fetch import chosen, fetch
     from hpcflow.catalogues.mast import addresses
 
@@ -98,7 +98,7 @@ def flux(
     config: ConfigPath,
     table: Annotated[
         Path,
-        typer.Argument(metavar="TABLE", help="Read the parameters from this table, by their names."),
+        typer.Argument(metavar="TABLE", help="Read parameters from the columns of this table."),
     ],
     out: Annotated[Path, typer.Option("--out", help="Write this FITS, CSV, ECSV or Parquet file.")],
     sets: Overrides = None,

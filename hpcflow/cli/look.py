@@ -1,6 +1,6 @@
-"""The commands that take a run: what its state is, and what can be had of its archive.
+"""The commands that read a run: its status, its posteriors, and tables of them.
 
-As in all of the command line, nothing heavy is imported before a command needs it.
+As everywhere in the command line, heavy imports wait until a command needs them.
 """
 
 from datetime import timedelta
@@ -17,12 +17,12 @@ __all__ = ["app"]
 app = typer.Typer()
 command = partial(app.command, rich_help_panel="Looking at a run")
 ClusterId = Annotated[str, typer.Argument(metavar="CLUSTER", help="Choose the cluster with this cluster_id.")]
-ItsGalaxy = Annotated[str | None, typer.Option("--galaxy", help="Name its galaxy, where several have such a cluster.")]
+ItsGalaxy = Annotated[str | None, typer.Option("--galaxy", help="Name its galaxy, if several have this cluster_id.")]
 
 
 @command()
 def status(run: RunArgument) -> None:
-    """Say what a run has done, what has failed, and what to do next."""
+    """Show what a run has done, what has failed, and what to do next."""
     from rich.console import Console
     from rich.table import Table
 
@@ -64,7 +64,7 @@ def show(
     cluster: ClusterId,
     galaxy: ItsGalaxy = None,
 ) -> None:
-    """Show all that is known of one cluster, on a page."""
+    """Show all that is known about one cluster on one page."""
     from hpcflow.stages.look.show import show as draw
 
     print(draw(run, cluster, galaxy))
@@ -80,7 +80,7 @@ def samples(
         typer.Option("--out", help="Write this file (FITS, CSV, ECSV or Parquet).", show_default="in the run folder"),
     ] = None,
 ) -> None:
-    """Draw again all samples that inference drew of one cluster."""
+    """Draw again all posterior samples of one cluster."""
     from hpcflow.stages.look.samples import write_samples
 
     print(write_samples(run, cluster, galaxy, out))
@@ -90,7 +90,7 @@ def samples(
 def export(
     run: RunArgument,
     to: Annotated[str, typer.Option("--to", help="Write fits, parquet, csv or ecsv.")] = "fits",
-    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Write the clusters of this galaxy alone.")] = None,
+    galaxy: Annotated[str | None, typer.Option("--galaxy", help="Write only the clusters of this galaxy.")] = None,
 ) -> None:
     """Write a table with one row per cluster."""
     from hpcflow.stages.look.export import export as write
@@ -119,7 +119,7 @@ def compare(
 
     for path in write(Run(run), truth or []):
         table = Table.read(path)
-        if "of" in table.colnames:  # a row for each group of clusters
+        if "of" in table.colnames:  # this table has a row per group of clusters
             table.round(3)
             print("\n".join(table.pformat(max_lines=-1, max_width=-1)))
         print(path)
@@ -127,7 +127,7 @@ def compare(
 
 @command()
 def verify(run: RunArgument) -> None:
-    """Read library, flow and archive again, and say what is damaged."""
+    """Check library, flow and archive for damage."""
     from hpcflow.stages.run import Run
     from hpcflow.stages.verify import verify as check
 

@@ -1,4 +1,4 @@
-"""The command line: its commands in order, and what becomes of an error.
+"""The entry point: the list of commands, and the exit code and message of each kind of error.
 
 Nothing heavy is imported before a command needs it, so that `hpcflow --help` is instant.
 """
@@ -33,7 +33,7 @@ app.add_typer(at_site.app)
 
 
 def main() -> None:
-    """Run a command; turn what went wrong into one sentence and an exit code (2 input, 1 failures, 3 a bug)."""
+    """Run a command; turn an error into one sentence and an exit code (1 failure, 2 wrong input, 3 a bug)."""
     _log_to_stderr()
     try:
         _refuse_namesake()
@@ -45,7 +45,7 @@ def main() -> None:
         print("hpcflow: stopped; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
     except Exception as e:
-        # A file that cannot be written is the user's to mend; sockets and time-outs are OSErrors too, but name no file.
+        # A file that cannot be written is for the user to fix; socket errors are OSErrors too, but name no file.
         if isinstance(e, OSError) and (e.filename or e.errno in (errno.ENOSPC, errno.EDQUOT)):
             print(f"hpcflow: {e.filename or 'writing'}: {e.strerror}; check the path and the disk", file=sys.stderr)
             sys.exit(2)
@@ -69,7 +69,7 @@ def options(
 
 
 def _log_to_stderr() -> None:
-    """Show what hpcflow says, and of the libraries below it only what is wrong."""
+    """Print hpcflow's messages, and only warnings and errors of the libraries that it uses."""
     log = logging.getLogger("hpcflow")
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -79,7 +79,7 @@ def _log_to_stderr() -> None:
 
 
 def _refuse_namesake() -> None:
-    """Another project owns the name hpcflow on the package index; with both installed, either may be half the other."""
+    """Raise if another project's package hpcflow is installed too: the two overwrite each other's files."""
     try:
         distribution("hpcflow")
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What commands take on the command line, and the objects that are made of it."""
+"""The options that commands share, and the objects made from them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="Read what to
 RunFolder = Annotated[Path | None, typer.Option("--run", help="Keep the run in this folder.", show_default="runs/NAME")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value of the config; repeat it for others."),
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override one value of the config; may be repeated."),
 ]
 Workers = Annotated[
     int | None,
@@ -46,30 +46,30 @@ Workers = Annotated[
         metavar="N",
         min=1,
         help="Use N processes here, or N worker jobs at the site.",
-        show_default="all processors, or what the site says",
+        show_default="all processors, or as in the site file",
     ),
 ]
 Ranks = Annotated[
     int | None,
     typer.Option(
-        "--ranks", metavar="N", min=1, help="Train in N processes together.", show_default="1, or what the site says"
+        "--ranks", metavar="N", min=1, help="Train in N parallel processes.", show_default="1, or as in the site file"
     ),
 ]
 SiteName = Annotated[
     str | None,
-    typer.Option("--site", metavar="SITE", help="Compute at this SLURM site: a shipped one, or a site file."),
+    typer.Option("--site", metavar="SITE", help="Use this SLURM site: a shipped one, or a site file."),
 ]
-Submit = Annotated[bool, typer.Option("--submit", help="Submit this to the site as a job, and return.")]
+Submit = Annotated[bool, typer.Option("--submit", help="Submit the command to the site as a job, and return.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what --submit would submit, and do nothing else.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Use the run in this folder.")]
 
 
 def replaced(flag: str, command: str) -> Any:
-    """Return an option that is gone, for which an error names the command that does its work now."""
+    """Return a hidden option that raises an error naming the command that replaces it."""
 
     def refuse(value: int | None) -> None:
         if value:
-            raise InputError(f"{flag} is a command of its own now: use `{command}`")
+            raise InputError(f"{flag} is now a command of its own; use `{command}`")
 
     return typer.Option(flag, hidden=True, callback=refuse)
 
@@ -77,7 +77,7 @@ def replaced(flag: str, command: str) -> Any:
 def open_run(
     config: Path, run: Path | None, sets: list[str] | None, catalogues: list[str] | None = None
 ) -> "tuple[Config, Run]":
-    """Return the config, with overrides, and the run folder."""
+    """Return the config, with overrides applied, and the run."""
     import json
 
     from hpcflow.config.load import load_config
@@ -89,30 +89,30 @@ def open_run(
 
 
 def worker_count(asked: int | None) -> int:
-    """Return how many worker processes to use here: as many as there are processors, unless asked otherwise."""
+    """Return the number of local worker processes: one per processor unless a number is given."""
     from hpcflow.compute.local import default_workers
 
     return asked or default_workers()
 
 
 def where_of(workers: int | None, site: "Site | None") -> "Where":
-    """Return where a stage's workers are: at the site, or else here."""
+    """Return where to run a stage's workers: at the site if there is one, otherwise here."""
     from hpcflow.compute.where import Here
 
     return site or Here(worker_count(workers))
 
 
 def site_of(name: str | None, job: bool, workers: int | None = None, ranks: int | None = None) -> "Site | None":
-    """Return the site of that name, with the numbers of workers and ranks that are asked for.
+    """Return the site of that name, with the given numbers of workers and training processes.
 
     Args:
-        name: of a shipped site, or path of a site file.
+        name: name of a shipped site, or path of a site file.
         job: whether a job is to be submitted, which needs a site.
-        workers: instead of what the site says.
-        ranks: instead of what the site says.
+        workers: number of workers; None for that of the site file.
+        ranks: number of training processes; None for that of the site file.
 
     Raises:
-        InputError: if there is no such site, or a site is needed and none named.
+        InputError: if there is no such site, or a site is needed but none is named.
     """
     from dataclasses import replace
 
@@ -122,7 +122,7 @@ def site_of(name: str | None, job: bool, workers: int | None = None, ranks: int 
     if name is None:
         if job:
             raise InputError(
-                "--submit and --dry-run need --site SITE; `hpcflow init --site generic` makes one to start from"
+                "--submit and --dry-run need --site SITE; `hpcflow init --site generic` makes a site file to start from"
             )
         return None
     site = with_ranks(load_site(name), ranks)
@@ -130,22 +130,22 @@ def site_of(name: str | None, job: bool, workers: int | None = None, ranks: int 
 
 
 def refuse_unless_job(what: str, site: str | None, job: bool, instead: str) -> None:
-    """Refuse a site for a command that works there only as a job.
+    """Raise if a site is named for a command that runs there only as a job, and no job is to be submitted.
 
     Args:
-        what: the command does, as a noun.
-        site: that is named.
+        what: what the command does, as a noun.
+        site: name of the site, if any.
         job: whether a job is to be submitted.
-        instead: what else to do.
+        instead: what else the user can do.
     """
     if site and not job:
-        raise InputError(f"{what} at {site} is a job; add --submit, or {instead}")
+        raise InputError(f"{what} at {site} runs as a job; add --submit, or {instead}")
 
 
 def submitted(
     stages: Sequence[str], settings: "Config", folder: "Run", site: "Site | None", submit: bool, dry_run: bool
 ) -> bool:
-    """Submit stages, or show how, where that is asked for; return whether it is."""
+    """Submit stages or print the submission, if either is asked for, and return whether it is."""
     if site is None or not (submit or dry_run):
         return False
     from hpcflow.stages.slurm.submit import show, submit_stages

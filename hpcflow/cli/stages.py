@@ -1,6 +1,6 @@
-"""The commands that make a run: each reads a config, calls one stage, and says what came of it.
+"""The commands that make a run: each reads a config and calls one stage.
 
-As in all of the command line, nothing heavy is imported before a command needs it.
+As everywhere in the command line, heavy imports wait until a command needs them.
 """
 
 import sys
@@ -43,7 +43,7 @@ command = partial(app.command, rich_help_panel="A run, stage by stage")
 def init(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Copy the shipped config of this name.")] = "demo",
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Copy it into this folder.")] = Path(),
-    site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="Copy this site file, too.")] = None,
+    site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="Copy this site file too.")] = None,
 ) -> None:
     """Copy a shipped config, and a site file, to start from."""
     from hpcflow.stages.init import init as copy
@@ -63,7 +63,7 @@ def run_all(
     submit: Submit = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run all stages in a row; what is done is not done again."""
+    """Run all stages in order, without repeating finished work."""
     refuse_unless_job("training", site, submit or dry_run, "run the stages one by one")
     at = site_of(site, submit or dry_run, workers, ranks)
     settings, folder = open_run(config, run, sets)
@@ -76,14 +76,14 @@ def run_all(
     from hpcflow.stages.validate import validate as validate_stage
 
     here = where_of(workers, None)
-    read_catalogues(settings)  # a wrong catalogue is said before an hour of training, not after
+    read_catalogues(settings)  # report a wrong catalogue before an hour of training, not after
     simulate_stage(settings, folder, here)
     _train(config, settings, folder, sets, worker_count(workers), ranks or 1)
     infer_stage(settings, folder, here)
     try:
         validate_stage(settings, folder, here)
     except MiscalibratedError:
-        print(make_report(folder.path))  # it shows what is wrong
+        print(make_report(folder.path))  # the page shows what is wrong
         raise
     print(make_report(folder.path))
 
@@ -99,7 +99,7 @@ def simulate(
     dry_run: DryRun = False,
     verify: Annotated[bool, replaced("--verify", "hpcflow verify RUN")] = False,
 ) -> None:
-    """Fill the library with parameters of the prior and model fluxes."""
+    """Fill the library with draws from the prior and their fluxes."""
     at = site_of(site, submit or dry_run, workers)
     settings, folder = open_run(config, run, sets)
     if submitted(["simulate"], settings, folder, at, submit, dry_run):
@@ -124,10 +124,10 @@ def train(
     dry_run: DryRun = False,
     search: Annotated[int | None, replaced("--search", "hpcflow search CONFIG --trials N")] = None,
 ) -> None:
-    """Train the flow on the library, or go on where training stopped."""
+    """Train the flow on the library, or resume a stopped training."""
     refuse_unless_job("training", site, submit or dry_run, "leave out --site to train here")
     if site and workers:
-        raise InputError(f"--workers counts processors here; those of training at {site} are train.cores of its file")
+        raise InputError(f"--workers is the number of processors here; set train.cores in the site file of {site}")
     at = site_of(site, submit or dry_run, ranks=ranks)
     settings, folder = open_run(config, run, sets)
     if submitted(["train"], settings, folder, at, submit, dry_run):
@@ -138,13 +138,13 @@ def train(
 @command()
 def search(
     config: ConfigPath,
-    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, help="Have tried N settings in all.")],
+    trials: Annotated[int, typer.Option("--trials", metavar="N", min=1, help="Try N settings, earlier ones included.")],
     run: RunFolder = None,
     sets: Overrides = None,
     workers: Workers = None,
     site: SiteName = None,
 ) -> None:
-    """Search for better settings of training; write the best config."""
+    """Search for better training settings; write the best config."""
     at = site_of(site, False, workers)
     settings, folder = open_run(config, run, sets)
     from rich.console import Console
@@ -170,19 +170,19 @@ def infer(
     sets: Overrides = None,
     workers: Workers = None,
     galaxy: Annotated[
-        str | None, typer.Option("--galaxy", help="Infer the clusters of this galaxy alone, again if they have been.")
+        str | None, typer.Option("--galaxy", help="Infer only this galaxy's clusters, even if they have posteriors.")
     ] = None,
     append: Annotated[
-        bool, typer.Option("--append", help="Add the catalogues to those that the archive has already.")
+        bool, typer.Option("--append", help="Add the catalogues to those already in the archive.")
     ] = False,
     site: SiteName = None,
     submit: Submit = False,
     dry_run: DryRun = False,
     verify: Annotated[bool, replaced("--verify", "hpcflow verify RUN")] = False,
 ) -> None:
-    """Infer the posterior of every cluster of the catalogues."""
+    """Infer the posterior of every cluster in the catalogues."""
     if (submit or dry_run) and (galaxy or append):
-        raise InputError("--galaxy and --append cannot be submitted; with --site alone, the workers are at the site")
+        raise InputError("--galaxy and --append cannot be submitted; leave out --submit to use workers at the site")
     at = site_of(site, submit or dry_run, workers)
     settings, folder = open_run(config, run, sets, catalogues)
     if submitted(["infer"], settings, folder, at, submit, dry_run):
@@ -245,4 +245,4 @@ def _train(config: Path, settings: "Config", folder: "Run", sets: list[str] | No
     options = [part for one in sets or [] for part in ("--set", one)]
     command = [sys.executable, "-m", "hpcflow", "train", str(config), "--run", str(folder.path)]
     if code := launch([*command, *options, "--workers", str(workers)], ranks):
-        raise typer.Exit(code)  # it said why
+        raise typer.Exit(code)  # the processes have said why

@@ -53,7 +53,7 @@ def load_site(name: str) -> Site:
     path = Path(name) if "/" in name or name.endswith(".yaml") else shipped.get(name)
     if path is None:
         raise InputError(
-            f"{name} is not a shipped site; use one of {', '.join(shipped)}, or name a file: --site ./{name}.yaml"
+            f"there is no shipped site {name}; use one of {', '.join(shipped)}, or name a file: --site ./{name}.yaml"
         )
     raw = load_yaml(path)
     if not isinstance(raw, dict):

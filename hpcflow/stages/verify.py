@@ -54,7 +54,7 @@ def verify(run: Run) -> None:
             log.error("verify: %s", sentence)
     if damage:
         raise DamagedRunError(
-            "; ".join([f"{run.path} is damaged, as said above and in {run.log('verify')}", *refusals])
+            "; ".join([f"{run.path} is damaged; see the lines above, or {run.log('verify')}", *refusals])
         )
     if refusals:
         raise InputError("; ".join(refusals))

@@ -84,9 +84,9 @@ def test_a_dry_run_only_prints(fake_slurm: Any, config: Path, stage: str) -> Non
     ("command", "options", "says"),
     [
         *((stage, option, "need --site") for stage in (*STAGES, "run") for option in ("--submit", "--dry-run")),
-        ("train", "--site devcluster", "training at devcluster is a job; add --submit, or leave out --site"),
-        ("run", "--site devcluster", "training at devcluster is a job; add --submit, or run the stages one by one"),
-        ("report", "--site devcluster", "the report at devcluster is a job; add --submit, or leave out --site"),
+        ("train", "--site devcluster", "training at devcluster runs as a job; add --submit, or leave out --site"),
+        ("run", "--site devcluster", "training at devcluster runs as a job; add --submit, or run the stages"),
+        ("report", "--site devcluster", "the report at devcluster runs as a job; add --submit, or leave out --site"),
         ("train", "--site devcluster --workers 3 --submit", "train.cores"),
         ("train", "--site devcluster --ranks 3 --dry-run", "multiple of nodes"),
         ("run", "--site devcluster --ranks 3 --submit", "multiple of nodes"),

@@ -54,7 +54,7 @@ def test_a_damaged_partition_is_named_and_made_anew(library: tuple[Config, Run],
     config, run = library
     sound = files(run.simulations)
     tear(next(p for p in (run.simulations / "flux" / "c" / "1").rglob("*") if p.is_file()))
-    with pytest.raises(DamagedRunError, match="is damaged, as said above"):
+    with pytest.raises(DamagedRunError, match="is damaged; see the lines above"):
         verify(run)
     assert re.search("damage in 1 of 3 partitions, first 1 .*hpcflow simulate", said())
     store = open_or_create(config, run, build_simulator(config).provenance)
@@ -114,7 +114,7 @@ def test_harm_to_the_archive_is_named_and_made_anew(
     sound = files(run.posteriors)
     (run.posteriors / "theta" / "c" / "1" / "0" / "0").unlink()
     tear(run.posteriors / "quantile" / "c" / "2" / "0" / "0")
-    with pytest.raises(DamagedRunError, match="is damaged, as said above"):
+    with pytest.raises(DamagedRunError, match="is damaged; see the lines above"):
         verify(run)
     assert re.search("damage in 2 of 4 partitions, first 1 .*hpcflow infer", said())
     infer(run.config(), run, InProcess())
@@ -134,7 +134,7 @@ def test_all_that_is_damaged_is_said_at_once(
     run = copied(inferred)
     tear(run.flow / "weights.safetensors")
     tear(run.posteriors / "quantile" / "c" / "2" / "0" / "0")
-    with pytest.raises(DamagedRunError, match="is damaged, as said above"):
+    with pytest.raises(DamagedRunError, match="is damaged; see the lines above"):
         verify(run)
     assert "is not what training wrote" in said()
     assert "damage in 1 of 4 partitions, first 2" in said()

@@ -1,1 +1,1 @@
-"""What reads a run and changes nothing: status, tables, samples, the page of one cluster, and what the report shows."""
+"""Read a run without changing it: status, tables, samples, the page of one cluster, and the contents of the report."""

@@ -1,4 +1,4 @@
-"""`hpcflow catalogue check`: what is in a catalogue, before anything is computed of it."""
+"""`hpcflow catalogue check`: show what a catalogue contains before anything is computed from it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,17 +19,17 @@ from hpcflow.store.flags import Classifier, Reason
 
 __all__ = ["check"]
 
-REDDENINGS = (0.0, 0.5, 1.0)  # mag, of the tracks
+REDDENINGS = (0.0, 0.5, 1.0)  # E(B-V) of the tracks, mag
 AGES = 200
 
 
 def check(config: Config, path: Path, picture: Path | None) -> Iterator[str]:
-    """Say line by line what was recognised in a catalogue, and draw its colours over the models'.
+    """Yield lines about what was recognised in a catalogue, and draw its colours over those of models.
 
     Args:
-        config: whose bands, errors and options of `infer` it is read with, whatever the classes.
+        config: the config with which to read it; `infer.classes` is ignored.
         path: the catalogue.
-        picture: PNG to write; none if None.
+        picture: the PNG to write; None for no picture.
 
     Raises:
         InputError: if inference would refuse the catalogue.
@@ -65,13 +65,13 @@ def _galaxies(catalogue: Catalogue) -> Iterator[str]:
 
 
 def _bands(config: Config, catalogue: Catalogue) -> Iterator[str]:
-    """Say of each band what is missing and why, and where its errors lie against those of training."""
+    """Yield a line per band: what is missing and why, and how its errors compare with those of training."""
     law = build_observer(config).errors
     given = config.observe.systematic
     systematic = np.array([given[b] if isinstance(given, dict) else given for b in catalogue.bands])
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         error = add_systematic(catalogue.flux, catalogue.sigma, systematic) / np.abs(catalogue.flux)
-    yield f"errors in training: {law.low:g} to {law.high:g} of the flux; here, with the systematic:"
+    yield f"relative errors in training: {law.low:g} to {law.high:g}; in the catalogue, with the systematic added:"
     for i, (band, counts) in enumerate(catalogue.counts().items()):
         values = error[np.isfinite(error[:, i]), i]
         lost = ", ".join(f"{n:,} {reason.lower()}" for reason, n in counts.items() if reason != "OK")
@@ -79,7 +79,7 @@ def _bands(config: Config, catalogue: Catalogue) -> Iterator[str]:
         if len(values):
             low, middle, high = np.quantile(values, (0.16, 0.5, 0.84))
             outside = _percent((values < law.low) | (values > law.high))
-            text += f"; errors {low:.3f}, {middle:.3f}, {high:.3f} (16, 50, 84 %), {outside} outside training's"
+            text += f"; errors {low:.3f}, {middle:.3f}, {high:.3f} (16, 50, 84 %), {outside} beyond training's"
         yield text
 
 
@@ -88,21 +88,21 @@ def _sum(config: Config, catalogue: Catalogue) -> Iterator[str]:
     who = {c.name.lower(): int(np.count_nonzero(catalogue.classifier == c)) for c in Classifier}
     who.pop("unknown")
     if any(who.values()):
-        yield "classes are given by " + ", ".join(f"{k}s for {n:,}" for k, n in who.items() if n)
+        yield "classes were given by " + ", ".join(f"{k}s for {n:,}" for k, n in who.items() if n)
     for name, values in catalogue.published.items():
         yield f"published {name}: {np.count_nonzero(np.isfinite(values)):,} clusters"
     near, far = config.observe.distance_mpc
     if beyond := int(np.count_nonzero((catalogue.distance < near) | (catalogue.distance > far))):
-        yield f"{beyond:,} clusters are at distances outside training's, {near:g} to {far:g} Mpc"
-    yield f"{np.count_nonzero(usable):,} clusters have two usable bands or more, {np.count_nonzero(~usable):,} have not"
+        yield f"{beyond:,} clusters lie outside the distances of training, {near:g} to {far:g} Mpc"
+    yield f"{np.count_nonzero(usable):,} clusters have at least two usable bands, {np.count_nonzero(~usable):,} do not"
     if config.infer.classes is not None:
         chosen = np.isin(catalogue.cluster_class, config.infer.classes)
         classes = ", ".join(map(str, config.infer.classes))
-        yield f"{np.count_nonzero(chosen):,} are of class {classes}, as infer.classes asks"
+        yield f"{np.count_nonzero(chosen):,} are in class {classes}, which infer.classes selects"
 
 
 def _tracks(config: Config) -> dict[str, NDArray[np.floating]]:
-    """Return fluxes (M, B) from the youngest to the oldest cluster by how red they are; none of a slow simulator."""
+    """Return model fluxes (M, B) from young to old by E(B-V); empty if the simulator is slow."""
     if config.model.simulator != "ssp" or set(config.model.parameters) != {"log_age", "log_mass", "ebv"}:
         return {}
     bounds = config.model.parameters["log_age"]

@@ -1,4 +1,4 @@
-"""`hpcflow compare`: tables of how posteriors agree with published fits, and with the truth where it is known."""
+"""`hpcflow compare`: tables that compare posteriors with published fits, and with the truth if it is known."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,15 +20,15 @@ __all__ = ["compare", "write_tables"]
 
 
 def compare(run: Run, truth: Sequence[Path] = ()) -> list[Path]:
-    """Write what can be compared into the run's folder `report/tables`, and return the files.
+    """Write all possible comparisons into the run's folder `report/tables`, and return the files.
 
     Args:
-        run: with an archive.
-        truth: tables with galaxy, cluster_id and columns named as the parameters; where none are given those that lie
-            beside the catalogues.
+        run: a run with an archive.
+        truth: tables with galaxy, cluster_id and columns named as the parameters; if empty, those beside the
+            catalogues.
 
     Raises:
-        InputError: if there is no archive, or neither a published fit nor a truth in it.
+        InputError: if there is no archive, or it has neither a published fit nor a known truth.
     """
     PosteriorArchive.open(run.posteriors)
     archive = summarise(xr.open_zarr(run.posteriors, chunks=None))
@@ -37,7 +37,7 @@ def compare(run: Run, truth: Sequence[Path] = ()) -> list[Path]:
     written = write_tables(archive, known, run.tables)
     if not written:
         raise InputError(
-            f"{run.posteriors} has no cluster with a posterior and a published fit or a known truth; give --truth FILE"
+            f"{run.posteriors} has no cluster with a posterior and a published fit or a known truth; add --truth FILE"
         )
     return written
 
@@ -46,9 +46,9 @@ def write_tables(archive: xr.Dataset, truth: NDArray[np.floating] | None, folder
     """Write the tables for which there is something to compare.
 
     Args:
-        archive: as `summarise` makes it.
-        truth: (N, D) true parameters, NaN where unknown; None where there is none.
-        folder: where to.
+        archive: the archive as returned by `summarise`.
+        truth: (N, D) true parameters, NaN where unknown; None if there are none.
+        folder: the folder to write into.
     """
     have = has_posterior(archive)
     tables: dict[str, Table] = {}

@@ -1,4 +1,4 @@
-"""What figures hold an archive against: exact posteriors of single clusters, and the errors that training drew."""
+"""What figures compare an archive with: exact posteriors of single clusters, and the errors that training drew."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -27,7 +27,7 @@ class Exact:
 
     Attributes:
         samples: (n, D).
-        modes: (m, D), the highest first.
+        modes: (m, D), highest first.
         log_evidence: log p(photometry).
     """
 
@@ -38,13 +38,13 @@ class Exact:
 def exact_posteriors(
     config: Mapping[str, Any], archive: xr.Dataset, rows: Iterable[int], modes: int = 0
 ) -> tuple[dict[int, Exact], str]:
-    """Return the exact posteriors of some clusters by their row, and why there are none where there are none.
+    """Return the exact posteriors of some clusters by row, and if there are none, the reason.
 
     Args:
-        config: the run's, as plain values.
+        config: the run's config, as plain values.
         archive: flux, sigma, observed, distance, galaxy and cluster_id.
-        rows: of the archive.
-        modes: how many to look for, which takes a second a cluster.
+        rows: rows of the archive.
+        modes: number of modes to look for, which takes a second per cluster.
     """
     wanted = sorted(set(rows))
     if not wanted:
@@ -58,16 +58,16 @@ def exact_posteriors(
         one = archive.isel(cluster=[row])
         posterior = model.posterior(Photometry(*(one[n].values for n in ("flux", "sigma", "observed", "distance"))))
         if not np.isfinite(posterior.log_evidence):
-            continue  # errors that the model does not know
+            continue  # its errors are outside the range of training
         rng = rng_for(0, "figure", one["galaxy"].item(), one["cluster_id"].item())
         samples = posterior.sample(SAMPLES, rng)
         tops = posterior.modes(modes, rng) if modes else np.empty((0, archive.sizes["parameter"]))
         found[row] = Exact(samples, tops, posterior.log_evidence)
-    return found, "" if found else "no error of the range trained on explains the photometry"
+    return found, "" if found else "the errors of the photometry are outside the range of training"
 
 
 def trained_errors(config: Mapping[str, Any]) -> Floats | None:
-    """Return relative errors (n,) as training draws them, sigma over observed flux; None if the config is unknown."""
+    """Return relative errors (n,) as training draws them, sigma over observed flux; None if the config is invalid."""
     try:
         observer = build_observer(parse_config(config))
     except InputError:

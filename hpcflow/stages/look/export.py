@@ -1,4 +1,4 @@
-"""`hpcflow export`: the archive as a table of one row per cluster."""
+"""`hpcflow export`: write the archive as a table with one row per cluster."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -31,10 +31,10 @@ BY_CLUSTER = ("entropy", "log_evidence", "efficiency", "refined", "chi2_map", "p
 
 
 def export(run: Run, to: str, galaxy: str | None = None) -> Path:
-    """Write `clusters.TO` into the run folder, or `clusters-GALAXY.TO` with one galaxy's, and return its path.
+    """Write `clusters.TO`, or `clusters-GALAXY.TO` for one galaxy, into the run folder, and return its path.
 
     Raises:
-        InputError: if there is no archive, no such format, or no cluster of the galaxy.
+        InputError: if there is no archive, the format is unknown, or the galaxy has no cluster.
     """
     archive = PosteriorArchive.open(run.posteriors)
     name = normalise_galaxy(galaxy) if galaxy else None
@@ -48,13 +48,15 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
             f"use --galaxy with one of {', '.join(np.unique(galaxies).tolist())}"
         )
     if lacking := sum(map(len, archive.missing())):
-        log.warning("export: %d of %d clusters have no posterior yet; `hpcflow infer` goes on", lacking, len(chosen))
+        log.warning(
+            "export: %d of %d clusters have no posterior yet; run `hpcflow infer` to resume", lacking, len(chosen)
+        )
     write_blocks(_blocks(xr.open_zarr(archive.path, chunks=None), chosen), path)
     return path
 
 
 def _blocks(ds: xr.Dataset, chosen: NDArray[np.bool_]) -> Iterator[Table]:
-    """Yield the chosen clusters (N,), so many at a time; text is as wide in each as in all."""
+    """Yield tables of the chosen clusters (N,), block by block; text columns have the same width in all blocks."""
     units = dict(entry.split(": ", 1) for entry in ds["theta"].attrs["units"].split(", "))
     wanted = (*ABOUT, *BY_PARAMETER, *BY_QUANTILE, "mode", *BY_MODE, *BY_BAND, *BY_CLUSTER)
     ds = ds[[name for name in wanted if name in ds]]
@@ -68,12 +70,12 @@ def _blocks(ds: xr.Dataset, chosen: NDArray[np.bool_]) -> Iterator[Table]:
 
 
 def _table(ds: xr.Dataset, units: Mapping[str, str], text: Mapping[str, NDArray[np.str_]]) -> Table:
-    """Return clusters in memory as a table; variables that an archive has not are left out.
+    """Return clusters in memory as a table, without the variables that the archive lacks.
 
     Args:
         ds: the clusters.
-        units: by parameter.
-        text: the columns of text.
+        units: units by parameter.
+        text: the text columns by name.
     """
     table = Table()
     modes, there = ds.sizes["mode"], set(ds.variables)
@@ -113,7 +115,7 @@ def _add(
     says: str | None = None,
     unit: str | None = None,
 ) -> None:
-    """Add a column named as FITS allows, with the variable's unit and description unless others are given."""
+    """Add a column with a name that FITS allows, and the variable's unit and description unless others are given."""
     says = says or of.attrs["long_name"]
     if meanings := of.attrs.get("flag_meanings"):
         numbers = of.attrs.get("flag_masks") or of.attrs["flag_values"]
@@ -124,11 +126,11 @@ def _add(
 
 
 def _text(values: NDArray[Any]) -> NDArray[np.str_]:
-    """Return text (N,) of fixed width: numpy's of variable width casts to no other type."""
+    """Return text (N,) of fixed width, because numpy cannot cast its variable-width strings."""
     return np.array(values.tolist(), dtype=np.str_)
 
 
 def _said(flag: NDArray[np.integer]) -> NDArray[np.str_]:
-    """Return the names of the flags that are set (N,)."""
+    """Return the names (N,) of the flags that are set."""
     values, inverse = np.unique(flag, return_inverse=True)
     return np.array([" ".join(str(f.name).lower() for f in Flag(int(v))) for v in values])[inverse]

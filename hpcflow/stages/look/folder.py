@@ -1,4 +1,4 @@
-"""A run folder as a reader finds it: every part lazily opened, None where its stage has not been run."""
+"""A run folder for reading: every part is opened lazily, and is None if its stage has not been run."""
 
 import json
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class RunFolder:
     Args:
         path: the run's folder.
         config: the whole config, as plain values.
-        provenance: versions and whatever else was noted when the run began.
+        provenance: versions and platform, noted when the latest stage began.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class RunFolder:
 
     @property
     def paths(self) -> RunPaths:
-        """Where its parts are."""
+        """The paths of the run's parts."""
         return RunPaths(self.path)
 
     @cached_property
@@ -51,12 +51,12 @@ class RunFolder:
 
     @cached_property
     def posteriors(self) -> xr.Dataset | None:
-        """The archive's finished clusters; None too where no partition is finished."""
+        """The archive's finished clusters; also None if no partition is finished."""
         return _finished(_open(PosteriorArchive, self.paths.posteriors), "cluster")
 
     @cached_property
     def validation(self) -> xr.Dataset | None:
-        """Ranks and quantiles of the held-out simulations that are finished."""
+        """The calibration record of the held-out simulations that are finished."""
         return _finished(_open(ValidationStore, self.paths.validation), "simulation")
 
     @cached_property
@@ -71,7 +71,7 @@ class RunFolder:
 
     @cached_property
     def flow(self) -> dict[str, Any]:
-        """What the flow's folder says of it; empty where there is none."""
+        """The description of the flow; empty if there is none."""
         path = self.paths.flow / DESCRIPTION
         try:
             return dict(json.loads(path.read_text())) if path.is_file() else {}
@@ -79,7 +79,7 @@ class RunFolder:
             raise InputError(f"{path} is not JSON; train the flow again ({e})") from e
 
     def progress(self) -> dict[str, tuple[int, int]]:
-        """Return how many partitions each store has finished, and how many it has; (0, 0) where there is none."""
+        """Return the numbers of finished and of all partitions of each store; (0, 0) if it does not exist."""
         stores: dict[str, tuple[type[Store], Path]] = {
             "simulations": (SimulationStore, self.paths.simulations),
             "posteriors": (PosteriorArchive, self.paths.posteriors),
@@ -92,14 +92,14 @@ class RunFolder:
         return found
 
     def pivots(self, bands: list[str]) -> dict[str, float]:
-        """Return pivot wavelengths in nm of those bands whose curves can still be read."""
+        """Return the pivot wavelengths in nm of the bands whose curves can still be read."""
         curves = self.config.get("model", {}).get("bands", {})
         found = {}
         for band in bands:
             try:
                 found[band] = load_curve(str(curves[band])).pivot_nm
             except (KeyError, InputError):
-                continue  # a curve of the user's own may have moved since
+                continue  # a user's own curve may have moved since
         return found
 
 
@@ -116,14 +116,14 @@ def open_folder(run: Path) -> RunFolder:
 def _open(kind: type[Store], path: Path) -> xr.Dataset | None:
     if not path.is_dir():
         return None
-    kind.open(path)  # refuses what is no such store, or of another version
-    # Without chunks: arrays are read when asked for, by rows, and need no dask.
+    kind.open(path)  # raises if it is not such a store, or of another version
+    # Without chunks, rows of arrays are read on demand, and dask is not needed.
     dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
     return dataset
 
 
 def _finished(store: xr.Dataset | None, rows: str) -> xr.Dataset | None:
-    """Return the rows of finished partitions, None where there are none."""
+    """Return the rows of finished partitions, or None if there are none."""
     if store is None:
         return None
     done = np.repeat(store["status"].values == 1, int(store.attrs["partition_size"]))[: store.sizes[rows]]

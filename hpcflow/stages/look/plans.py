@@ -1,4 +1,4 @@
-"""Which figures a run can have: a function that draws each, by the name of its file."""
+"""The figures that a run can have: functions that draw them, by file name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ Truth = NDArray[np.floating] | None
 
 @dataclass(frozen=True)
 class Beside:
-    """What figures hold the archive against.
+    """What figures compare the archive with.
 
     Args:
         truth: (N, D) true parameters of the archive's clusters, NaN where unknown.
@@ -53,20 +53,20 @@ class Beside:
 
 
 def plan_figures(run: RunFolder, archive: xr.Dataset | None, beside: Beside, examples: Mapping[str, int]) -> Plans:
-    """Return how to draw every figure for which the run has what it needs; nothing is drawn yet.
+    """Return a function per figure for which the run has the data; nothing is drawn yet.
 
     Args:
         run: the run's parts.
-        archive: its posteriors as `summarise` makes them.
-        beside: what they are held against.
-        examples: rows of the archive by what they are an example of.
+        archive: its posteriors as returned by `summarise`.
+        beside: what to compare them with.
+        examples: rows of the archive, by the name of what they exemplify.
     """
     plans = _stages(run)
     if archive is not None:
         plans |= _catalogue(archive, beside.errors)
         if has_posterior(archive).any():
             plans |= _photometry(run, archive, examples) | _populations(archive) | _comparisons(archive, beside.truth)
-        if len(np.unique(archive["galaxy"].values)) == 1:  # drawn with all clusters already
+        if len(np.unique(archive["galaxy"].values)) == 1:  # the figures of all clusters show the same
             plans = {name: draw for name, draw in plans.items() if not name.endswith("-galaxies")}
     if run.posteriors is not None:
         plans |= _corners(run.posteriors, beside, examples)
@@ -147,7 +147,7 @@ def _comparisons(archive: xr.Dataset, truth: Truth) -> Plans:
 def _corners(posteriors: xr.Dataset, beside: Beside, examples: Mapping[str, int]) -> Plans:
     def of(row: int) -> Callable[[], Figure]:
         known = None if beside.truth is None else beside.truth[row]
-        # all samples of this cluster alone
+        # loads the samples of this cluster only
         return lambda: corner(posteriors.isel(cluster=row).load(), known, beside.exact.get(row))
 
     return {f"corner-{name.replace(' ', '-')}": of(row) for name, row in examples.items()}

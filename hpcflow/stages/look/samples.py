@@ -1,4 +1,4 @@
-"""`hpcflow samples`: all samples of one cluster again, bit for bit those that inference drew."""
+"""`hpcflow samples`: draw again all samples of one cluster, the same bits as in inference."""
 
 import re
 from pathlib import Path
@@ -27,20 +27,19 @@ NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "dista
 def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Table:
     """Draw all samples of one cluster again.
 
-    They are those of inference, in the order they were drawn: their noise belongs to the cluster and the seed. On
-    another kind of processor, or with another release of torch, the last bits may differ.
+    They are the samples of inference, in the same order, because their noise depends only on the cluster and the seed.
+    On another kind of processor, or with another release of torch, the last bits may differ.
 
     Args:
         run: the run's folder.
         cluster_id: as in its catalogue.
-        galaxy: needed where several have a cluster of that name.
+        galaxy: needed if several galaxies have this cluster_id.
 
     Returns:
         a column per parameter, with its unit, and log_q [nat].
 
     Raises:
-        InputError: if there is no such cluster, it has no posterior, or the flow is not the one that the archive's
-            samples are from.
+        InputError: if there is no such cluster, it has no posterior, or the archive was made with another flow.
     """
     folder = Run(Path(run))
     flow = flow_of(folder.config(), folder)
@@ -72,10 +71,10 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
 
 
 def write_samples(run: Path, cluster_id: str, galaxy: str | None, out: Path | None) -> Path:
-    """Write all samples of one cluster as a table and return its path, by default in the run folder.
+    """Write all samples of one cluster as a table, by default into the run folder, and return its path.
 
     Raises:
-        InputError: as `samples`, or if there is no such format.
+        InputError: as for `samples`, or if the format is unknown.
     """
     name = re.sub(r"[^\w.+-]+", "_", "-".join(["samples", *filter(None, [galaxy]), cluster_id]))
     path = out or run / f"{name}.fits"
@@ -98,11 +97,12 @@ def find_cluster(archive: PosteriorArchive, cluster_id: str, galaxy: str | None 
     if not len(found):
         raise InputError(
             f"{archive.path} has no cluster {cluster_id}{f' of {galaxy}' if galaxy else ''}; "
-            "give cluster_id and galaxy as they are in the archive"
+            "give cluster_id and galaxy as in the archive"
         )
     if len(found) > 1:
         raise InputError(
-            f"{archive.path} has a cluster {cluster_id} of each of {', '.join(of[found].tolist())}; name the galaxy"
+            f"{archive.path} has a cluster {cluster_id} in each of {', '.join(of[found].tolist())}; "
+            "choose one with --galaxy"
         )
     partition = next(p for p in archive.partitions if found[0] < p.stop)
     if partition in archive.missing():

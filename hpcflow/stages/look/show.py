@@ -1,4 +1,4 @@
-"""`hpcflow show`: everything that is known of one cluster, on one page."""
+"""`hpcflow show`: one page with everything that is known about one cluster."""
 
 import re
 from pathlib import Path
@@ -32,10 +32,10 @@ def show(run: Path, cluster_id: str, galaxy: str | None = None) -> Path:
     Args:
         run: the run's folder.
         cluster_id: as in its catalogue.
-        galaxy: needed where several have a cluster of that name.
+        galaxy: needed if several galaxies have this cluster_id.
 
     Returns:
-        the page; its figures are in the folder beside it that has its name, as PNG and PDF.
+        the page; a folder of the same name beside it has the figures as PNG and PDF.
 
     Raises:
         InputError: if the folder is not a run, or there is no such cluster with a posterior.
@@ -83,7 +83,7 @@ def _truth(config: Any, run: Path, one: xr.Dataset) -> NDArray[np.floating] | No
 
 
 def _facts(one: xr.Dataset, exact: Exact | None) -> list[tuple[str, str]]:
-    """Return the numbers that a cluster has one of, with their units."""
+    """Return the scalar quantities of a cluster, with their units."""
 
     def number(name: str, form: str = ".3g", unit: str = "") -> list[tuple[str, str]]:
         if name not in one or not np.isfinite(value := float(one[name].item())):
@@ -105,7 +105,7 @@ def _facts(one: xr.Dataset, exact: Exact | None) -> list[tuple[str, str]]:
 def _parameters(
     one: xr.Dataset, exact: Exact | None, truth: NDArray[np.floating] | None
 ) -> dict[str, dict[str, float]]:
-    """Return what is known of each parameter, by what it is."""
+    """Return the estimates of each parameter, by the name of the estimate."""
     unit, found = units(one), {}
     for d, parameter in enumerate(one["parameter"].values.tolist()):
         values = {"MAP": float(one["map"][0, d])}
@@ -126,7 +126,7 @@ def _interval(title: str, quantiles: NDArray[np.floating]) -> dict[str, float]:
 
 
 def _modes(one: xr.Dataset, exact: Exact | None) -> list[tuple[str, list[float], float]]:
-    """Return the modes of the archive and of the exact posterior: what, where, and the share of samples."""
+    """Return the modes of the archive and of the exact posterior: name, location, and share of samples."""
     here = [
         (f"mode {k + 1}", location.tolist(), float(share))
         for k, (location, share) in enumerate(zip(one["mode"][0].values, one["mode_share"][0].values, strict=True))
@@ -137,7 +137,7 @@ def _modes(one: xr.Dataset, exact: Exact | None) -> list[tuple[str, list[float],
 
 
 def _bands(one: xr.Dataset) -> list[tuple[Any, ...]]:
-    """Return by band: flux, its error, MAP's flux, rank in the predictive, and why it was not used."""
+    """Return per band: flux, error, flux of the MAP, predictive rank, and the reason if it was not used."""
     names = str(one["reason"].attrs["flag_meanings"]).split()
     reasons = dict(zip(np.atleast_1d(one["reason"].attrs["flag_values"]).tolist(), names, strict=True))
     columns = [one[name].values[0] for name in ("flux", "sigma", "map_flux", "predictive_rank", "reason", "observed")]

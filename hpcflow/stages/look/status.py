@@ -1,4 +1,4 @@
-"""`hpcflow status`: what a run has done, what is missing or failed, and what to do next."""
+"""`hpcflow status`: what a run has done, what is missing, what failed, and what to do next."""
 
 import json
 import time
@@ -15,27 +15,27 @@ from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["StageStatus", "pace", "status"]
 
-RECENT = 100  # partitions that the rate is taken over
+RECENT = 100  # number of partitions over which the rate is averaged
 STAGES = ("simulate", "train", "infer", "validate", "report")
-BORROWED = ("infer", "report")  # of a run that uses another's flow
-QUIET_S = 60.0  # without a finished partition for so long, nothing is going on
+BORROWED = ("infer", "report")  # the stages of a run that uses another run's flow
+QUIET_S = 60.0  # a stage without a finished partition for so long is idle
 
 
 @dataclass(frozen=True)
 class StageStatus:
-    """How far one stage is, and why its failed partitions failed."""
+    """The progress of one stage, and the reasons of its failed partitions."""
 
     stage: str
     done: int
     total: int
     unit: str
     failed: dict[str, str]
-    rate: float = 0.0  # units per second at present; 0 where nothing is going on
+    rate: float = 0.0  # units per second at present; 0 if the stage is idle
     lost: dict[str, int] = field(default_factory=dict)  # rows that could not be simulated, by reason
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that are left at this rate, or None where nothing is going on."""
+        """The remaining time at this rate in seconds, or None if the stage is idle."""
         return (self.total - self.done) / self.rate if self.rate else None
 
     @property
@@ -45,7 +45,7 @@ class StageStatus:
 
 
 def status(run: Run) -> list[StageStatus]:
-    """Return the state of every stage, in their order; a run with another's flow has only the last of them.
+    """Return the status of every stage, in order; a run that uses another run's flow has only infer and report.
 
     Raises:
         InputError: if the folder is not a run.
@@ -74,7 +74,7 @@ def status(run: Run) -> list[StageStatus]:
 
 
 def _training(run: Run) -> StageStatus:
-    if run.flow.is_dir() or not run.training.is_file():  # the folder appears whole or not at all
+    if run.flow.is_dir() or not run.training.is_file():  # the folder is written whole or not at all
         return StageStatus("train", int(run.flow.is_dir()), 1, "flow", {})
     header = read_header(run.training)
     counters, steps = header.counters, header.identity["schedule"]["steps"]
@@ -83,7 +83,7 @@ def _training(run: Run) -> StageStatus:
 
 
 def pace(finished: Sequence[float], now: float) -> float:
-    """Return how many partitions are finished per second at present, 0 where that cannot be said.
+    """Return the number of partitions finished per second at present, 0 if idle or too few are finished.
 
     >>> pace([10.0, 12.0, 14.0, 16.0], now=17.0)
     0.5
@@ -91,8 +91,8 @@ def pace(finished: Sequence[float], now: float) -> float:
     0.0
 
     Args:
-        finished: when partitions were finished, in seconds, rising.
-        now: the present on the same clock.
+        finished: times at which partitions were finished, in seconds, ascending.
+        now: the present time on the same clock.
     """
     recent = finished[-RECENT:]
     if len(recent) < 3 or recent[-1] == recent[0]:

@@ -25,11 +25,11 @@ def test_what_is_in_a_catalogue_is_said_and_drawn(tmp_path: Path) -> None:
     assert "NGC0628C" in said
     assert "at 9.84 Mpc +- 0.027 dex, in F275W+F336W+ACS_F435W+ACS_F555W+ACS_F814W" in said
     assert "7 of class 3" in said
-    assert "293 are of class 1, 2, as infer.classes asks" in said
-    assert "classes are given by humans for 300" in said
+    assert "293 are in class 1, 2, which infer.classes selects" in said
+    assert "classes were given by humans for 300" in said
     (band,) = [line for line in lines if line.startswith("  F336W")]
     assert "no_coverage" in band
-    assert "% outside training's" in band
+    assert "% beyond training's" in band
     assert (tmp_path / "sub" / "colours.png").read_bytes().startswith(b"\x89PNG")
 
 

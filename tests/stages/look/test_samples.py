@@ -48,7 +48,7 @@ def test_what_cannot_be_drawn_is_said(inferred: Run) -> None:
         samples(inferred.path, "nothing")
     ids = ds.cluster_id.values.tolist()
     twice = next(i for i in ids if ids.count(i) > 1)
-    with pytest.raises(InputError, match=r"a cluster .* of each of .*; name the galaxy"):
+    with pytest.raises(InputError, match=r"a cluster .* in each of .*; choose one with --galaxy"):
         samples(inferred.path, twice)
     with pytest.raises(InputError, match="of NGC0001"):
         samples(inferred.path, twice, "NGC 1")
