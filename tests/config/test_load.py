@@ -51,7 +51,7 @@ def test_features_follow_the_noise_unless_they_are_named(tiny: Callable[..., Pat
 
 
 @pytest.mark.parametrize("section", ["observe", "train"])
-def test_a_section_that_is_none_is_refused_and_not_read(tiny: Callable[..., Path], section: str) -> None:
+def test_a_section_that_is_not_a_mapping_is_refused(tiny: Callable[..., Path], section: str) -> None:
     with pytest.raises(InputError, match=f"{section} must be a mapping of keys; known here: "):
         load_config(tiny(), ["observe.noise=normal", f"{section}=5"])
 
@@ -111,7 +111,7 @@ def test_a_missing_section_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["- 1\n- 2\n", "a: [1\n", "just text"])
-def test_files_that_are_no_config(tmp_path: Path, text: str) -> None:
+def test_files_that_are_not_configs(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.yaml").write_text(text)
     with pytest.raises(InputError, match=r"a\.yaml"):
         load_config(tmp_path / "a.yaml")

@@ -28,7 +28,7 @@ def test_there_are_sites_of_both_pools() -> None:
     assert {"devcluster", "generic"} <= shipped_sites().keys()
 
 
-def test_what_the_top_says_holds_for_kinds_that_say_nothing_else(tmp_path: Path) -> None:
+def test_settings_at_the_top_are_the_defaults_of_every_kind(tmp_path: Path) -> None:
     text = "account: us\nqos: a\nworker: {qos: b, cores: 3}\ntrain: {account: null}"
     site = load_site(written(tmp_path, text))
     assert site.name == "mine"
@@ -37,7 +37,7 @@ def test_what_the_top_says_holds_for_kinds_that_say_nothing_else(tmp_path: Path)
     assert site.train == Resources(qos="a")
 
 
-def test_a_section_of_which_every_line_is_a_comment_says_nothing(tmp_path: Path) -> None:
+def test_a_section_of_comments_only_is_empty(tmp_path: Path) -> None:
     assert load_site(written(tmp_path, "cores: 2\nworker:\n  # cores: 3\n")).worker == Resources(cores=2)
     assert load_site(written(tmp_path, "{}")) == Site("mine")
 
@@ -90,6 +90,6 @@ def test_an_unknown_site_is_refused_and_the_shipped_ones_are_listed() -> None:
         load_site("./nowhere.yaml")
 
 
-def test_memory_is_said_in_whole_mebibytes() -> None:
+def test_memory_is_given_in_whole_mebibytes() -> None:
     assert Resources(memory_gb=0.6).memory_mb == 614
     assert Site("x").worker.memory_mb == 4096

@@ -61,7 +61,7 @@ def test_a_table_that_is_not_there(tiny: Callable[..., Path], tmp_path: Path) ->
         flux(load_config(tiny()), tmp_path / "none.csv", tmp_path / "out.csv")
 
 
-def test_a_row_that_cannot_be_is_nan_and_counted(tiny: Callable[..., Path], tmp_path: Path) -> None:
+def test_an_impossible_row_is_nan_and_counted(tiny: Callable[..., Path], tmp_path: Path) -> None:
     table = write(tmp_path / "in.csv", id=["a", "b", "c"], log_age=[7.0, 4.0, 7.0], ebv=[0.1, 0.1, -1.0])
     assert flux(load_config(tiny()), table, tmp_path / "out.fits") == 2
     out = Table.read(tmp_path / "out.fits")

@@ -142,7 +142,7 @@ def grown_galaxies(path: Path) -> list[str]:
     return [normalise_galaxy(name) for name in np.unique(strings(Table.read(path)["PHANGS_GALAXY"])).tolist()]
 
 
-def test_an_addition_that_was_interrupted_is_gone_on_with(
+def test_an_interrupted_addition_is_resumed(
     shared: Shared, whole: Run, computed: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grown = shared.infer("grown", shared.paths[0])
@@ -215,7 +215,7 @@ def test_galaxies_are_together_in_the_order_they_come(shared: Shared) -> None:
     assert catalogue.galaxy[0] in grown_galaxies(shared.paths[1])
 
 
-def test_whatever_the_config_says_of_reading_reaches_the_reader(tiny: Callable[..., Path]) -> None:
+def test_the_reader_gets_every_option_of_the_config(tiny: Callable[..., Path]) -> None:
     said: dict[str, Any] = {
         "format": "table",
         "galaxy": "M 51",
@@ -234,7 +234,7 @@ def test_whatever_the_config_says_of_reading_reaches_the_reader(tiny: Callable[.
     assert {name: getattr(options, name) for name in said} == said
 
 
-def test_a_config_that_says_nothing_of_reading_has_the_readers_own_defaults(tiny: Callable[..., Path]) -> None:
+def test_options_of_reading_default_to_the_readers_own(tiny: Callable[..., Path]) -> None:
     config = load_config(tiny())
     assert infer.options_of(config) == ReadOptions(negative=config.observe.noise == "normal")
     checked = infer.options_of(load_config(tiny(), ["infer.catalogues=[a.fits]"])).model_fluxes

@@ -94,7 +94,7 @@ def test_this_process_stops_between_partitions(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_driver_that_is_asked_to_stop_ends_soon_and_goes_on(
+def test_a_driver_asked_to_stop_ends_soon_and_resumes(
     number: signal.Signals, tiny: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = tiny(simulate={"n": 10_000, "partition": 100, "seed": 3})

@@ -150,6 +150,6 @@ class Dark:
         return np.full((len(theta), len(self.bands)), np.nan)
 
 
-def test_clusters_that_cannot_be_seen_are_no_endless_loop(tmp_path: Path) -> None:
+def test_a_mock_without_visible_clusters_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"check model\.ssp"):
         make_mock(Dark(), BOTH, 1, 1, tmp_path)

@@ -8,7 +8,7 @@ from hpcflow.config.load import dump_yaml, load_config, load_yaml
 from hpcflow.stages.run import Run
 
 
-def test_a_run_made_before_a_key_was_there_is_gone_on_with_at_its_default(tiny: Callable[..., Path]) -> None:
+def test_a_run_older_than_a_key_resumes_with_its_default(tiny: Callable[..., Path]) -> None:
     config, run = load_config(tiny()), Run(Path("run"))
     run.begin("train", config)
     record = load_yaml(run.path / "run.yaml")

@@ -50,7 +50,7 @@ def test_a_sound_library_is_sound(library: tuple[Config, Run], said: Callable[[]
     assert "100 rows simulated again, 0 different" in said()
 
 
-def test_a_damaged_partition_is_named_and_made_anew(library: tuple[Config, Run], said: Callable[[], str]) -> None:
+def test_a_damaged_partition_is_named_and_computed_again(library: tuple[Config, Run], said: Callable[[], str]) -> None:
     config, run = library
     sound = files(run.simulations)
     tear(next(p for p in (run.simulations / "flux" / "c" / "1").rglob("*") if p.is_file()))
@@ -107,7 +107,7 @@ def test_a_sound_run_is_sound(inferred: Run, copied: Callable[[Run], Run], said:
     assert "0 damaged" in (run.logs / "verify.log").read_text()
 
 
-def test_harm_to_the_archive_is_named_and_made_anew(
+def test_damage_to_the_archive_is_named_and_repaired(
     inferred: Run, copied: Callable[[Run], Run], said: Callable[[], str]
 ) -> None:
     run = copied(inferred)
@@ -121,16 +121,14 @@ def test_harm_to_the_archive_is_named_and_made_anew(
     assert files(run.posteriors) == sound
 
 
-def test_harm_to_the_photometry_is_said(inferred: Run, copied: Callable[[Run], Run]) -> None:
+def test_damage_to_the_photometry_is_reported(inferred: Run, copied: Callable[[Run], Run]) -> None:
     run = copied(inferred)
     (run.posteriors / "flux" / "c" / "0" / "0").unlink()
     (sentence,) = verify_archive(run)
     assert re.search(r"photometry is damaged .* remove the archive", sentence)
 
 
-def test_all_that_is_damaged_is_said_at_once(
-    inferred: Run, copied: Callable[[Run], Run], said: Callable[[], str]
-) -> None:
+def test_all_damage_is_reported_together(inferred: Run, copied: Callable[[Run], Run], said: Callable[[], str]) -> None:
     run = copied(inferred)
     tear(run.flow / "weights.safetensors")
     tear(run.posteriors / "quantile" / "c" / "2" / "0" / "0")

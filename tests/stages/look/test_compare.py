@@ -20,7 +20,7 @@ def test_what_can_be_compared_is_written(inferred: Run, copied: Callable[[Run], 
     assert sum(table["clusters"][table["of"] == "galaxy"]) == whole["clusters"]
 
 
-def test_without_anything_to_compare_that_is_said(inferred: Run, copied: Callable[[Run], Run]) -> None:
+def test_a_run_with_nothing_to_compare_is_refused(inferred: Run, copied: Callable[[Run], Run]) -> None:
     run = copied(inferred)
     elsewhere = run.path.parent / "elsewhere"
     elsewhere.mkdir()

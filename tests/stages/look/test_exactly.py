@@ -29,9 +29,9 @@ def test_exact_posteriors_are_of_the_rows_asked_for_and_always_the_same(inferred
     assert again[3].modes.shape == (0, 3)
 
 
-def test_where_there_is_none_it_is_said(inferred: Run) -> None:
+def test_the_reason_for_no_posterior_is_returned(inferred: Run) -> None:
     archive = xr.open_zarr(inferred.posteriors).load()
     assert exact_posteriors({}, archive, [1]) == ({}, "name is missing; add it")
     assert exact_posteriors(inferred.config().plain(), archive, []) == ({}, "there is no cluster to show")
     dark = archive.assign(sigma=archive["sigma"] * 1e6)
-    assert exact_posteriors(inferred.config().plain(), dark, [1])[1].startswith("no error")
+    assert exact_posteriors(inferred.config().plain(), dark, [1])[1].startswith("the errors of the photometry")

@@ -27,7 +27,7 @@ def test_history_has_a_step_for_every_row(run: RunFolder) -> None:
     assert float(run.history["seconds"][-1]) == 55
 
 
-def test_what_cannot_be_read_is_the_users_to_mend(tmp_path: Path) -> None:
+def test_unreadable_parts_are_refused(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", ())
     (path / "posteriors.zarr").mkdir()
     (path / "flow").mkdir()

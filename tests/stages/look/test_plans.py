@@ -7,7 +7,7 @@ from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.plans import Beside, plan_figures
 
 
-def test_only_what_there_is_is_drawn(run: RunFolder, archive: xr.Dataset, truth: np.ndarray, tmp_path: Path) -> None:
+def test_only_available_parts_are_drawn(run: RunFolder, archive: xr.Dataset, truth: np.ndarray, tmp_path: Path) -> None:
     assert plan_figures(RunFolder(tmp_path, {}, {}), None, Beside(), {}) == {}
     errors = np.array([0.1, 0.2])
     plans = plan_figures(run, archive, Beside(truth, {5: np.zeros((4, 3))}, errors), {"most multimodal": 5})

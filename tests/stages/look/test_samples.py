@@ -17,7 +17,7 @@ from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 
 
-def test_all_samples_come_again_bit_for_bit(inferred: Run) -> None:
+def test_samples_are_reproduced_bit_for_bit(inferred: Run) -> None:
     archive = PosteriorArchive.open(inferred.posteriors)
     ds = archive.dataset()
     for row in (0, 17, 30):
@@ -72,7 +72,7 @@ def test_a_cluster_that_is_not_inferred_yet_has_none(inferred: Run, copied: Call
         samples(run.path, str(ds.cluster_id.values[0]), str(ds.galaxy.values[0]))
 
 
-def test_samples_at_all_distances_come_again_too(inferred: Run, tmp_path: Path) -> None:
+def test_samples_over_distances_are_reproduced_too(inferred: Run, tmp_path: Path) -> None:
     sets = [f"infer.flow={inferred.path}", f"infer.catalogues=[{inferred.path.parent / 'mock.fits'}]"]
     config = load_config(inferred.path.parent / "tiny.yaml", [*sets, "infer.marginalise_distance=true"])
     run = Run(tmp_path / "run")
@@ -80,7 +80,7 @@ def test_samples_at_all_distances_come_again_too(inferred: Run, tmp_path: Path) 
     archive = PosteriorArchive.open(run.posteriors)
     ds = archive.dataset()
     assert (ds["distance_error"].values > 0).all()
-    assert "distances of their own law" in ds.attrs["distances"]
+    assert "marginalised over the errors" in ds.attrs["distances"]
     again = samples(run.path, str(ds.cluster_id.values[17]), str(ds.galaxy.values[17]))
     theta = np.stack([again[name] for name in ds["parameter"].values.tolist()], axis=1)
     theta = theta.astype(np.float64)  # as inference packs them

@@ -24,7 +24,7 @@ def test_two_of_a_value_stay_in_their_order() -> None:
     assert [t.number for t in best_trials([TRIALS[0], Trial(9, 3, "complete", 2.0, 1, 1.0, {})])] == [0, 9]
 
 
-def test_what_is_finished() -> None:
+def test_complete_and_pruned_trials_are_finished() -> None:
     assert [trial.finished for trial in TRIALS] == [True, True, False, True, False]
 
 

@@ -174,7 +174,7 @@ def is_dead(process: psutil.Process) -> bool:
 
 
 @pytest.mark.slow
-def test_a_killed_search_goes_on(library: Library, tmp_path: Path) -> None:
+def test_a_killed_search_is_resumed(library: Library, tmp_path: Path) -> None:
     long = {**SEARCH, "steps": 100}
     config, run = library(search=long)
     command = [sys.executable, "-m", "hpcflow", "search", "tiny.yaml", "--run", str(run.path), "--trials", "4"]

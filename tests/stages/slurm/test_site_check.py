@@ -22,7 +22,7 @@ def check(folder: Path, site: str) -> tuple[int, list[str]]:
 
 
 @pytest.mark.slow
-def test_a_site_that_is_as_it_says(tmp_path: Path) -> None:
+def test_a_correct_site_passes(tmp_path: Path) -> None:
     code, said = check(tmp_path, "devcluster")
     kinds = ["driver", "worker, submitted by a job", "worker", "train"]
     assert [line.split(":")[0] for line in said] == [f"ok   {kind}" for kind in kinds]
@@ -40,12 +40,12 @@ def test_a_site_that_is_as_it_says(tmp_path: Path) -> None:
         ("modules: [gcc]", "nodes have no `module` command; "),
         ("activate: ['exec false']", "it said nothing and ended as failed"),
         ("memory_gb: 5000", "memory_gb 5000.0: Memory specification"),
-        ("gres: 'gpu:9'", "no node has so many cores, so much memory_gb or such gres"),
+        ("gres: 'gpu:9'", "no node has these cores, memory_gb, gres and constraint"),
         ("constraint: fast", "constraint 'fast': "),
         ("directives: ['--nonsense']", "directives ('--nonsense',): "),
     ],
 )
-def test_a_site_that_is_not(tmp_path: Path, line: str, says: str) -> None:
+def test_a_wrong_site_is_explained(tmp_path: Path, line: str, says: str) -> None:
     key, _, value = line.partition(": ")
     lines = [f"{key}: {value}" for key, value in (RIGHT | {key: value}).items()]
     (tmp_path / "wrong.yaml").write_text("\n".join([*lines, ""]))

@@ -65,7 +65,7 @@ def test_what_runs_or_waits_is_left_alone() -> None:
     assert plan.submit == {"validate": "infer", "report": "validate"}
 
 
-def test_jobs_that_wait_for_a_dead_one_are_made_anew() -> None:
+def test_jobs_that_wait_for_a_dead_one_are_replaced() -> None:
     there = {"train": job("train", "PENDING", "Dependency"), "infer": job("infer", "PENDING", "Dependency")}
     plan = plan_chain(("simulate", "train", "infer"), (), there)
     assert plan.cancel == tuple(there.values())
