@@ -7,7 +7,7 @@ from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.headline import recovery_numbers
 
 
-def test_truth_lies_beside_its_catalogue(run: RunFolder) -> None:
+def test_truth_is_next_to_its_catalogue(run: RunFolder) -> None:
     assert find_truth([run.path / "mock.fits", "elsewhere.fits", "table.csv"], run.path) == [
         run.path / "mock_truth.fits"
     ]
@@ -38,17 +38,18 @@ def test_shares_count_what_they_say(archive: xr.Dataset, truth: np.ndarray) -> N
     assert 0 < found.error(found.close) < 0.1
 
 
-def test_weighted_intervals_count_beside_the_others(archive: xr.Dataset, truth: np.ndarray) -> None:
+def test_weighted_intervals_are_counted_as_well(archive: xr.Dataset, truth: np.ndarray) -> None:
     wide = archive["quantile"].copy()
     wide[{"quantile": 0}], wide[{"quantile": 2}] = -np.inf, np.inf
     found = recovery(archive.assign(weighted_quantile=wide), truth)
     assert found.weighted == dict.fromkeys(("log_age", "log_mass", "ebv"), 1.0)
     assert found.coverage == recovery(archive, truth).coverage
     names = [line.name for line in recovery_numbers(found)]
-    assert names.index("the same of weighted samples, log age") > names.index("truth in the 68 % interval, E(B\u2212V)")
+    interval = "truth in the 68 % interval"
+    assert names.index(f"{interval}, weighted samples, log age") > names.index(f"{interval}, E(B\u2212V)")
 
 
-def test_without_truth_there_is_nothing(archive: xr.Dataset, truth: np.ndarray) -> None:
+def test_without_truth_there_is_no_recovery(archive: xr.Dataset, truth: np.ndarray) -> None:
     assert recovery(archive, np.full_like(truth, np.nan)) is None
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a run that fit on one page: the first table, and one row per galaxy."""
+"""The numbers of a run: the first table of the report, and the table of galaxies."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ NAMES = {"log_age": "log age", "log_mass": "log mass", "ebv": "E(B\u2212V)"}
 
 @dataclass(frozen=True)
 class Number:
-    """A line of the first table: its group, what it is, its value and what to hold it against."""
+    """A line of the first table: its group, name and value, and a note to compare the value with."""
 
     group: str
     name: str
@@ -32,7 +32,7 @@ class Number:
 
 @dataclass(frozen=True)
 class GalaxyRow:
-    """A galaxy: its clusters, those with a posterior, medians of the MAP by parameter and of reduced chi^2."""
+    """A galaxy: its clusters, those with a posterior, and medians of the MAP by parameter and of the reduced chi^2."""
 
     galaxy: str
     clusters: int
@@ -42,17 +42,17 @@ class GalaxyRow:
 
 
 def headline(run: RunFolder, archive: xr.Dataset | None) -> list[Number]:
-    """Return the first table; stages that have not been run have no lines in it.
+    """Return the lines of the first table; stages that have not been run have none.
 
     Args:
-        run: the run's parts.
-        archive: its posteriors as `summarise` makes them.
+        run: the run folder.
+        archive: its posteriors, from `summarise`.
     """
     return _simulations(run) + _training(run) + _validation(run) + _clusters(archive)
 
 
 def recovery_numbers(found: Recovery) -> list[Number]:
-    """Return how well known truths were found, as lines of the first table."""
+    """Return the recovery of known truths as lines of the first table."""
     group = "Truth"
     ages = [
         ("MAP age within 0.3 dex", found.close, ""),
@@ -61,17 +61,17 @@ def recovery_numbers(found: Recovery) -> list[Number]:
             found.catastrophic,
             "13\u201321 % of real clusters, Whitmore et al. 2023",
         ),
-        ("the same, best of the modes", found.catastrophic_best, ""),
+        ("nearest mode's age wrong by 10\u00d7 or more", found.catastrophic_best, ""),
     ]
     lines = [Number(group, name, share(value, found.error(value)), note) for name, value, note in ages]
-    # a mock's clusters are not drawn from the prior
+    # the note names the prior because a mock's clusters are not drawn from it
     inside = [
         Number(
             group, f"{what}, {NAMES.get(name, name)}", share(value, found.error(value)), "68 % of draws from the prior"
         )
         for what, shares in (
             ("truth in the 68 % interval", found.coverage),
-            ("the same of weighted samples", found.weighted),
+            ("truth in the 68 % interval, weighted samples", found.weighted),
         )
         for name, value in shares.items()
     ]
@@ -79,10 +79,10 @@ def recovery_numbers(found: Recovery) -> list[Number]:
 
 
 def galaxy_rows(archive: xr.Dataset) -> list[GalaxyRow]:
-    """Return one row per galaxy, by name.
+    """Return one row per galaxy, sorted by name.
 
     Args:
-        archive: galaxy, map and chi2_map.
+        archive: dataset with galaxy, map and chi2_map.
     """
     fitted, best, names = has_posterior(archive), archive["map"].values, list(archive["parameter"].values)
     columns = {name: names.index(name) for name in PARAMETERS if name in names}
@@ -97,7 +97,7 @@ def galaxy_rows(archive: xr.Dataset) -> list[GalaxyRow]:
 
 
 def share(value: float, error: float) -> str:
-    """Return a share in percent with its standard error.
+    """Format a share in percent with its standard error.
 
     >>> share(0.683, 0.0047)
     '68.3 \u00b1 0.5 %'
@@ -112,7 +112,7 @@ def _simulations(run: RunFolder) -> list[Number]:
     failed = int(run.simulations["failed"].sum()) if "failed" in run.simulations else 0
     note = f"{_count(done)} of {_count(total)} partitions finished"
     return [Number("Simulations", "in the library", _count(run.simulations.sizes["simulation"]), note)] + (
-        [Number("Simulations", "that failed", _count(failed))] if failed else []
+        [Number("Simulations", "failed", _count(failed))] if failed else []
     )
 
 
@@ -164,11 +164,11 @@ def _validation(run: RunFolder) -> list[Number]:
 
 
 def _distances(checked: xr.Dataset) -> list[Number]:
-    """Return how far samples are from exact ones."""
+    """Return the distances of the flow's samples from exact ones."""
     group, found = "Distance to the exact posterior", findings.distances(checked)
-    floor = {one.of: f"; two exact ones: {one.value:.3f}" for one in found if one.key == "wasserstein_exact"}
+    floor = {one.of: f"; two exact sets: {one.value:.3f}" for one in found if one.key == "wasserstein_exact"}
     names = {
-        "kl": "divergence from exact to flow, nats",
+        "kl": "divergence from exact posterior to flow, nats",
         "wasserstein": "Wasserstein distance in {of}, standard deviations",
         "c2st": "classifier between flow and exact samples, accuracy",
     }
@@ -177,7 +177,7 @@ def _distances(checked: xr.Dataset) -> list[Number]:
             group,
             names[one.key].format(of=_named(one.of)),
             f"{one.value:.3f} \u00b1 {one.error:.3f}",
-            f"{_count(one.n)} of them{floor[one.of] if one.key == 'wasserstein' else ''}",
+            f"{_count(one.n)} held-out simulations{floor[one.of] if one.key == 'wasserstein' else ''}",
         )
         for one in found
         if one.key in names
@@ -185,7 +185,7 @@ def _distances(checked: xr.Dataset) -> list[Number]:
 
 
 def _gap(checked: xr.Dataset) -> list[Number]:
-    """Return the gap to the exact posterior: of all, and where it sits."""
+    """Return the gap to the exact posterior: the whole, and each parameter's part."""
     whole = findings.gap(checked)
     return [] if whole is None else list(map(_gap_line, [whole, *findings.gap_parts(checked)]))
 
