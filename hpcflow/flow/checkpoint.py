@@ -85,7 +85,7 @@ def load(folder: Path) -> Estimator:
         written = description.get("weights_sha256")  # flows of earlier versions have none
         if written and hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != written:
             raise InputError(
-                f"{folder / WEIGHTS} is not what training wrote; restore it, or remove {folder} and train anew"
+                f"{folder / WEIGHTS} is not what training wrote; restore it or remove {folder} and train the flow again"
             )
         load_model(estimator, folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as e:

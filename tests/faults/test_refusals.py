@@ -30,7 +30,7 @@ def test_damaged_weights(inferred: Run, copied: Callable[[Run], Run], harm: str)
     else:
         content[-100] ^= 1
         weights.write_bytes({"cut": content[:-50], "flip": content, "empty": b""}[harm])
-    refused(run, r"weights.safetensors .*train it again")
+    refused(run, r"weights.safetensors .*train the flow again")
 
 
 def test_an_archive_of_another_schema(inferred: Run, copied: Callable[[Run], Run]) -> None:

@@ -91,7 +91,7 @@ def test_weighted_numbers_are_there_where_the_archive_has_them(tmp_path: Path) -
     assert table["refined"].tolist() == kinds
     assert "2 exact_grid" in says["refined"]
     assert table["log_age_weighted_q50"].tolist() == [7] * n
-    assert says["log_age_weighted_q50"].startswith("50% quantile of the marginal posteriors, of weighted")
+    assert says["log_age_weighted_q50"].startswith("50% quantile of the marginal posteriors, from weighted")
     assert {"log_evidence", "log_p_mode1", "r_v_weighted_mean", "odd_name_flux"} <= set(table.colnames)
     assert table["cluster_id"].tolist() == ["1", "2", "33"]
 
