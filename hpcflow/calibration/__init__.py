@@ -1,1 +1,1 @@
-"""Is a flow right? The record of held-out truths, the statistics taken of it, and the verdict."""
+"""Calibration of a flow: the record of held-out truths, its statistics, and the verdict."""

@@ -1,4 +1,4 @@
-"""How posteriors agree with published fits and with the truth, in numbers: for all clusters, galaxies and band sets."""
+"""Tables of the agreement of posteriors with published fits and with the truth, by galaxy and band set."""
 
 from collections.abc import Iterator
 
@@ -26,21 +26,21 @@ Bools = NDArray[np.bool_]
 
 LEVELS = (0.68, 0.95, 0.997)
 CLOSE = {"log_age": CLOSE_DEX, "log_mass": CLOSE_DEX, "ebv": 0.1}
-UV_ERROR = 0.4  # relative error of a band bluewards of 350 nm above which a cluster's age rests on the others
+UV_ERROR = 0.4  # relative error of a band below 350 nm above which a cluster's age rests on the other bands
 UV = ("F275W", "F336W")
-SECOND = 0.05  # share of samples of a mode that counts
+SECOND = 0.05  # smallest share of samples of a mode that counts
 
 
 def groups(archive: xr.Dataset) -> Iterator[tuple[str, str, Bools]]:
-    """Give sets of clusters with a posterior: all, with and without missing bands, each band set, each galaxy.
+    """Yield groups of clusters with a posterior: all, with and without missing bands, each band set, each galaxy.
 
     Yields:
-        what the set is of, its name, and which clusters (N,) are in it.
+        kind of the group, its name, and a mask (N,) of the clusters in it.
     """
     have = has_posterior(archive)
     yield "all", "all", have
     missing = (~archive["observed"].values & (archive["reason"].values != Reason.NO_BAND)).any(axis=1)
-    # bands of other instruments are not missed
+    # bands of other instruments are not missing
     yield "bands", "none missing", have & ~missing
     yield "bands", "some missing", have & missing
     meanings = str(archive["band_set"].attrs["flag_meanings"]).split()
@@ -51,9 +51,9 @@ def groups(archive: xr.Dataset) -> Iterator[tuple[str, str, Bools]]:
 
 
 def multimodal(archive: xr.Dataset) -> Bools:
-    """Return which posteriors (N,) say themselves that the age may be another.
+    """Return which posteriors (N,) allow another age.
 
-    A mode with `SECOND` of their samples or more is farther than 0.3 dex in age from the MAP.
+    In these a mode with at least the share `SECOND` of the samples is farther than 0.3 dex in age from the MAP.
     """
     age = archive["parameter"].values.tolist().index("log_age")
     with np.errstate(invalid="ignore"):
@@ -62,7 +62,7 @@ def multimodal(archive: xr.Dataset) -> Bools:
 
 
 def uv_lost(archive: xr.Dataset) -> Bools:
-    """Return which clusters (N,) have an error above `UV_ERROR` in a band of the near ultraviolet that was used."""
+    """Return which clusters (N,) have a relative error above `UV_ERROR` in a near-ultraviolet band in use."""
     columns = [i for i, band in enumerate(archive["band"].values.tolist()) if str(band).endswith(UV)]
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.abs(archive["sigma"].values / archive["flux"].values)[:, columns]
@@ -70,16 +70,17 @@ def uv_lost(archive: xr.Dataset) -> Bools:
 
 
 def published_table(archive: xr.Dataset) -> Table:
-    """Return a row for each group of clusters and each parameter that was published.
+    """Return a table with a row for each group of clusters and each published parameter.
 
-    Columns: of, group, parameter, clusters; bias and spread: median and half the central 68 % of MAP less published;
-    close and close_best: share within 0.3 dex or 0.1 mag of the MAP and of the mode nearest to the published value;
-    inside_68, _95, _997: share of published values in those central parts of our marginals; ours_inside: share of our
-    MAPs within one published standard deviation; widths: median deviation of the MAP in our standard deviations; chi2
-    and chi2_published: medians of the reduced chi^2; uv_lost: clusters with a UV error above 40 %.
+    Columns: of, group, parameter, clusters; bias and spread: median and half the central 68 % range of MAP minus
+    published value; close and close_best: share of published values within 0.3 dex or 0.1 mag of the MAP and of the
+    nearest mode; inside_68, _95, _997: share of published values in these central intervals of our marginals;
+    ours_inside: share of our MAPs within one published standard deviation; widths: median deviation of the MAP in our
+    standard deviations; chi2 and chi2_published: medians of the reduced chi^2; uv_lost: number of clusters with a UV
+    error above 40 %.
 
     Args:
-        archive: as `summarise` makes it.
+        archive: dataset from `summarise`.
     """
     rows = []
     lost, nearest = uv_lost(archive), {}
@@ -119,14 +120,14 @@ def published_table(archive: xr.Dataset) -> Table:
 
 
 def clusters_against_published(archive: xr.Dataset) -> Table:
-    """Return a row for each cluster with a posterior and a published fit: both, their deviation, and what marks it.
+    """Return a table with a row for each cluster that has a posterior and a published fit.
 
     Columns by parameter: published, published_error, map, nearest (mode), std, deviation in standard deviations, inside
-    (the smallest central part of our marginal that holds the published value); chi2, chi2_published, uv_lost and
-    multimodal.
+    (level of the smallest central interval of our marginal with the published value); chi2, chi2_published, uv_lost
+    and multimodal.
 
     Args:
-        archive: as `summarise` makes it.
+        archive: dataset from `summarise`.
     """
     use = has_posterior(archive) & np.isfinite(archive["published"].values).any(axis=1)
     table = Table({name: archive[name].values[use] for name in ("galaxy", "cluster_id")})
@@ -150,15 +151,16 @@ def clusters_against_published(archive: xr.Dataset) -> Table:
 
 
 def truth_table(archive: xr.Dataset, truth: Floats) -> Table:
-    """Return a row for each group of clusters: how well their truth is found.
+    """Return a table of the recovery of the truth, with a row for each group of clusters.
 
-    Columns: of, group, clusters; close: share of MAP ages within 0.3 dex; catastrophic and catastrophic_best: share
-    wrong by ten times or more of the MAP and of the mode nearest in age; marked: of the former, the share whose
-    posterior is multimodal, NaN where there are none; multimodal: the share of all; by parameter: bias and spread of
-    the MAP, covers_68: share of truths in the central 68 % of the samples; weighted_68: of the weighted ones.
+    Columns: of, group, clusters; close: share of MAP ages within 0.3 dex; catastrophic and catastrophic_best: share of
+    ages wrong by ten times or more, of the MAP and of the mode nearest in age; marked: share of the catastrophic MAPs
+    whose posterior is multimodal, NaN if there are none; multimodal: share of all clusters; by parameter: bias and
+    spread of the MAP, and covers_68 and weighted_68: share of truths in the central 68 % interval of the unweighted
+    and the weighted samples.
 
     Args:
-        archive: as `summarise` makes it.
+        archive: dataset from `summarise`.
         truth: (N, D) true parameters, NaN where unknown.
     """
     names = archive["parameter"].values.tolist()

@@ -1,8 +1,8 @@
-"""The gap: how far a flow is from the exact posterior, in nats; zero is perfect.
+"""The gap between a flow and the exact posterior, in nats; zero is perfect.
 
-On held-out pairs the mean of log p_exact(theta | x) - log q(theta | x) is the mean Kullback-Leibler divergence from
-exact posterior to flow. By the chain rule it is a sum over parameters, each given those before it. The flow's
-density of the first parameters alone is an integral over the rest, taken over exact samples of them:
+The mean of log p_exact(theta | x) - log q(theta | x) over held-out pairs is the mean Kullback-Leibler divergence from
+the exact posterior to the flow. By the chain rule it is a sum over parameters, each given those before it. The flow's
+density of the first parameters only is an integral over the others, taken over exact samples of them:
 
     q(theta_1 .. theta_k | x) = p(theta_1 .. theta_k | x) E[q(theta | x) / p(theta | x)],
     theta_{k+1} .. theta_D ~ p(. | theta_1 .. theta_k, x)
@@ -23,13 +23,13 @@ __all__ = ["gaps"]
 
 @torch.inference_mode()
 def gaps(flow: Flow, x: Tensor, theta: Tensor, chains: Sequence[Chain]) -> NDArray[np.floating]:
-    """Return each parameter's part of the gap (N, D), in the chains' order; a row's sum is log p - log q.
+    """Return each parameter's part of the gap (N, D), in the chains' order; a row adds up to log p - log q.
 
     Args:
-        flow: q.
+        flow: the flow, q.
         x: features (N, F) of N clusters.
-        theta: (N, D) the points whose densities are compared.
-        chains: the exact density of each, with as many samples each.
+        theta: (N, D) points whose densities are compared.
+        chains: exact density of each point, all with the same number of samples.
     """
     reached = np.array([chain.log_p[-1] for chain in chains]) - flow(theta, x).double().numpy()
     held = [_held(flow, x, chains, k) for k in range(len(chains[0].given))]

@@ -1,4 +1,4 @@
-"""Clusters whose truth is known: joining the truth to the archive, and how often it is found."""
+"""Recovery of known truths: joining the truth to the archive, and how often posteriors recover it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ CATASTROPHIC_DEX = 1.0
 
 @dataclass(frozen=True)
 class Recovery:
-    """How well the truth of N clusters was found; shares are of 1, standard errors binomial.
+    """Recovery of the truth of N clusters, as shares between 0 and 1 with binomial standard errors.
 
     Args:
-        clusters: N, with a posterior and a truth.
-        close: share whose MAP age is within 0.3 dex.
-        catastrophic: share whose MAP age is wrong by 10 or more times.
-        catastrophic_best: the same for the mode that is nearest in age.
-        coverage: by parameter, share of truths within the central 68 % interval.
-        weighted: the same of samples weighted by the likelihood; empty where there are no weights.
+        clusters: N, the number of clusters with a posterior and a truth.
+        close: share of clusters whose MAP age is within 0.3 dex.
+        catastrophic: share of clusters whose MAP age is wrong by ten times or more.
+        catastrophic_best: the same for the mode nearest in age.
+        coverage: share of truths within the central 68 % interval, by parameter.
+        weighted: the same for samples weighted by the likelihood; empty if there are no weights.
     """
 
     clusters: int
@@ -47,11 +47,11 @@ class Recovery:
 
 
 def find_truth(catalogues: Sequence[Any], run: Path) -> list[Path]:
-    """Return the files NAME_truth.fits that lie beside catalogues NAME.fits.
+    """Return the files NAME_truth.fits next to catalogues NAME.fits.
 
     Args:
-        catalogues: paths of the config, taken from here or, failing that, from the run's folder.
-        run: the run's folder.
+        catalogues: paths of the config, relative to the working directory or else to the run folder.
+        run: the run folder.
     """
     found = []
     for name in map(str, catalogues):
@@ -61,11 +61,11 @@ def find_truth(catalogues: Sequence[Any], run: Path) -> list[Path]:
 
 
 def join_truth(archive: xr.Dataset, files: Sequence[Path]) -> Floats:
-    """Return the truth (N, D) of the archive's clusters, NaN where there is none.
+    """Return the truth (N, D) of the archive's clusters, NaN where it is unknown.
 
     Args:
-        archive: galaxy, cluster_id and parameter.
-        files: tables with galaxy, cluster_id and columns named as the parameters.
+        archive: dataset with galaxy, cluster_id and parameter.
+        files: tables with galaxy, cluster_id and a column named after each parameter.
     """
     names = [str(name) for name in archive["parameter"].values]
     known: dict[tuple[str, str], Floats] = {}
@@ -77,7 +77,7 @@ def join_truth(archive: xr.Dataset, files: Sequence[Path]) -> Floats:
 
 
 def best_mode(archive: xr.Dataset, truth: Floats, parameter: str = "log_age") -> Floats:
-    """Return of each cluster the mode (N, D) that is nearest to the truth in one parameter; NaN without one."""
+    """Return each cluster's mode (N, D) nearest to the truth in one parameter; NaN if it has no mode."""
     column = list(archive["parameter"].values).index(parameter)
     modes = archive["mode"].values
     away = np.abs(modes[:, :, column] - truth[:, None, column])
@@ -86,11 +86,11 @@ def best_mode(archive: xr.Dataset, truth: Floats, parameter: str = "log_age") ->
 
 
 def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
-    """Return how well the truth was found; None where no cluster has both an age and a posterior.
+    """Return the recovery of the truth; None if no cluster has both a true age and a posterior.
 
     Args:
-        archive: map, mode and quantile (16, 50, 84 %), weighted_quantile where there are weights.
-        truth: (N, D) as `join_truth` gives it.
+        archive: dataset with map, mode and quantile (16, 50, 84 %), and weighted_quantile if there are weights.
+        truth: (N, D) true parameters from `join_truth`.
     """
     names = [str(name) for name in archive["parameter"].values]
     if "log_age" not in names:
@@ -118,7 +118,7 @@ def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
 
 
 def _rows(table: Table, names: list[str]) -> dict[tuple[str, str], Floats]:
-    """Return the parameters (D,) by galaxy and identifier, NaN where the table has no such column."""
+    """Return the parameters (D,) by galaxy and identifier, NaN if the table lacks the column."""
     galaxy = [normalise_galaxy(name) for name in strings(table["galaxy"])]
     absent = np.full(len(table), np.nan)
     values = np.stack([numbers(table[name]) if name in table.colnames else absent for name in names], axis=1)

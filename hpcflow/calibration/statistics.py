@@ -1,6 +1,6 @@
-"""Is a posterior right? Where the truth falls among its samples: in each parameter, in density, and in distance.
+"""Calibration statistics: ranks of the truth among posterior samples in each parameter, in density and in distance.
 
-Each number is a share of the samples, uniform on [0, 1] over many simulations if the posteriors are right.
+Each statistic is a share of the samples, uniform on [0, 1] over many simulations if the posteriors are right.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ __all__ = ["calibrate", "denser", "nearer", "product_names"]
 
 
 def product_names(names: Sequence[str]) -> list[str]:
-    """Return the products of two parameters that are ranked as well (Walter et al. 2026, sect. 3.1).
+    """Return the names of the products of two parameters that are ranked as well (Walter et al. 2026, sect. 3.1).
 
     >>> product_names(["log_age", "log_mass", "ebv"])
     ['log_age*log_mass', 'log_age*ebv', 'log_mass*ebv']
@@ -28,12 +28,12 @@ def calibrate(truth: Tensor, samples: Tensor, levels: Sequence[float]) -> dict[s
     """Rank the truth among samples of its posterior (Talts et al. 2018).
 
     Args:
-        truth: (N, D).
-        samples: (N, n, D) of each posterior.
-        levels: quantiles wanted.
+        truth: (N, D) true parameters.
+        samples: (N, n, D) samples of each posterior.
+        levels: levels of the quantiles.
 
     Returns:
-        rank (N, D), rank_product (N, P), the share of samples below the truth; quantile (N, Q, D).
+        rank (N, D) and rank_product (N, P), the shares of samples below the truth; quantile (N, Q, D).
     """
     pairs = list(combinations(range(truth.shape[1]), 2))
     products = torch.stack([truth[:, a] * truth[:, b] for a, b in pairs], dim=-1)
@@ -47,14 +47,14 @@ def calibrate(truth: Tensor, samples: Tensor, levels: Sequence[float]) -> dict[s
 
 
 def denser(log_q: Tensor, sample_log_q: Tensor) -> NDArray[np.floating]:
-    """Return the share (N,) of samples where the posterior is denser than at the truth.
+    """Return the share (N,) of samples where the posterior density is higher than at the truth.
 
-    It is the level of the smallest region of highest density that holds the truth: how often it is below a level is
-    that level's expected coverage (Hermans et al. 2022, arXiv:2110.06581, sect. 2).
+    This is the level of the smallest region of highest density that contains the truth; how often it is below a level
+    is the expected coverage of that level (Hermans et al. 2022, arXiv:2110.06581, sect. 2).
 
     Args:
-        log_q: (N,) log-density of the truth.
-        sample_log_q: (N, n) of the samples.
+        log_q: (N,) log-densities of the truths.
+        sample_log_q: (N, n) log-densities of the samples.
     """
     return np.asarray((sample_log_q > log_q[:, None]).double().mean(dim=1).numpy())
 
@@ -65,9 +65,9 @@ def nearer(truth: Tensor, samples: Tensor, reference: Tensor) -> NDArray[np.floa
     Source: Lemos et al. 2023 (arXiv:2302.03026), algorithm 2.
 
     Args:
-        truth: (N, D), in coordinates in which distances mean something, such as the prior's unit cube.
-        samples: (N, n, D) in the same.
-        reference: (N, D) a point for each, drawn without looking at the truth.
+        truth: (N, D) true parameters, in coordinates where distances make sense, such as the prior's unit cube.
+        samples: (N, n, D) posterior samples in the same coordinates.
+        reference: (N, D) points drawn independently of the truth.
     """
     away = (truth - reference).square().sum(dim=-1)
     return np.asarray(((samples - reference[:, None]).square().sum(dim=-1) < away[:, None]).double().mean(dim=1))

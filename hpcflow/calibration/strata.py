@@ -1,4 +1,4 @@
-"""Kinds of clusters that a check is made on one by one: by error, age, reddening, distance and bands."""
+"""Strata of clusters by error, age, reddening, distance and observed bands."""
 
 import itertools
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ ERROR_EDGES = (0.0, 0.1, 0.2, 0.35, np.inf)
 AGE_EDGES = (-np.inf, 7.0, 8.0, 9.0, np.inf)
 REDDENING_EDGES = (-np.inf, 0.1, 0.3, 0.7, np.inf)
 DISTANCE_EDGES = (0.0, 5.0, 10.0, 20.0, np.inf)
-MOST_PATTERNS = 4  # of bands, each a stratum; the others are one together
+MOST_PATTERNS = 4  # band patterns with a stratum each; the others share one
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of N clusters without their truth.
+    """Quantities of N clusters that are known without their truth.
 
     Args:
-        error: (N,) mean relative error of a cluster's bands.
-        log_age: (N,) median of the posterior, log10 of the age in yr.
-        ebv: (N,) median of the posterior, mag.
-        distance: (N,) in Mpc.
-        pattern: (N,) which bands are observed; see `pattern_of`.
-        bands: (B,) their names.
+        error: (N,) geometric mean of the relative errors of a cluster's bands.
+        log_age: (N,) posterior median of log10 of the age in yr.
+        ebv: (N,) posterior median of E(B-V) in mag.
+        distance: (N,) distances in Mpc.
+        pattern: (N,) observed bands as bits; see `pattern_of`.
+        bands: (B,) names of the bands.
     """
 
     error: Floats
@@ -46,10 +46,10 @@ def mean_error(flux: Floats, sigma: Floats, observed: NDArray[np.bool_]) -> Floa
 
 
 def strata(seen: "Seen") -> dict[str, NDArray[np.bool_]]:
-    """Return which of N clusters belong to each stratum, by its name; empty strata are left out.
+    """Return, by name, which of N clusters belong to each stratum; empty strata are left out.
 
-    All that clusters are sorted by is known without the truth: posteriors that are right are so in every such stratum,
-    but not among clusters of one true age.
+    Strata depend only on what is known without the truth, because posteriors that are right on the whole are right in
+    each of these, but not among clusters of one true age.
     """
     found = _between("r*", seen.error, ERROR_EDGES) | _between("log_age", seen.log_age, AGE_EDGES)
     found |= _between("E(B-V)", seen.ebv, REDDENING_EDGES) | _between("distance", seen.distance, DISTANCE_EDGES, " Mpc")
@@ -64,7 +64,7 @@ def strata(seen: "Seen") -> dict[str, NDArray[np.bool_]]:
 
 
 def pattern_of(observed: NDArray[np.bool_]) -> NDArray[np.integer]:
-    """Return which bands (N, B) are observed as one number (N,): bit b is band b.
+    """Encode which bands (N, B) are observed in one number (N,): bit b stands for band b.
 
     >>> pattern_of(np.array([[True, False, True]]))
     array([5])
@@ -73,7 +73,7 @@ def pattern_of(observed: NDArray[np.bool_]) -> NDArray[np.integer]:
 
 
 def pattern_bands(pattern: int, bands: Sequence[str]) -> list[str]:
-    """Return the bands of such a number.
+    """Return the names of the bands that a number from `pattern_of` encodes.
 
     >>> pattern_bands(5, ["U", "V", "I"])
     ['U', 'I']

@@ -39,7 +39,7 @@ def test_ultraviolet_errors_are_those_of_the_near_ultraviolet(archive: xr.Datase
     assert np.flatnonzero(uv_lost(worse)).tolist() == [2]
 
 
-def test_numbers_against_published_values_are_what_they_say(archive: xr.Dataset) -> None:
+def test_columns_against_published_values(archive: xr.Dataset) -> None:
     table = published_table(archive)
     (row,) = table[(table["group"] == "all") & (table["parameter"] == "log_age")]
     assert row["clusters"] == 39
@@ -64,7 +64,7 @@ def test_every_cluster_is_compared_one_by_one(archive: xr.Dataset) -> None:
     assert table["multimodal"].sum() == 1
 
 
-def test_the_truth_is_found_where_the_map_is_it(archive: xr.Dataset, truth: np.ndarray) -> None:
+def test_a_map_at_the_truth_recovers_it(archive: xr.Dataset, truth: np.ndarray) -> None:
     table = truth_table(archive, truth)
     row = table[0]
     assert (row["clusters"], row["close"], row["catastrophic"]) == (39, 1, 0)

@@ -34,12 +34,12 @@ def test_a_wrong_width_or_place_is_seen(spoil: tuple[float, ...]) -> None:
     assert distance(*spoil) > 1.5 * distance()
 
 
-def test_the_farther_the_surer() -> None:
+def test_accuracy_grows_with_distance() -> None:
     assert accuracy(1.0, 0.5) < accuracy(1.0, 1.0) < accuracy(1.0, 3.0)
     assert distance(1.0, 3.0) == pytest.approx(3, rel=0.05)
 
 
-def test_another_objects_posterior_is_always_told() -> None:
+def test_another_clusters_posterior_is_always_told_apart() -> None:
     assert accuracy(1.0, 20.0) == 1
 
 
@@ -50,7 +50,7 @@ def test_units_do_not_matter() -> None:
     assert c2st(a * scale, b * scale) == pytest.approx(c2st(a, b), abs=0.01)
 
 
-def test_samples_that_are_all_one_point_are_told() -> None:
+def test_samples_at_one_point_are_told_apart() -> None:
     (_, b), *_ = sets()
     assert c2st(np.tile(b[:1] + 1, (N, 1)), b) > 0.99
     assert np.isfinite(wasserstein(b, np.tile(b[:1], (N, 1)))).all()

@@ -29,7 +29,7 @@ class Gaussian:
 
 
 def conditional(held: Tensor, rng: np.random.Generator) -> np.ndarray:
-    """Return samples (HELD, 3) of the exact law whose first parameters are `held`."""
+    """Return samples (HELD, 3) of the exact posterior whose first parameters are `held`."""
     k = len(held)
     a, b = COVARIANCE[k:, :k], torch.linalg.inv(COVARIANCE[:k, :k])
     law = MultivariateNormal(a @ b @ held, COVARIANCE[k:, k:] - a @ b @ a.T)

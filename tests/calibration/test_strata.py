@@ -45,7 +45,7 @@ def test_patterns_are_what_was_observed() -> None:
     assert found == [["A", "E"], [], BANDS]
 
 
-def test_the_mean_error_is_geometric_and_of_the_observed_bands_alone() -> None:
+def test_the_mean_error_is_geometric_and_of_observed_bands_only() -> None:
     flux = np.array([[1.0, 2.0, np.nan], [1.0, -1.0, 1.0]])
     sigma = np.array([[0.1, 0.8, np.nan], [0.5, 0.5, 0.5]])
     observed = np.array([[True, True, False], [True, True, True]])
