@@ -116,6 +116,7 @@ def test_the_archive_opens_with_xarray_alone(run: Path) -> None:
     assert (no_posterior == ~have).all()
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(config: Path, catalogue: str, run: Path) -> None:
     before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file() and "report" not in p.parts}
     done = hpcflow("run", config, "--run", run, "--set", catalogue)

@@ -27,6 +27,7 @@ TRAIN = {
     "validate_every": 50,
     "checkpoint_minutes": 0.0,
     "patience": 100,
+    "exact": 30,
 }
 
 
