@@ -2,21 +2,26 @@
 
 import math
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from hpcflow.calibration import uniformity
+from hpcflow.calibration.local import foretold, offset, regressed, spread
 from hpcflow.calibration.strata import Seen, strata
 from hpcflow.calibration.uniformity import ecdf_difference, share_inside
 
 __all__ = [
     "Finding", "Stratum", "by_stratum", "coverage", "distances", "ecdf", "ecdf_outside", "gap", "gap_by_stratum",
-    "gap_parts", "intervals", "joint", "negative_log_likelihood", "seen", "statistics", "wholes",
+    "gap_parts", "intervals", "joint", "locally", "negative_log_likelihood", "regression", "seen", "statistics",
+    "wholes", "within_strata",
 ]  # fmt: skip
 
 LEVELS = np.linspace(0.02, 0.98, 49)
+UNLIKELY = 0.001  # of a right flow's records, in which chance alone does more than it is given
+FEWEST = 40  # simulations that a regression is fitted to half of
 SURE = 3.0  # standard errors within which chance may account for a mean
 
 
@@ -152,6 +157,55 @@ def joint(ds: xr.Dataset) -> dict[str, NDArray[np.floating]]:
 def wholes(ds: xr.Dataset) -> list[Finding]:
     """Return how far the coverage of regions in all parameters together is from its level, by `joint`'s keys."""
     return [_difference(key, "", _off(rank, ds), ds) for key, rank in joint(ds).items()]
+
+
+def within_strata(ds: xr.Dataset) -> list[Finding]:
+    """Return for every stratum of two or more the largest difference of any coverage or ECDF of ranks.
+
+    Chance is given as many tries as there are strata and differences: 999 of 1000 right flows stay below in them all.
+    """
+    age, reddening = (ds["location"].sel(parameter=name).values for name in ("log_age", "ebv"))
+    apart = replace(seen(ds), log_age=age, ebv=reddening)  # ranks depend on the medians of their own samples
+    kinds = {name: rows for name, rows in strata(apart).items() if rows.sum() > 1}
+    found = []
+    for name, rows in kinds.items():
+        here = ds.isel(simulation=np.flatnonzero(rows))
+        ranks = [_off(here["rank"].sel(parameter=one).values, here) for one in here["parameter"].values.tolist()]
+        differences = [*ranks, *(one.value for one in [*intervals(here), *wholes(here)])]
+        tries = len(kinds) * len(differences)
+        chance = uniformity.largest_by_chance(here.sizes["simulation"], 1 - UNLIKELY / tries)
+        value = float(np.max(differences))
+        found.append(Finding("strata", name, value, here.sizes["simulation"], by_chance=chance))
+    return found
+
+
+def locally(ds: xr.Dataset) -> list[Finding]:
+    """Return by parameter how well its ranks can be foretold, as a correlation; see `local.foretold`.
+
+    There are none of fewer than `FEWEST` simulations.
+    """
+    if ds.sizes["simulation"] < FEWEST:
+        return []
+    names, samples, n = ds["parameter"].values.tolist(), int(ds.attrs["samples"]), ds.sizes["simulation"] // 2
+    ranks = uniformity.places(ds["rank"].values, samples)
+    known = np.concatenate([ds[name].values for name in ("x", "location", "scale")], axis=1)
+    found = foretold(known.astype(float), np.concatenate([offset(ranks), spread(ranks)], axis=1))
+    error = 1 / np.sqrt(n)
+    chance = NormalDist().inv_cdf(1 - UNLIKELY / 2) * error  # the larger of two
+    larger = found.reshape(2, len(names)).max(axis=0)
+    return [
+        Finding("local", name, float(value), n, error, by_chance=chance)
+        for name, value in zip(names, larger, strict=True)
+    ]
+
+
+def regression(ds: xr.Dataset) -> Finding | None:
+    """Return by how many nats a linear regression knows the truths better; None of fewer than `FEWEST` simulations."""
+    if ds.sizes["simulation"] < FEWEST:
+        return None
+    ahead = regressed(ds["x"].values.astype(float), ds["truth"].values.astype(float)) - ds["log_q"].values[1::2]
+    found = _mean("regression", "", ahead)
+    return replace(found, by_chance=SURE * found.error)
 
 
 def seen(ds: xr.Dataset) -> Seen:

@@ -16,11 +16,11 @@ from hpcflow.store.schema import QUANTILES
 
 __all__ = ["ValidationStore"]
 
-SCHEMA = "hpcflow-validation/3"
+SCHEMA = "hpcflow-validation/4"
 
 
 class ValidationStore:
-    """One row per held-out simulation: truth, ranks, quantiles, and the flow's and the exact density of the truth."""
+    """One row per held-out simulation: truth, what the flow is told, ranks, quantiles, and densities of the truth."""
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
@@ -41,6 +41,7 @@ class ValidationStore:
         statistics: Sequence[str],
         order: Sequence[str],
         bands: Sequence[str],
+        features: int,
         attrs: Mapping[str, Any],
     ) -> "ValidationStore":
         """Make an empty record of `n` simulations.
@@ -53,6 +54,7 @@ class ValidationStore:
             statistics: the products of parameters that are ranked as well.
             order: of the parameters in the chain rule that takes the gap apart.
             bands: in the order of the bits of `pattern`.
+            features: how many numbers the flow is told of a simulation.
             attrs: samples, seed and hashes.
 
         Raises:
@@ -65,6 +67,7 @@ class ValidationStore:
             "parameter": len(names),
             "statistic": len(statistics),
             "quantile": len(QUANTILES),
+            "feature": features,
         }
 
         def variable(dims: tuple[str, ...], **attributes: Any) -> Variable:
@@ -84,6 +87,9 @@ class ValidationStore:
                 units=units,
                 levels=list(QUANTILES),
             ),
+            "x": variable(("simulation", "feature"), long_name="what the flow is told, standardised", units="1"),
+            "location": variable(marginals, long_name="mean of posterior samples that no rank is of", units=units),
+            "scale": variable(marginals, long_name="standard deviation of the same", units=units),
             "error": variable(("simulation",), long_name="geometric mean of the bands' relative errors", units="1"),
             "distance": variable(row, long_name="distance", units="Mpc"),
             "pattern": Variable(

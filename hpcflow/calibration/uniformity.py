@@ -16,6 +16,7 @@ __all__ = [
     "ecdf_difference",
     "largest_by_chance",
     "off",
+    "places",
     "share_inside",
     "simultaneous",
 ]
@@ -164,7 +165,12 @@ def _inside(rank: Floats, levels: Floats, samples: int) -> Floats:
     return np.asarray(np.searchsorted(away, levels, side="left") / max(len(away), 1))
 
 
+def places(rank: Floats, samples: int) -> Floats:
+    """Return ranks as places in the open unit interval: with L samples they are 1/2 .. L + 1/2 over L + 1."""
+    return np.asarray((np.rint(rank * samples) + 0.5) / (samples + 1) if samples else rank, dtype=float)
+
+
 def _place(rank: Floats, samples: int) -> Floats:
-    """Return finite ranks as places in the open unit interval."""
-    finite = np.asarray(rank, dtype=float)[np.isfinite(rank)]
-    return (np.rint(finite * samples) + 0.5) / (samples + 1) if samples else finite
+    """Return the places of finite ranks."""
+    rank = np.asarray(rank, dtype=float)
+    return places(rank[np.isfinite(rank)], samples)

@@ -67,16 +67,22 @@ def judge(ds: xr.Dataset, limits: Mapping[str, float | None]) -> list[Verdict]:
     Args:
         ds: the record.
         limits: by key: ecdf of the six rank statistics; coverage of the central intervals of each parameter; regions of
-            highest density; tarp; gap [nat] and c2st, against the exact posterior. None is not judged.
+            highest density; tarp; strata, of all these in the worst stratum; local, of the correlation with which ranks
+            can be foretold; regression [nat], of what it knows more than the flow; gap [nat] and c2st, against the
+            exact posterior. None is not judged.
     """
     wanted = {key: limit for key, limit in limits.items() if limit is not None}
-    return [Verdict(found, wanted[found.key]) for found in _judged(ds) if found.key in wanted]
+    verdicts = [Verdict(found, wanted[found.key]) for found in _judged(ds) if found.key in wanted]
+    of_strata = [verdict for verdict in verdicts if verdict.finding.key == "strata"]
+    worst = max(of_strata, key=lambda verdict: verdict.excess, default=None)  # of so many, one is enough to say
+    return [verdict for verdict in verdicts if verdict.finding.key != "strata" or verdict is worst]
 
 
 def _judged(ds: xr.Dataset) -> Iterator[Finding]:
     yield from findings.ecdf(ds)
     yield from findings.intervals(ds)
     yield from findings.wholes(ds)
-    if (gap := findings.gap(ds)) is not None:
-        yield gap
+    yield from findings.within_strata(ds)
+    yield from findings.locally(ds)
+    yield from filter(None, (findings.regression(ds), findings.gap(ds)))
     yield from findings.distances(ds)

@@ -17,6 +17,9 @@ WHAT = {
     "coverage": "coverage of the intervals of {of} is off by",
     "regions": "coverage of regions of highest density is off by",
     "tarp": "coverage of TARP is off by",
+    "strata": "among {of}, ranks or coverage are off by",
+    "local": "ranks of {of} can be foretold from the photometry with a correlation of",
+    "regression": "in nats, a linear regression knows more than the flow by",
     "gap": "the gap to the exact posterior is",
     "c2st": "flow and exact posterior are told apart with an accuracy of",
 }
@@ -45,6 +48,13 @@ def describe(path: Path) -> Iterator[str]:
             yield f"the 68 % interval of {inside.of} holds {share} of the truths"
         for off in findings.wholes(ds):
             yield f"{JOINT[off.key]}: coverage off by {off.value:.4f} at most"
+        worst = max(findings.within_strata(ds), key=lambda found: found.value, default=None)
+        if worst:
+            yield f"among {worst.of}: ranks or coverage off by {worst.value:.4f}, by chance {worst.by_chance:.4f}"
+        for one in findings.locally(ds):
+            yield f"ranks of {one.of}: foretold from the photometry with a correlation of {_pair(one)}"
+        if lead := findings.regression(ds):
+            yield f"the flow knows {-lead.value:.3f} +- {lead.error:.3f} nats more than a linear regression"
         yield from _distances(ds)
 
 

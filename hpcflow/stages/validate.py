@@ -23,6 +23,7 @@ from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
+from hpcflow.flow.features import Features
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel, ExactPosterior
@@ -37,6 +38,7 @@ from hpcflow.store.simulations import SimulationStore
 __all__ = ["estimator_of", "observed_partition", "validate"]
 
 TILE = 25  # clusters that go through the network together; fixed, so that results do not depend on anything else
+OTHERS = 32  # further samples that say where a posterior is: those that ranks are of would foretell them
 HELD = 64  # exact samples that the flow's density of the first parameters is averaged over
 
 
@@ -79,17 +81,10 @@ def validate_partition(run: str, partition: Partition) -> None:
     """Observe, infer, rank and compare one partition of held-out simulations; what a worker does."""
     config, estimator = config_of(run), estimator_of(run)
     truth, photometry = observed_partition(run, partition)
-    noise = keyed_noise(
-        config.validation.seed,
-        ("validate", partition.index),
-        truth.shape[0] * config.validation.samples,
-        truth.shape[1],
-    )
-    noise = noise.reshape(len(partition), config.validation.samples, truth.shape[1])
     with torch.inference_mode():
         x = estimator.condition(photometry)
-        tiles = [estimator.flow.transform(*t) for t in zip(noise.split(TILE), x.split(TILE), strict=True)]
-        samples, sample_log_q = (torch.cat(parts) for parts in zip(*tiles, strict=True))
+        samples, sample_log_q = _sampled(run, ("validate", partition.index), x, config.validation.samples)
+        others, _ = _sampled(run, ("location", partition.index), x, OTHERS)
         log_q = torch.cat([estimator.flow(t, c) for t, c in zip(truth.split(TILE), x.split(TILE), strict=True)])
     flux, sigma, observed, distance = photometry
     unit = [torch.from_numpy(estimator.prior.to_unit(points.numpy())) for points in (truth, samples)]
@@ -100,12 +95,25 @@ def validate_partition(run: str, partition: Partition) -> None:
         "nearer": nearer(unit[0], unit[1], torch.from_numpy(reference)),
         **_compare(run, partition, Inferred(truth, samples, x, photometry)),
         "truth": truth.numpy(),
+        "x": x.numpy(),
+        "location": others.mean(dim=1).numpy(),
+        "scale": others.std(dim=1).numpy(),
         "log_q": log_q.numpy(),
         "error": mean_error(flux, sigma, observed),
         "distance": distance,
         "pattern": pattern_of(observed),
     }
     _store(run).write(partition, record)
+
+
+def _sampled(run: str, key: tuple[str, int], x: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """Return samples (N, n, D) of the posteriors of features (N, F), and their log-densities (N, n)."""
+    estimator = estimator_of(run)
+    dim = len(estimator.prior.names)
+    noise = keyed_noise(config_of(run).validation.seed, key, len(x) * n, dim).reshape(len(x), n, dim)
+    tiles = [estimator.flow.transform(*t) for t in zip(noise.split(TILE), x.split(TILE), strict=True)]
+    samples, log_q = (torch.cat(parts) for parts in zip(*tiles, strict=True))
+    return samples, log_q
 
 
 class Inferred(NamedTuple):
@@ -214,6 +222,7 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
         statistics=product_names([p.name for p in parameters]),
         order=order,
         bands=list(config.model.bands),
+        features=Features(config.train.features, len(config.model.bands)).size,
         attrs=attrs,
     )
 

@@ -20,13 +20,24 @@ def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
     attrs = {"samples": SAMPLES, "exact": exact, "exact_says": "r_v is free"}
     products = ["log_age*log_mass", "log_age*ebv", "log_mass*ebv"]
     store = ValidationStore.create(
-        path, n=N, partition=1000, parameters=PARAMETERS, statistics=products, order=ORDER, bands=BANDS, attrs=attrs
+        path,
+        n=N,
+        partition=1000,
+        parameters=PARAMETERS,
+        statistics=products,
+        order=ORDER,
+        bands=BANDS,
+        features=4,
+        attrs=attrs,
     )
     gaps = rng.normal([0.1, 0.3, 0.2], 0.5, (N, 3))  # columns as the parameters
     log_q = rng.normal(2, 1, N)
     if not exact:
         gaps[:] = np.nan
     arrays = {
+        "x": rng.standard_normal((N, 4)),
+        "location": rng.standard_normal((N, 3)),
+        "scale": rng.random((N, 3)),
         "truth": rng.uniform([6, 2, 0], [10, 8, 1.5], (N, 3)),
         "rank": np.floor(rng.random((N, 3)) ** power * (SAMPLES + 1)) / SAMPLES,
         "rank_product": np.floor(rng.random((N, 3)) * (SAMPLES + 1)) / SAMPLES,
@@ -91,7 +102,16 @@ def test_everything_is_said(tmp_path: Path) -> None:
     said = "\n".join(describe(path))
     for wanted in ("likelihood", "gap to the exact posterior", "r* < 0.1", "3 bands", "ECDF", "68 % interval of ebv"):
         assert wanted in said
-    for wanted in ("TARP", "highest density", "Wasserstein", "classifier", "divergence"):
+    for wanted in (
+        "foretold from the photometry",
+        "more than a linear regression",
+        "among ",
+        "TARP",
+        "highest density",
+        "Wasserstein",
+        "classifier",
+        "divergence",
+    ):
         assert wanted in said
 
 

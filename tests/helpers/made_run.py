@@ -135,7 +135,7 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
     n = 60
     store = ValidationStore.create(
         path / "report" / "validation.zarr", n=n, partition=30, parameters=PARAMETERS, statistics=PRODUCTS,
-        order=["log_age", "ebv", "log_mass"], bands=list(BANDS),
+        order=["log_age", "ebv", "log_mass"], bands=list(BANDS), features=5,
         attrs={"samples": DRAWS, "seed": 1, "exact": n // 2, "exact_says": ""},
     )  # fmt: skip
     truth = rng.random((n, 3))
@@ -153,6 +153,9 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
             p,
             {
                 **rows,
+                "x": rng.standard_normal((len(p), 5)),
+                "location": rng.standard_normal((len(p), 3)),
+                "scale": rng.random((len(p), 3)),
                 "log_q": log_q,
                 "log_p": log_q + gap.sum(axis=1),
                 "gap": gap,
