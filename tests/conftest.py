@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import dask
 import pytest
@@ -25,10 +25,10 @@ SHARED = Path(__file__).parents[2] / "shared"
 FAKES = Path(__file__).parent / "fakes"
 pytest_plugins = ["made_run"]  # the fixtures run, archive, truth and labels
 collect_ignore = ["fakes"]  # packages that stand in for others are imported by tests, not collected
-REQUIRED = os.environ.get("HPCFLOW_REQUIRE", "").split(",")  # what must be there: slurm, shellcheck
+REQUIRED = os.environ.get("HPCFLOW_REQUIRE", "").split(",")  # what must be there: slurm, shellcheck, legus
 
 
-def lack(what: str, reason: str) -> None:
+def lack(what: str, reason: str) -> NoReturn:
     """Skip a test for want of something, or fail where HPCFLOW_REQUIRE says that it must be there."""
     if what in REQUIRED:
         pytest.fail(f"HPCFLOW_REQUIRE names {what}, but {reason}", pytrace=False)
@@ -66,7 +66,7 @@ def need() -> Callable[[str], str]:
     """Give a function that returns where a program is, and skips the test where it is nowhere."""
 
     def find(program: str) -> str:
-        return shutil.which(program) or str(lack(program, f"{program} is not installed"))
+        return shutil.which(program) or lack(program, f"{program} is not installed")
 
     return find
 
@@ -80,6 +80,25 @@ def peer() -> Callable[[str], Any]:
         if importlib.util.find_spec(project) is None:
             lack(project, f"{project} is not installed")
         return importlib.import_module(module)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Give the folder of CIGALE's own models, and skip the test where it is not beside the checkout."""
+    folder = SHARED / "data" / "cigale" / "reference"
+    return folder if folder.is_dir() else lack("reference", f"CIGALE's reference models are not at {folder}")
+
+
+@pytest.fixture(scope="session")
+def legus() -> Callable[[str], Path]:
+    """Give a function that returns a galaxy's real catalogue, and skips the test where there is none."""
+    folder = SHARED / "data" / "legus"
+
+    def find(name: str) -> Path:
+        found = sorted(folder.glob(f"*_{name}_*.tab"))
+        return found[0] if found else lack("legus", f"the LEGUS catalogue of {name} is not at {folder}")
 
     return find
 

@@ -3,6 +3,7 @@
 HPCFLOW_RUNS=runs/legus-ngc1566:runs/legus-ngc628c pytest tests/benchmarks/test_fits.py -m benchmark
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +21,15 @@ from printed import table
 from tables import RUNS, fit_of, whole
 
 ROOT = Path(__file__).parents[2]
-LEGUS = ROOT.parent / "shared" / "data" / "legus"
 pytestmark = pytest.mark.benchmark
 
 
 @pytest.mark.legus
 @pytest.mark.parametrize(("name", "file"), [("ngc1566", "ngc1566"), ("ngc628c", "ngc628-c")])
-def test_the_grid_fit_of_the_catalogues(name: str, file: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = sorted(LEGUS.glob(f"*_{file}_*.tab"))
-    if not found:
-        pytest.skip(f"the LEGUS catalogue of {file} is not at {LEGUS}")
-    config = load_config(ROOT / "configs" / f"legus-{name}.yaml", [f"infer.catalogues=[{found[0]}]"])
+def test_the_grid_fit_of_the_catalogues(
+    name: str, file: str, legus: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_config(ROOT / "configs" / f"legus-{name}.yaml", [f"infer.catalogues=[{legus(file)}]"])
     seen = read_catalogues(config)
     sigma = add_systematic(seen.flux, seen.sigma, config.observe.systematic)
     photometry = Photometry(seen.flux, sigma, seen.observed, seen.distance)

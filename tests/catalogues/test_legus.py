@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,11 @@ from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.store.flags import Reason
 
-SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "legus"
 NGC1566 = "hlsp_legus_hst_wfc3_ngc1566_multiband_v1_padagb-mwext-avgapcor.tab"
 NGC628C = "hlsp_legus_hst_acs-wfc3_ngc628-c_multiband_v1_padagb-mwext-avgapcor.tab"
 
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
 BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}
-
-needs_legus = pytest.mark.skipif(not SHARED.is_dir(), reason=f"LEGUS catalogues are missing: {SHARED}")
 
 
 def row(number: int, magnitudes: list[tuple[float, float]], age: float = 1e7, kind: int = 1) -> list[float]:
@@ -121,12 +119,13 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
         read_catalogue(tmp_path / NGC1566, UVIS)
 
 
-@needs_legus
-@pytest.mark.parametrize(("name", "rows", "complete"), [(NGC1566, 2752, 875), (NGC628C, 3080, 679)])
-def test_the_real_catalogues_have_the_known_counts(name: str, rows: int, complete: int) -> None:
-    whole = read_catalogue(SHARED / name, BOTH)
+@pytest.mark.parametrize(("name", "rows", "complete"), [("ngc1566", 2752, 875), ("ngc628-c", 3080, 679)])
+def test_the_real_catalogues_have_the_known_counts(
+    name: str, rows: int, complete: int, legus: Callable[[str], Path]
+) -> None:
+    whole = read_catalogue(legus(name), BOTH)
     assert len(whole) == rows
-    good = read_catalogue(SHARED / name, BOTH, ReadOptions(classes=(1, 2)))
+    good = read_catalogue(legus(name), BOTH, ReadOptions(classes=(1, 2)))
     assert np.count_nonzero(good.observed.sum(axis=1) == 5) == complete
     assert np.isfinite(whole.flux[whole.observed]).all()
     assert (whole.sigma[whole.observed] > 0).all()

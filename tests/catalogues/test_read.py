@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ from hpcflow.stages.build import model_fluxes
 from hpcflow.stages.init import shipped_configs
 from hpcflow.store.flags import Reason
 
-SHARED = Path(__file__).parents[3] / "shared"
 UVIS = {name: f"WFC3_UVIS.{name}" for name in ("F275W", "F336W", "F438W", "F555W", "F814W")}
 BOTH = UVIS | {f"ACS_{name}": f"ACS_WFC.{name}" for name in ("F435W", "F555W", "F814W")}
 FLUX_MJY = 1.5e-3  # M_AB of -7.9 at 17.69 Mpc
@@ -382,14 +382,14 @@ def test_colours_of_clusters_that_lack_a_band_are_not_held_against_the_rest(tmp_
 
 @pytest.mark.parametrize("name", ["ngc1566", "ngc628-c"])
 @pytest.mark.parametrize("wrong", [1.0, -1.0])
-def test_real_catalogues_have_colours_of_models_and_with_vega_for_ab_they_have_not(name: str, wrong: float) -> None:
-    found = sorted((SHARED / "data" / "legus").glob(f"*_{name}_*.tab"))
-    if not found:
-        pytest.skip(f"the LEGUS catalogue of {name} is not at {SHARED}")
+def test_real_catalogues_have_colours_of_models_and_with_vega_for_ab_they_have_not(
+    name: str, wrong: float, legus: Callable[[str], Path]
+) -> None:
+    found = legus(name)
     config = load_config(shipped_configs()["phangs"])
     bands, model = config.model.bands, model_fluxes(config)
     assert model is not None
-    catalogue = read_catalogue(found[0], bands, ReadOptions(classes=[1, 2], model_fluxes=model))
+    catalogue = read_catalogue(found, bands, ReadOptions(classes=[1, 2], model_fluxes=model))
     offset = np.array([VEGA_TO_AB[curve] for curve in bands.values()])
     with pytest.raises(InputError, match="no model has the median colours"):
         check_colours(catalogue.flux * 10 ** (0.4 * wrong * offset), model, catalogue.bands, "here", "AB")

@@ -13,20 +13,17 @@ from hpcflow.config.load import load_config
 from hpcflow.stages.flux import flux
 from hpcflow.stages.init import shipped_configs
 
-REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "cigale" / "reference"
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 
 
 @pytest.mark.parametrize("metallicity", ["0.0004", "0.004", "0.02", "0.05"])
-def test_the_models_of_cigale_are_reproduced(metallicity: str, tmp_path: Path) -> None:
-    if not REFERENCE.is_dir():
-        pytest.skip(f"CIGALE's reference models are not at {REFERENCE}")
-    models = Table.read(REFERENCE / "reference.csv")
+def test_the_models_of_cigale_are_reproduced(metallicity: str, reference: Path, tmp_path: Path) -> None:
+    models = Table.read(reference / "reference.csv")
     models = models[np.isclose(models["metallicity_Z"], float(metallicity))]
     rows = Table({"log_age": np.log10(models["age_myr"]) + 6, "ebv": models["ebv"], "r_v": models["rv"]})
     rows.write(tmp_path / "in.csv")
-    sets = [f"model.ssp={REFERENCE / f'ssp_Z{metallicity}.npz'}", "model.ages=cigale"]
-    sets += [f"model.bands.{band}={REFERENCE / f'hst.wfc3.{band}.dat'}" for band in BANDS]
+    sets = [f"model.ssp={reference / f'ssp_Z{metallicity}.npz'}", "model.ages=cigale"]
+    sets += [f"model.bands.{band}={reference / f'hst.wfc3.{band}.dat'}" for band in BANDS]
     config = load_config(shipped_configs()["walter2026"], sets)
     assert flux(config, tmp_path / "in.csv", tmp_path / "out.csv") == 0
     out = Table.read(tmp_path / "out.csv")

@@ -3,6 +3,7 @@
 Skipped, by name, where the catalogues are not beside the checkout.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +22,14 @@ from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
 
-LEGUS = Path(__file__).parents[3] / "shared" / "data" / "legus"
-
 
 @pytest.mark.slow
 @pytest.mark.legus
 @pytest.mark.parametrize(("name", "file", "clusters"), [("ngc1566", "ngc1566", 875), ("ngc628c", "ngc628-c", 679)])
-def test_every_real_cluster_has_a_posterior_that_fits(name: str, file: str, clusters: int, tmp_path: Path) -> None:
-    found = sorted(LEGUS.glob(f"*_{file}_*.tab"))
-    if not found:
-        pytest.skip(f"the LEGUS catalogue of {file} is not at {LEGUS}")
-    config = load_config(shipped_configs()[f"legus-{name}"], [f"infer.catalogues=[{found[0]}]"])
+def test_every_real_cluster_has_a_posterior_that_fits(
+    name: str, file: str, clusters: int, legus: Callable[[str], Path], tmp_path: Path
+) -> None:
+    config = load_config(shipped_configs()[f"legus-{name}"], [f"infer.catalogues=[{legus(file)}]"])
     run = Run(tmp_path / name)
     simulate(config, run, Here(2))
     train_flow(config, run)

@@ -13,10 +13,6 @@ from hpcflow.sources.cluster.series import EBV_MAX
 from hpcflow.sources.cluster.simulators import build_ssp
 from hpcflow.sources.cluster.ssp import SspSimulator
 
-REFERENCE = Path(__file__).parents[4] / "shared" / "data" / "cigale" / "reference"
-needs_reference = pytest.mark.skipif(
-    not REFERENCE.is_dir(), reason="the CIGALE reference (shared/data/cigale/reference) is not beside the checkout"
-)
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
 KINDS = ("continuous", "cigale")
 ages = pytest.mark.parametrize("ages", KINDS)
@@ -60,18 +56,19 @@ def rows_of(parameters: tuple[str, ...], n: int) -> np.ndarray:
     return np.stack([columns[name] for name in parameters], axis=1)
 
 
-@cache
-def reference() -> dict[str, np.ndarray]:
-    with (REFERENCE / "reference.csv").open() as file:
+@pytest.fixture(scope="module")
+def models(reference: Path) -> dict[str, np.ndarray]:
+    """Give the columns of the table of CIGALE's own models."""
+    with (reference / "reference.csv").open() as file:
         rows = list(csv.DictReader(file))
     wanted = ("age_myr", "ebv", "rv", "metallicity_Z", *(f"fnu_mJy_{band}" for band in BANDS))
     return {name: np.array([float(row[name]) for row in rows]) for name in wanted}
 
 
-def of_reference(metallicity: float, parameters: tuple[str, ...], fixed: dict[str, float]) -> Any:
+def of_reference(folder: Path, metallicity: float, parameters: tuple[str, ...], fixed: dict[str, float]) -> Any:
     return build_ssp(
-        ssp=str(REFERENCE / f"ssp_Z{metallicity:g}.npz"),
-        bands={band: str(REFERENCE / f"hst.wfc3.{band}.dat") for band in BANDS},
+        ssp=str(folder / f"ssp_Z{metallicity:g}.npz"),
+        bands={band: str(folder / f"hst.wfc3.{band}.dat") for band in BANDS},
         parameters=parameters,
         fixed={"metallicity": metallicity} | fixed,
         ages="cigale",
@@ -79,37 +76,38 @@ def of_reference(metallicity: float, parameters: tuple[str, ...], fixed: dict[st
     )
 
 
-def compare(found: np.ndarray, rows: np.ndarray) -> None:
+def compare(found: np.ndarray, models: dict[str, np.ndarray], rows: np.ndarray) -> None:
     assert rows.any()
-    expected = np.stack([reference()[f"fnu_mJy_{band}"][rows] for band in BANDS], axis=1)
+    expected = np.stack([models[f"fnu_mJy_{band}"][rows] for band in BANDS], axis=1)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-@needs_reference
-def test_the_reference_is_whole() -> None:
-    assert len(reference()["age_myr"]) == 200
-    assert set(reference()["metallicity_Z"]) == {0.0004, 0.004, 0.02, 0.05}
-    assert len(set(reference()["rv"])) > 1
+def test_the_reference_is_whole(models: dict[str, np.ndarray]) -> None:
+    assert len(models["age_myr"]) == 200
+    assert set(models["metallicity_Z"]) == {0.0004, 0.004, 0.02, 0.05}
+    assert len(set(models["rv"])) > 1
 
 
-@needs_reference
 @pytest.mark.parametrize("metallicity", [0.0004, 0.004, 0.02, 0.05])
-def test_it_is_what_cigale_computes_with_a_free_r_v(metallicity: float) -> None:
-    table = reference()
-    rows = table["metallicity_Z"] == metallicity
-    simulator = of_reference(metallicity, ("r_v", "log_age", "ebv"), {})
-    theta = np.stack([table["rv"], 6 + np.log10(table["age_myr"]), table["ebv"]], axis=1)[rows]
-    compare(simulator(theta), rows)
+def test_it_is_what_cigale_computes_with_a_free_r_v(
+    metallicity: float, reference: Path, models: dict[str, np.ndarray]
+) -> None:
+    rows = models["metallicity_Z"] == metallicity
+    simulator = of_reference(reference, metallicity, ("r_v", "log_age", "ebv"), {})
+    theta = np.stack([models["rv"], 6 + np.log10(models["age_myr"]), models["ebv"]], axis=1)[rows]
+    compare(simulator(theta), models, rows)
 
 
-@needs_reference
 @pytest.mark.parametrize("metallicity", [0.0004, 0.004, 0.02, 0.05])
-def test_it_is_what_cigale_computes_with_a_fixed_r_v(metallicity: float) -> None:
-    table = reference()
-    for r_v in set(table["rv"][table["metallicity_Z"] == metallicity]):
-        rows = (table["metallicity_Z"] == metallicity) & (table["rv"] == r_v)
-        simulator = of_reference(metallicity, ("log_age", "ebv"), {"r_v": float(r_v)})
-        compare(simulator(np.stack([6 + np.log10(table["age_myr"]), table["ebv"]], axis=1)[rows]), rows)
+def test_it_is_what_cigale_computes_with_a_fixed_r_v(
+    metallicity: float, reference: Path, models: dict[str, np.ndarray]
+) -> None:
+    values = set(models["rv"][models["metallicity_Z"] == metallicity])
+    assert values
+    for r_v in values:
+        rows = (models["metallicity_Z"] == metallicity) & (models["rv"] == r_v)
+        simulator = of_reference(reference, metallicity, ("log_age", "ebv"), {"r_v": float(r_v)})
+        compare(simulator(np.stack([6 + np.log10(models["age_myr"]), models["ebv"]], axis=1)[rows]), models, rows)
 
 
 @ages
