@@ -93,7 +93,7 @@ def test_a_failed_save_leaves_the_old_flow_and_the_next_save_works(tmp_path: Pat
     folder = tmp_path / "flow"
     older = estimator(seed=1)
     save(older, folder, {"seed": 1})
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="not JSON serializable"):
         save(estimator(seed=2), folder, {"seed": object()})
     assert read_description(folder)["seed"] == 1
     assert torch.equal(samples(load(folder))[0], samples(older)[0])
@@ -103,7 +103,7 @@ def test_a_failed_save_leaves_the_old_flow_and_the_next_save_works(tmp_path: Pat
 
 
 def test_a_save_that_fails_makes_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="not JSON serializable"):
         save(estimator(), tmp_path / "flow", {"seed": object()})
     assert not (tmp_path / "flow").exists()
 

@@ -290,7 +290,8 @@ def test_the_journal_is_lines_of_json(library: Library) -> None:
     config, run = library()
     search(config, run, 1, InProcess())
     journal = run.search / "journal.log"
-    assert all(isinstance(json.loads(line), dict) for line in journal.read_text().splitlines())
+    lines = journal.read_text().splitlines()
+    assert lines and all(isinstance(json.loads(line), dict) for line in lines)
     journal.write_text("nonsense\n" * 3)
     with pytest.raises(InputError, match="is damaged"):
         search(config, run, 2, InProcess())
