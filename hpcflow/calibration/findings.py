@@ -1,4 +1,4 @@
-"""What a record of calibration says, in numbers: loss, ranks, coverage, and how far the exact posterior is."""
+"""Numbers from a calibration record: loss, ranks, coverage, and distances from the exact posterior."""
 
 import math
 from dataclasses import dataclass, replace
@@ -20,23 +20,23 @@ __all__ = [
 ]  # fmt: skip
 
 LEVELS = np.linspace(0.02, 0.98, 49)
-UNLIKELY = 0.001  # of a right flow's records, in which chance alone does more than it is given
+UNLIKELY = 0.001  # share of a right flow's records in which chance exceeds its allowance
 FEWEST = 40  # simulations that a regression is fitted to half of
-SURE = 3.0  # standard errors within which chance may account for a mean
+SURE = 3.0  # standard errors of a mean that chance may account for
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One number that a record of calibration shows.
+    """One number from a calibration record.
 
     Args:
-        key: which kind of number it is, such as "ecdf"; the keys of `validate.require` are among them.
-        of: the parameter, statistic or stratum that it is of; empty where it is of all simulations and parameters.
+        key: kind of number, such as "ecdf"; the keys of `validate.require` are among the kinds.
+        of: its parameter, statistic or stratum; empty if it covers all simulations and parameters.
         value: the number.
-        n: how many simulations it is taken over.
-        error: its standard error; NaN where it has none.
+        n: number of simulations it is computed from.
+        error: its standard error; NaN if it has none.
         given: the parameters that `of` is conditioned on.
-        by_chance: what the number stays below for 999 of 1000 right flows; NaN where that is not known.
+        by_chance: bound that the number stays below for 999 of 1000 right flows; NaN if it is not known.
     """
 
     key: str
@@ -54,7 +54,7 @@ def negative_log_likelihood(ds: xr.Dataset) -> Finding:
 
 
 def gap(ds: xr.Dataset) -> Finding | None:
-    """Return the mean of log p - log q in nats; None where no exact density was computed."""
+    """Return the mean of log p - log q in nats; None if no exact density was computed."""
     compared = _compared(ds)
     if not compared.sizes["simulation"]:
         return None
@@ -83,15 +83,15 @@ def gap_by_stratum(ds: xr.Dataset) -> list[Finding]:
 
 
 def distances(ds: xr.Dataset) -> list[Finding]:
-    """Return how far the flow is from the exact posterior, means over clusters; empty where it was not compared.
+    """Return mean distances of the flow from the exact posterior over clusters; empty if they were not compared.
 
-    The keys are kl [nat]; of each parameter wasserstein and wasserstein_exact, the same between two sets of exact
-    samples, in standard deviations; and c2st, an accuracy.
+    The keys are kl [nat]; wasserstein for each parameter, in standard deviations, and wasserstein_exact, the same
+    between two sets of exact samples; and c2st, an accuracy.
     """
     compared = _compared(ds)
     if not compared.sizes["simulation"]:
         return []
-    kl = compared["kl"].values  # NaN where no exact sample is inside the bounds; see stages.validate
+    kl = compared["kl"].values  # NaN if no exact sample is inside the bounds; see stages.validate
     apart = [
         _mean(key, name, compared[key].sel(parameter=name).values)
         for name in compared["parameter"].values.tolist()
@@ -103,7 +103,7 @@ def distances(ds: xr.Dataset) -> list[Finding]:
 
 
 def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
-    """Return the ranks (N,) of each parameter and, where they are there, of the products of two.
+    """Return the ranks (N,) of each parameter and, if the record has them, of the products of two parameters.
 
     These are the six statistics of Walter et al. 2026, sect. 3.1.
     """
@@ -115,12 +115,12 @@ def statistics(validation: xr.Dataset) -> dict[str, NDArray[np.floating]]:
 
 
 def ecdf(ds: xr.Dataset) -> list[Finding]:
-    """Return for each of the six statistics the largest difference of its ranks' ECDF from uniform."""
+    """Return, for each of the six statistics, the largest difference between its ranks' ECDF and the uniform CDF."""
     return [_difference("ecdf", name, _off(rank, ds), ds) for name, rank in statistics(ds).items()]
 
 
 def ecdf_outside(ds: xr.Dataset) -> list[Finding]:
-    """Return for each of the six statistics the share of its ECDF that is outside the 1-99 % band."""
+    """Return, for each of the six statistics, the share of its ECDF that is outside the 1-99 % band."""
     found = []
     for name, rank in statistics(ds).items():
         _, difference, low, high = ecdf_difference(rank, int(ds.attrs["samples"]))
@@ -130,7 +130,7 @@ def ecdf_outside(ds: xr.Dataset) -> list[Finding]:
 
 
 def coverage(ds: xr.Dataset) -> list[Finding]:
-    """Return by parameter the share of truths inside the central 68 % interval, and its standard error."""
+    """Return, for each parameter, the share of truths inside the central 68 % interval, and its standard error."""
     n, samples, found = ds.sizes["simulation"], int(ds.attrs["samples"]), []
     for name in ds["parameter"].values.tolist():
         share = share_inside(ds["rank"].sel(parameter=name).values, 0.68, samples)
@@ -139,7 +139,7 @@ def coverage(ds: xr.Dataset) -> list[Finding]:
 
 
 def intervals(ds: xr.Dataset) -> list[Finding]:
-    """Return by parameter how far the coverage of central intervals is from their level, at most, over all levels."""
+    """Return, for each parameter, the largest difference between coverage and level of central intervals."""
     samples, found = int(ds.attrs["samples"]), []
     for name in ds["parameter"].values.tolist():
         rank = ds["rank"].sel(parameter=name).values
@@ -150,22 +150,22 @@ def intervals(ds: xr.Dataset) -> list[Finding]:
 
 
 def joint(ds: xr.Dataset) -> dict[str, NDArray[np.floating]]:
-    """Return by key the two statistics (N,) of all parameters together; both are uniform if posteriors are right."""
+    """Return, by key, the two joint statistics (N,) of all parameters; both are uniform if posteriors are right."""
     return {"regions": ds["denser"].values, "tarp": ds["nearer"].values}
 
 
 def wholes(ds: xr.Dataset) -> list[Finding]:
-    """Return how far the coverage of regions in all parameters together is from its level, by `joint`'s keys."""
+    """Return the largest difference between joint coverage and its level, for each key of `joint`."""
     return [_difference(key, "", _off(rank, ds), ds) for key, rank in joint(ds).items()]
 
 
 def within_strata(ds: xr.Dataset) -> list[Finding]:
-    """Return for every stratum of two or more the largest difference of any coverage or ECDF of ranks.
+    """Return, for every stratum of two or more simulations, the largest difference in any coverage or ECDF of ranks.
 
-    Chance is given as many tries as there are strata and differences: 999 of 1000 right flows stay below in them all.
+    The bound by chance accounts for all strata and differences: 999 of 1000 right flows stay below it everywhere.
     """
     age, reddening = (ds["location"].sel(parameter=name).values for name in ("log_age", "ebv"))
-    apart = replace(seen(ds), log_age=age, ebv=reddening)  # ranks depend on the medians of their own samples
+    apart = replace(seen(ds), log_age=age, ebv=reddening)  # a rank depends on the median of its own samples
     kinds = {name: rows for name, rows in strata(apart).items() if rows.sum() > 1}
     found = []
     for name, rows in kinds.items():
@@ -180,7 +180,7 @@ def within_strata(ds: xr.Dataset) -> list[Finding]:
 
 
 def locally(ds: xr.Dataset) -> list[Finding]:
-    """Return by parameter how well its ranks can be foretold, as a correlation; see `local.foretold`.
+    """Return, for each parameter, the correlation of ranks with a prediction from photometry; see `local.foretold`.
 
     There are none of fewer than `FEWEST` simulations.
     """
@@ -200,7 +200,7 @@ def locally(ds: xr.Dataset) -> list[Finding]:
 
 
 def regression(ds: xr.Dataset) -> Finding | None:
-    """Return by how many nats a linear regression knows the truths better; None of fewer than `FEWEST` simulations."""
+    """Return the lead of a linear regression over the flow in nats; None for fewer than `FEWEST` simulations."""
     if ds.sizes["simulation"] < FEWEST:
         return None
     ahead = regressed(ds["x"].values.astype(float), ds["truth"].values.astype(float)) - ds["log_q"].values[1::2]
@@ -209,7 +209,7 @@ def regression(ds: xr.Dataset) -> Finding | None:
 
 
 def seen(ds: xr.Dataset) -> Seen:
-    """Return what a record's simulations are sorted by."""
+    """Return the quantities that sort a record's simulations into strata."""
     median = ds["quantile"].isel(quantile=1)
     return Seen(
         error=ds["error"].values,
@@ -223,15 +223,15 @@ def seen(ds: xr.Dataset) -> Seen:
 
 @dataclass(frozen=True)
 class Stratum:
-    """What is found among n simulations of one kind.
+    """Diagnostics of the n simulations of one stratum.
 
     Args:
-        n: how many.
-        ecdf: largest ECDF difference of the six rank statistics, and of which.
-        worst: the name of that statistic.
+        n: number of simulations.
+        ecdf: largest ECDF difference of the six rank statistics.
+        worst: name of that statistic.
         coverage: share of truths in the central 68 % interval, by parameter.
-        regions, tarp: largest difference of coverage from its level.
-        gap, kl, wasserstein, c2st: means over those compared with the exact posterior; None without.
+        regions, tarp: largest difference between coverage and its level.
+        gap, kl, wasserstein, c2st: means over simulations compared with the exact posterior; None if there are none.
     """
 
     n: int
@@ -247,12 +247,12 @@ class Stratum:
 
     @property
     def by_chance(self) -> float:
-        """What the differences stay below in 99.9 % of calibrated records of so many simulations."""
+        """Bound that the differences stay below in 99.9 % of calibrated records of n simulations."""
         return uniformity.largest_by_chance(self.n)
 
 
 def by_stratum(ds: xr.Dataset) -> dict[str, Stratum]:
-    """Return every diagnostic of all simulations and of each stratum of two or more."""
+    """Return the diagnostics of all simulations and of each stratum of two or more."""
     every = {"all": np.ones(ds.sizes["simulation"], dtype=bool)} | strata(seen(ds))
     return {name: _stratum(ds.isel(simulation=np.flatnonzero(rows))) for name, rows in every.items() if rows.sum() > 1}
 
@@ -285,12 +285,12 @@ def _compared(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _excess(compared: xr.Dataset) -> NDArray[np.floating]:
-    """Return log p - log q (N,) of simulations that were compared."""
+    """Return log p - log q (N,) of compared simulations."""
     return np.asarray(compared["gap"].values.astype(float).sum(axis=1))
 
 
 def _off(rank: NDArray[np.floating], ds: xr.Dataset) -> float:
-    """Return the largest ECDF difference of ranks; NaN where one of them is not a number."""
+    """Return the largest ECDF difference of ranks; NaN if one of them is not finite."""
     return uniformity.off(rank, int(ds.attrs["samples"])) if np.isfinite(rank).all() else math.nan
 
 
@@ -303,5 +303,5 @@ def _mean(key: str, of: str, values: NDArray[np.floating]) -> Finding:
     n = len(values)
     values = values.astype(float)
     value = float(values.mean()) if n else math.nan
-    with np.errstate(invalid="ignore"):  # the spread of infinite ones is NaN
+    with np.errstate(invalid="ignore"):  # the spread of infinite values is NaN
         return Finding(key, of, value, n, float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else math.nan)

@@ -1,4 +1,4 @@
-"""The record of calibration: held-out truths and where they fall among samples of their posteriors."""
+"""The calibration record: held-out truths, their ranks among posterior samples, and their densities."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ SCHEMA = "hpcflow-validation/4"
 
 
 class ValidationStore:
-    """One row per held-out simulation: truth, what the flow is told, ranks, quantiles, and densities of the truth."""
+    """Store of one row per held-out simulation: truth, features, ranks, quantiles, and densities of the truth."""
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
@@ -44,18 +44,18 @@ class ValidationStore:
         features: int,
         attrs: Mapping[str, Any],
     ) -> "ValidationStore":
-        """Make an empty record of `n` simulations.
+        """Create an empty record of `n` simulations.
 
         Args:
-            path: folder to make.
+            path: folder to create.
             n: number of held-out simulations.
             partition: simulations per partition.
-            parameters: with their units.
-            statistics: the products of parameters that are ranked as well.
-            order: of the parameters in the chain rule that takes the gap apart.
-            bands: in the order of the bits of `pattern`.
-            features: how many numbers the flow is told of a simulation.
-            attrs: samples, seed and hashes.
+            parameters: parameters with their units.
+            statistics: names of the products of parameters that are ranked as well.
+            order: order of the parameters in the chain rule that splits the gap.
+            bands: names of the bands, in the order of the bits of `pattern`.
+            features: number of features that the flow is conditioned on.
+            attrs: attributes: samples, seed and hashes.
 
         Raises:
             InputError: if the folder exists.
@@ -80,22 +80,28 @@ class ValidationStore:
             "statistic": Variable(("statistic",), (len(statistics),), "str", "", values=list(statistics)),
             "truth": variable(("simulation", "parameter"), long_name="true parameters", units=units),
             "rank": variable(("simulation", "parameter"), long_name=share, units="1"),
-            "rank_product": variable(("simulation", "statistic"), long_name=f"{share}, of products", units="1"),
+            "rank_product": variable(
+                ("simulation", "statistic"), long_name=f"{share}, for products of parameters", units="1"
+            ),
             "quantile": variable(
                 ("simulation", "quantile", "parameter"),
                 long_name="quantiles of the marginal posteriors",
                 units=units,
                 levels=list(QUANTILES),
             ),
-            "x": variable(("simulation", "feature"), long_name="what the flow is told, standardised", units="1"),
-            "location": variable(marginals, long_name="mean of posterior samples that no rank is of", units=units),
-            "scale": variable(marginals, long_name="standard deviation of the same", units=units),
+            "x": variable(
+                ("simulation", "feature"), long_name="standardised features that the flow is conditioned on", units="1"
+            ),
+            "location": variable(
+                marginals, long_name="mean of further posterior samples, not used for ranks", units=units
+            ),
+            "scale": variable(marginals, long_name="standard deviation of the same samples", units=units),
             "error": variable(("simulation",), long_name="geometric mean of the bands' relative errors", units="1"),
             "distance": variable(row, long_name="distance", units="Mpc"),
             "pattern": Variable(
-                row, (n,), "int32", 0, None, {"long_name": "bands observed, one bit each", "bands": list(bands)}
+                row, (n,), "int32", 0, None, {"long_name": "observed bands, one bit each", "bands": list(bands)}
             ),
-            "denser": variable(row, long_name="share of posterior samples denser than the truth", units="1"),
+            "denser": variable(row, long_name="share of posterior samples of higher density than the truth", units="1"),
             "nearer": variable(
                 row, long_name="share of posterior samples nearer to a random reference than the truth", units="1"
             ),
@@ -118,20 +124,20 @@ class ValidationStore:
                 units="1",
             ),
             "wasserstein_exact": variable(
-                marginals, long_name="the same of two sets of as many exact samples", units="1"
+                marginals, long_name="Wasserstein-1 distance between two sets of as many exact samples", units="1"
             ),
             "c2st": variable(
-                row, long_name="how often a classifier tells samples of the flow from exact ones", units="1"
+                row, long_name="accuracy of a classifier between samples of the flow and exact ones", units="1"
             ),
         }
         return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs))
 
     @classmethod
     def open(cls, path: Path) -> "ValidationStore":
-        """Open a record that exists.
+        """Open an existing record.
 
         Raises:
-            InputError: if there is none at `path`.
+            InputError: if there is no record at `path`.
         """
         return cls(Regions.open(path, SCHEMA))
 

@@ -1,4 +1,4 @@
-"""What ranks of truths among posterior samples say: exact expectations for any number of samples."""
+"""Tests of the uniformity of ranks, with exact expectations for any number of posterior samples."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,13 +23,13 @@ __all__ = [
 
 Floats = NDArray[np.floating]
 
-TRIALS = 2000  # sets of uniform ranks that say how wide a simultaneous band is
-PLACES = 200  # where ECDFs are looked at, at most
+TRIALS = 2000  # sets of uniform ranks that calibrate the width of a simultaneous band
+PLACES = 200  # maximum number of points at which an ECDF is evaluated
 
 
 @dataclass(frozen=True)
 class Binned:
-    """A rank histogram over [0, 1]: edges (K + 1,), counts over the uniform expectation and its sigma, (K,) each."""
+    """A rank histogram over [0, 1]: edges (K + 1,), counts over those of uniform ranks, and their sigma, (K,) each."""
 
     edges: Floats
     ratio: Floats
@@ -37,15 +37,15 @@ class Binned:
 
 
 def binned(rank: Floats, bins: int, samples: int = 0) -> Binned:
-    """Return the histogram of ranks relative to what uniform ranks give.
+    """Return the histogram of ranks relative to the expectation for uniform ranks.
 
-    With L samples a rank is one of 0, 1/L .. 1, which no number of bins but a divisor of L + 1 shares out
-    evenly; each bin is therefore compared with the ranks that it really holds.
+    With L samples a rank is one of 0, 1/L .. 1. They fill bins evenly only if the number of bins divides L + 1, so each
+    bin is compared with the number of possible ranks in it.
 
     Args:
-        rank: (N,) shares of samples below the truth; NaN are left out.
-        bins: how many bins.
-        samples: L, the number of samples behind each rank; 0 where ranks are continuous.
+        rank: (N,) shares of samples below the truth; NaNs are left out.
+        bins: number of bins.
+        samples: L, the number of samples behind each rank; 0 if ranks are continuous.
     """
     place = _place(rank, samples)
     edges = np.linspace(0, 1, bins + 1)
@@ -60,10 +60,10 @@ def binned(rank: Floats, bins: int, samples: int = 0) -> Binned:
 
 
 def ecdf_difference(rank: Floats, samples: int = 0, shares: tuple[float, float] = (0.01, 0.99)) -> Floats:
-    """Return rows z, ECDF(z) - z, and the band's low and high at every z, (4, Z).
+    """Return rows z, ECDF(z) - z, and the lower and upper edge of the band at every z, (4, Z).
 
-    Under calibration N ECDF(z) is binomial of probability z; the band is its two quantiles, as normal.
-    Source: Talts et al. 2018 (arXiv:1804.06788), sect. 5.
+    For calibrated posteriors N ECDF(z) is binomial with probability z; the band lies between two of its quantiles, in
+    the normal approximation. Source: Talts et al. 2018 (arXiv:1804.06788), sect. 5.
     """
     place = np.sort(_place(rank, samples))
     z = np.arange(1, samples + 1) / (samples + 1) if samples else np.linspace(0, 1, 201)
@@ -74,15 +74,16 @@ def ecdf_difference(rank: Floats, samples: int = 0, shares: tuple[float, float] 
 
 
 def simultaneous(rank: Floats, samples: int = 0, share: float = 0.98) -> Floats:
-    """Return rows z, ECDF(z) - z, and low and high of the band that holds the whole curve with a probability, (4, Z).
+    """Return rows z, ECDF(z) - z, and the lower and upper edge of the simultaneous band, (4, Z).
 
-    The band is pointwise binomial, at the level at which a share of all curves of uniform ranks stay inside it
-    everywhere. Source: Saeilynoja, Buerkner & Vehtari 2022 (Statistics and Computing 32, 32), sect. 2.2, by simulation.
+    The band is binomial at each point, at the level at which a given share of the curves of uniform ranks stay inside
+    it everywhere. Source: Saeilynoja, Buerkner & Vehtari 2022 (Statistics and Computing 32, 32), sect. 2.2, by
+    simulation.
 
     Args:
-        rank: (N,) shares of samples below the truth; NaN are left out.
-        samples: L, the number of samples behind each rank; 0 where ranks are continuous.
-        share: of calibrated curves that the band holds.
+        rank: (N,) shares of samples below the truth; NaNs are left out.
+        samples: L, the number of samples behind each rank; 0 if ranks are continuous.
+        share: share of calibrated curves that stay inside the band.
     """
     place = np.sort(_place(rank, samples))
     z = _places(samples)
@@ -95,9 +96,9 @@ def simultaneous(rank: Floats, samples: int = 0, share: float = 0.98) -> Floats:
 
 @lru_cache(maxsize=64)
 def _level(n: int, samples: int, share: float) -> float:
-    """Return the two-sided probability of single points outside the band that holds a share of all curves."""
+    """Return the two-sided probability of one point outside the band that contains a share of all curves."""
     z = _places(samples)
-    rng = np.random.default_rng(n)  # of the numbers alone: the same band every time
+    rng = np.random.default_rng(n)  # seeded by n, so that the band is always the same
     steps = rng.multinomial(n, np.diff(z, prepend=0, append=1), TRIALS)
     counts = steps.cumsum(axis=1)[:, :-1]
     upper = 1 - np.where(counts > 0, bdtr(np.maximum(counts - 1.0, 0.0), n, z), 0.0)
@@ -105,26 +106,26 @@ def _level(n: int, samples: int, share: float) -> float:
 
 
 def _places(samples: int) -> Floats:
-    """Return where ECDFs are looked at: all steps that ranks can make, or some."""
+    """Return the points where ECDFs are evaluated: all or some of the values between possible ranks."""
     steps = samples + 1 if samples else PLACES
     every = -(-steps // PLACES)
     return np.arange(every, steps, every) / steps
 
 
 def off(rank: Floats, samples: int = 0) -> float:
-    """Return the largest difference between the ECDF of ranks and that of uniform ones."""
+    """Return the largest difference between the ECDF of ranks and the uniform CDF."""
     return float(np.abs(ecdf_difference(rank, samples)[1]).max())
 
 
 def largest_by_chance(n: int, share: float = 0.999) -> float:
-    """Return what the largest ECDF difference of n uniform ranks stays below with a probability.
+    """Return the bound that the largest ECDF difference of n uniform ranks stays below with a given probability.
 
-    It is the quantile of the two-sided Kolmogorov-Smirnov statistic, exact for every n where ranks are continuous.
-    Ranks among L samples make steps, and steps differ less: more than the share of their records stay below it.
+    It is a quantile of the two-sided Kolmogorov-Smirnov statistic, exact for every n if ranks are continuous. Ranks
+    among L samples are discrete and differ less, so more than the given share of records stay below it.
 
     Args:
-        n: how many ranks; none count as one.
-        share: of calibrated records; by default 999 of 1000.
+        n: number of ranks; 0 counts as 1.
+        share: share of calibrated records that stay below; 999 of 1000 by default.
 
     >>> round(largest_by_chance(10_000), 4)
     0.0195
@@ -133,14 +134,14 @@ def largest_by_chance(n: int, share: float = 0.999) -> float:
 
 
 def coverage(rank: Floats, levels: Floats, samples: int = 0) -> Floats:
-    """Return rows level, share of truths inside the central interval, its standard error if calibrated, (3, Q).
+    """Return rows of level, share of truths inside the central interval, and its standard error if calibrated, (3, Q).
 
-    With L samples an interval can only have one of some levels; those asked for become what they can be.
+    With L samples central intervals have discrete levels, so the requested levels are replaced by possible ones.
 
     Args:
-        rank: (N,) shares of samples below the truth; NaN are left out.
-        levels: (Q,) of the central intervals.
-        samples: L, the number of samples behind each rank; 0 where ranks are continuous.
+        rank: (N,) shares of samples below the truth; NaNs are left out.
+        levels: (Q,) levels of the central intervals.
+        samples: L, the number of samples behind each rank; 0 if ranks are continuous.
     """
     if samples:
         levels = _inside(np.arange(samples + 1) / samples, levels, samples)
@@ -149,10 +150,10 @@ def coverage(rank: Floats, levels: Floats, samples: int = 0) -> Floats:
 
 
 def share_inside(rank: Floats, level: float, samples: int = 0) -> float:
-    """Return the share of truths inside the central interval of one level, between the levels that L samples allow.
+    """Return the share of truths in the central interval of one level, interpolated between those that L samples allow.
 
-    An interval between quantiles of L samples holds less than it says, level (L - 1) / (L + 1) if they are
-    interpolated; ranks know what it really holds.
+    An interval between interpolated quantiles of L samples contains less than its level, level (L - 1) / (L + 1); ranks
+    give the share that it really contains.
     """
     if not samples:
         return float(_inside(rank, np.array([level]), 0)[0])
@@ -166,11 +167,11 @@ def _inside(rank: Floats, levels: Floats, samples: int) -> Floats:
 
 
 def places(rank: Floats, samples: int) -> Floats:
-    """Return ranks as places in the open unit interval: with L samples they are 1/2 .. L + 1/2 over L + 1."""
+    """Return ranks as points in the open unit interval: with L samples they are 1/2 .. L + 1/2 over L + 1."""
     return np.asarray((np.rint(rank * samples) + 0.5) / (samples + 1) if samples else rank, dtype=float)
 
 
 def _place(rank: Floats, samples: int) -> Floats:
-    """Return the places of finite ranks."""
+    """Return the finite ranks as points in the open unit interval."""
     rank = np.asarray(rank, dtype=float)
     return places(rank[np.isfinite(rank)], samples)

@@ -1,4 +1,4 @@
-"""What is found of a flow, in words: for logs, for the page and for verdicts."""
+"""Sentences about the calibration of a flow, for logs, the report and verdicts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,16 +17,16 @@ WHAT = {
     "coverage": "coverage of the intervals of {of} is off by",
     "regions": "coverage of regions of highest density is off by",
     "tarp": "coverage of TARP is off by",
-    "strata": "among {of}, ranks or coverage are off by",
-    "local": "ranks of {of} can be foretold from the photometry with a correlation of",
-    "regression": "in nats, a linear regression knows more than the flow by",
+    "strata": "in the stratum {of}, ranks or coverage are off by",
+    "local": "ranks of {of} can be predicted from the photometry with a correlation of",
+    "regression": "the lead of a linear regression over the flow, in nats, is",
     "gap": "the gap to the exact posterior is",
-    "c2st": "flow and exact posterior are told apart with an accuracy of",
+    "c2st": "a classifier tells the flow from the exact posterior with an accuracy of",
 }
 
 
 def what(found: Finding) -> str:
-    """Return the sentence that ends with the finding's value.
+    """Return the beginning of a sentence that ends with the finding's value.
 
     >>> what(Finding("ecdf", "ebv", 0.02, 1000))
     'ranks of ebv are off by'
@@ -35,10 +35,10 @@ def what(found: Finding) -> str:
 
 
 def describe(path: Path) -> Iterator[str]:
-    """Say what a record of calibration holds, a line at a time."""
+    """Yield the lines of a summary of a calibration record."""
     with ValidationStore.open(path).dataset() as ds:
         nll = findings.negative_log_likelihood(ds)
-        yield f"negative log-likelihood {_pair(nll)} nats, of {nll.n} held-out simulations"
+        yield f"negative log-likelihood of {nll.n} held-out simulations: {_pair(nll)} nats"
         yield from _gap(ds)
         for found, outside in zip(findings.ecdf(ds), findings.ecdf_outside(ds), strict=True):
             share = f"{100 * outside.value:.0f} % outside the 1-99 % band"
@@ -50,20 +50,20 @@ def describe(path: Path) -> Iterator[str]:
             yield f"{JOINT[off.key]}: coverage off by {off.value:.4f} at most"
         worst = max(findings.within_strata(ds), key=lambda found: found.value, default=None)
         if worst:
-            yield f"among {worst.of}: ranks or coverage off by {worst.value:.4f}, by chance {worst.by_chance:.4f}"
+            yield f"worst in {worst.of}: ranks or coverage off by {worst.value:.4f}, by chance {worst.by_chance:.4f}"
         for one in findings.locally(ds):
-            yield f"ranks of {one.of}: foretold from the photometry with a correlation of {_pair(one)}"
+            yield f"ranks of {one.of}: predicted from the photometry with a correlation of {_pair(one)}"
         if lead := findings.regression(ds):
-            yield f"the flow knows {-lead.value:.3f} +- {lead.error:.3f} nats more than a linear regression"
+            yield f"lead of the flow over a linear regression: {-lead.value:.3f} +- {lead.error:.3f} nats"
         yield from _distances(ds)
 
 
 def _gap(ds: xr.Dataset) -> Iterator[str]:
     whole = findings.gap(ds)
     if whole is None:
-        yield f"gap not computed: {ds.attrs['exact_says'] if not ds.attrs['exact'] else 'nothing is finished'}"
+        yield f"gap not computed: {ds.attrs['exact_says'] if not ds.attrs['exact'] else 'no partition is finished'}"
         return
-    yield f"gap to the exact posterior {_pair(whole)} nats, of {whole.n}"
+    yield f"gap to the exact posterior of {whole.n} simulations: {_pair(whole)} nats"
     for part in findings.gap_parts(ds):
         yield f"gap, {part.of}{' | ' if part.given else ''}{', '.join(part.given)}: {_pair(part)}"
     for stratum in findings.gap_by_stratum(ds):
@@ -72,10 +72,10 @@ def _gap(ds: xr.Dataset) -> Iterator[str]:
 
 def _distances(ds: xr.Dataset) -> Iterator[str]:
     found = findings.distances(ds)
-    floor = {one.of: f"two exact ones: {one.value:.3f}" for one in found if one.key == "wasserstein_exact"}
+    floor = {one.of: f"two exact sets: {one.value:.3f}" for one in found if one.key == "wasserstein_exact"}
     for one in found:
         if one.key == "kl":
-            yield f"divergence from exact to flow, nats: {_pair(one)}"
+            yield f"divergence from exact posterior to flow, nats: {_pair(one)}"
         elif one.key == "wasserstein":
             yield f"Wasserstein distance in {one.of}, standard deviations ({floor[one.of]}): {_pair(one)}"
         elif one.key == "c2st":

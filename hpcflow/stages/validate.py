@@ -1,4 +1,4 @@
-"""`hpcflow validate`: is the flow right? Calibration on simulations that training never saw."""
+"""`hpcflow validate`: calibration of the flow on simulations that training never saw."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,18 +37,18 @@ from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["estimator_of", "observed_partition", "validate"]
 
-TILE = 25  # clusters that go through the network together; fixed, so that results do not depend on anything else
-OTHERS = 32  # further samples that say where a posterior is: those that ranks are of would foretell them
-HELD = 64  # exact samples that the flow's density of the first parameters is averaged over
+TILE = 25  # clusters per call of the network; fixed, so that results depend on nothing else
+OTHERS = 32  # further samples for location and scale, because those used for ranks would predict the ranks
+HELD = 64  # exact samples over which the flow's density of the first parameters is averaged
 
 
 def validate(config: Config, run: Run, where: Where) -> None:
-    """Rank held-out truths among samples of their posteriors, compare densities, and say what was found.
+    """Rank held-out truths among samples of their posteriors, compare densities, and log the findings.
 
     Raises:
-        InputError: if there is no trained flow, or the record is of another one.
-        FailedPartitionsError: if partitions were set aside.
-        MiscalibratedError: if the flow is not what `validate.require` wants.
+        InputError: if there is no trained flow, or the record belongs to another flow.
+        FailedPartitionsError: if partitions failed and were set aside.
+        MiscalibratedError: if the flow does not meet `validate.require`.
     """
     checkpoint.read_description(run.flow)
     available = len(SimulationStore.open(run.simulations).rows("test")[0])
@@ -70,15 +70,14 @@ def _refuse_miscalibrated(config: Config, run: Run) -> None:
     log.info("validate: %d of %d requirements are met", len(verdicts) - len(bad), len(verdicts))
     if bad:
         worst = max(bad, key=lambda verdict: verdict.excess)
-        others = f", and {len(bad) - 1} more of its requirements fail" if len(bad) > 1 else ""
+        others = f", and {len(bad) - 1} more requirements fail" if len(bad) > 1 else ""
         raise MiscalibratedError(
-            f"validate: {run.path} fails: {worst}{others}; train its flow for longer, or say in validate.require "
-            "what is good enough"
+            f"validate: {run.path} fails: {worst}{others}; train its flow for longer, or relax validate.require"
         )
 
 
 def validate_partition(run: str, partition: Partition) -> None:
-    """Observe, infer, rank and compare one partition of held-out simulations; what a worker does."""
+    """Observe, infer, rank and compare one partition of held-out simulations on a worker."""
     config, estimator = config_of(run), estimator_of(run)
     truth, photometry = observed_partition(run, partition)
     with torch.inference_mode():
@@ -107,7 +106,7 @@ def validate_partition(run: str, partition: Partition) -> None:
 
 
 def _sampled(run: str, key: tuple[str, int], x: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Return samples (N, n, D) of the posteriors of features (N, F), and their log-densities (N, n)."""
+    """Return samples (N, n, D) of the posteriors given features (N, F), and their log-densities (N, n)."""
     estimator = estimator_of(run)
     dim = len(estimator.prior.names)
     noise = keyed_noise(config_of(run).validation.seed, key, len(x) * n, dim).reshape(len(x), n, dim)
@@ -117,7 +116,7 @@ def _sampled(run: str, key: tuple[str, int], x: Tensor, n: int) -> tuple[Tensor,
 
 
 class Inferred(NamedTuple):
-    """Truths (N, D), samples (N, n, D) of their posteriors, features (N, F) and photometry of N simulations."""
+    """Truths (N, D), posterior samples (N, n, D), features (N, F) and photometry of N simulations."""
 
     truth: Tensor
     samples: Tensor
@@ -138,7 +137,7 @@ def observed_partition(run: str, partition: Partition) -> tuple[Tensor, Photomet
 
 
 def _compare(run: str, partition: Partition, those: Inferred) -> dict[str, Any]:
-    """Return what holds the flow against the exact posterior, of the partition's share of rows; NaN elsewhere."""
+    """Return the comparison of the flow with the exact posterior for the partition's share of rows; NaN elsewhere."""
     attrs, total = _store(run).attrs, len(_store(run))
     rows = np.flatnonzero(np.arange(partition.start, partition.stop) * attrs["exact"] % total < attrs["exact"])
     shape = those.truth.shape
@@ -161,13 +160,13 @@ def _compare(run: str, partition: Partition, those: Inferred) -> dict[str, Any]:
 def _distances(
     flow: Flow, posterior: ExactPosterior, samples: Tensor, x: Tensor, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """Return how far a flow's samples (n, D) of one cluster with features x (F,) are from the exact posterior."""
+    """Return the distances of a flow's samples (n, D) of one cluster with features x (F,) from the exact posterior."""
     drawn = samples.double().numpy()
     exact, other = posterior.sample(2 * len(drawn), rng).reshape(2, *drawn.shape)
     with torch.inference_mode():
         log_q = flow.log_prob(torch.from_numpy(exact).float()[None], x[None])[0].double().numpy()
     log_p = posterior.log_prob(exact)
-    inside = np.isfinite(log_p)  # a cell of the grid may reach beyond the edge of the errors, and so may its samples
+    inside = np.isfinite(log_p)  # grid cells, and so samples, may reach beyond the edge of the error distribution
     return {
         "kl": (log_p - log_q)[inside].mean() if inside.any() else np.nan,
         "wasserstein": wasserstein(drawn, exact),
@@ -183,7 +182,7 @@ def _store(run: str) -> ValidationStore:
 
 @once_per_worker
 def estimator_of(run: str) -> Estimator:
-    """Return a run's trained flow; a worker reads it once."""
+    """Return a run's trained flow; each worker reads it once."""
     one_thread()
     return checkpoint.load(Run(Path(run)).flow)
 
@@ -228,7 +227,7 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
 
 
 def _order(config: Config) -> tuple[list[str], str]:
-    """Return the parameters in the order the gap is taken apart; where it is not computed, nothing, and why."""
+    """Return the order of the parameters in the gap, and why; the order is empty if the gap cannot be computed."""
     if not config.validation.exact:
         return [], "validate.exact is 0"
     try:

@@ -60,7 +60,7 @@ def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
     return path
 
 
-def test_the_gap_is_taken_apart_in_the_chains_order(tmp_path: Path) -> None:
+def test_the_gap_is_split_in_the_chains_order(tmp_path: Path) -> None:
     with ValidationStore.open(record(tmp_path / "v.zarr")).dataset() as ds:
         whole, parts, kinds = findings.gap(ds), findings.gap_parts(ds), findings.gap_by_stratum(ds)
         assert findings.negative_log_likelihood(ds).value == pytest.approx(-2, abs=0.06)
@@ -97,15 +97,15 @@ def test_ranks_that_are_not_uniform_leave_the_band(tmp_path: Path) -> None:
     assert outside["log_age*ebv"] < 0.2
 
 
-def test_everything_is_said(tmp_path: Path) -> None:
+def test_every_finding_is_described(tmp_path: Path) -> None:
     path = record(tmp_path / "v.zarr")
     said = "\n".join(describe(path))
     for wanted in ("likelihood", "gap to the exact posterior", "r* < 0.1", "3 bands", "ECDF", "68 % interval of ebv"):
         assert wanted in said
     for wanted in (
-        "foretold from the photometry",
-        "more than a linear regression",
-        "among ",
+        "predicted from the photometry",
+        "over a linear regression",
+        "worst in ",
         "TARP",
         "highest density",
         "Wasserstein",

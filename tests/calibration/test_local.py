@@ -1,4 +1,4 @@
-"""What is foretold of ranks that are right, off here and there, or of too narrow posteriors here and there."""
+"""Predictions of ranks of posteriors that are right, or shifted or too narrow depending on x."""
 
 import numpy as np
 import pytest
@@ -25,14 +25,14 @@ def test_offsets_and_spreads_of_uniform_ranks_have_mean_zero_and_variance_one() 
     assert (offset(rank) * spread(rank)).mean() == pytest.approx(0, abs=1e-6)
 
 
-def test_ranks_of_right_posteriors_cannot_be_foretold() -> None:
+def test_ranks_of_right_posteriors_cannot_be_predicted() -> None:
     rng = np.random.default_rng(1)
     x = rng.standard_normal((N, 20))
     rank = rng.random((N, 5))
     assert (np.abs(foretold(x, np.concatenate([offset(rank), spread(rank)], axis=1))) < CHANCE).all()
 
 
-def test_a_bias_that_changes_with_x_is_foretold_with_its_rms() -> None:
+def test_a_bias_that_changes_with_x_is_predicted_with_its_rms() -> None:
     rng = np.random.default_rng(2)
     x = rng.standard_normal((N, 20))
     rank = ranks(rng, 0.3 * np.sin(x[:, 0]), np.ones(N))
@@ -41,7 +41,7 @@ def test_a_bias_that_changes_with_x_is_foretold_with_its_rms() -> None:
     assert abs(foretold(x, spread(rank)[:, None])[0]) < CHANCE
 
 
-def test_a_width_that_changes_with_x_is_foretold_too() -> None:
+def test_a_width_that_changes_with_x_is_predicted_too() -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal((N, 20))
     rank = ranks(rng, np.zeros(N), 1.4 ** np.tanh(x[:, 0]))

@@ -1,4 +1,4 @@
-"""Default requirements on a toy whose exact posterior is known: right, wide, narrow, shifted, of other objects."""
+"""Default requirements on a toy whose exact posterior is known: right, wide, narrow, shifted, of other clusters."""
 
 import numpy as np
 import pytest
@@ -120,11 +120,11 @@ def test_posteriors_that_are_wrong_for_one_kind_alone_are_caught() -> None:
     others = {verdict.finding.key for verdict in judge(ds, {**LIMITS, "strata": None}) if not verdict.good}
     (verdict,) = judge(ds, {"strata": LIMITS["strata"]})
     assert not verdict.good
-    assert str(verdict).startswith("among 20 Mpc <= distance, ranks or coverage are off by")
+    assert str(verdict).startswith("in the stratum 20 Mpc <= distance, ranks or coverage are off by")
     assert "coverage" not in others
 
 
-def test_a_little_is_let_through() -> None:
+def test_small_errors_pass() -> None:
     assert failed(record(width=1.03, shift=0.02)) == set()
 
 

@@ -267,7 +267,7 @@ def test_a_prior_that_the_table_does_not_reach_is_validated_without(
     assert any("narrow the bounds" in line for line in describe(Run(tmp_path / "run").validation))
 
 
-def test_none_may_be_asked_for(inferred: Run, copied: Callable[[Run], Run]) -> None:
+def test_exact_may_be_zero(inferred: Run, copied: Callable[[Run], Run]) -> None:
     run = copied(inferred)
     record = validated(settled(run, exact=0), run)
     assert np.isnan(record["log_p"].values).all()
