@@ -86,7 +86,7 @@ def test_a_flow_that_learned_little_is_refused_and_what_was_found_is_kept(
     inferred: Run, copied: Callable[[Run], Run]
 ) -> None:
     run = copied(inferred)
-    said = r"more than validate\.require\.\w+ = \S+ allows, and \d+ more of its requirements fail"
+    said = r"more than validate\.require\.\w+ = \S+ allows, and \d+ more requirements fail"
     with pytest.raises(MiscalibratedError, match=said) as refused:
         validated(settled(run, require={}), run)
     assert refused.value.exit_code == 1
