@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hpcflow.calibration import uniformity
-from hpcflow.calibration.local import foretold, offset, regressed, spread
+from hpcflow.calibration.conditional import foretold, offset, regressed, spread
 from hpcflow.calibration.strata import Seen, strata
 from hpcflow.calibration.uniformity import ecdf_difference, share_inside
 
@@ -180,7 +180,7 @@ def within_strata(ds: xr.Dataset) -> list[Finding]:
 
 
 def locally(ds: xr.Dataset) -> list[Finding]:
-    """Return, for each parameter, the correlation of ranks with a prediction from photometry; see `local.foretold`.
+    """Return, for each parameter, the correlation of ranks with a prediction from photometry; see `conditional.foretold`.
 
     There are none of fewer than `FEWEST` simulations.
     """

@@ -35,9 +35,6 @@ def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
     if not exact:
         gaps[:] = np.nan
     arrays = {
-        "x": rng.standard_normal((N, 4)),
-        "location": rng.standard_normal((N, 3)),
-        "scale": rng.random((N, 3)),
         "truth": rng.uniform([6, 2, 0], [10, 8, 1.5], (N, 3)),
         "rank": np.floor(rng.random((N, 3)) ** power * (SAMPLES + 1)) / SAMPLES,
         "rank_product": np.floor(rng.random((N, 3)) * (SAMPLES + 1)) / SAMPLES,
@@ -54,6 +51,9 @@ def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
         "log_q": log_q,
         "log_p": log_q + gaps.sum(axis=1),
         "gap": gaps,
+        "x": rng.standard_normal((N, 4)),
+        "location": rng.standard_normal((N, 3)),
+        "scale": rng.random((N, 3)),
     }
     for p in store.partitions:
         store.write(p, {name: values[p.start : p.stop] for name, values in arrays.items()})

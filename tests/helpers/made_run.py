@@ -153,9 +153,6 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
             p,
             {
                 **rows,
-                "x": rng.standard_normal((len(p), 5)),
-                "location": rng.standard_normal((len(p), 3)),
-                "scale": rng.random((len(p), 3)),
                 "log_q": log_q,
                 "log_p": log_q + gap.sum(axis=1),
                 "gap": gap,
@@ -168,6 +165,9 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
                 "wasserstein": np.abs(gap),
                 "wasserstein_exact": np.where(np.isnan(gap), np.nan, 0.1),
                 "c2st": np.where(np.isnan(gap[:, 0]), np.nan, rng.uniform(0.5, 0.6, len(p))),
+                "x": rng.standard_normal((len(p), 5)),
+                "location": rng.standard_normal((len(p), 3)),
+                "scale": rng.random((len(p), 3)),
             },
         )
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from hpcflow.calibration.local import foretold, offset, regressed, spread
+from hpcflow.calibration.conditional import foretold, offset, regressed, spread
 
 Floats = NDArray[np.floating]
 N = 10_000
