@@ -180,9 +180,9 @@ def within_strata(ds: xr.Dataset) -> list[Finding]:
 
 
 def locally(ds: xr.Dataset) -> list[Finding]:
-    """Return, for each parameter, the correlation of ranks with a prediction from photometry; see `conditional.foretold`.
+    """Return, for each parameter, the correlation of its ranks with their prediction from the photometry.
 
-    There are none of fewer than `FEWEST` simulations.
+    See `conditional.foretold`. There are none of fewer than `FEWEST` simulations.
     """
     if ds.sizes["simulation"] < FEWEST:
         return []

@@ -48,8 +48,8 @@ def describe(path: Path) -> Iterator[str]:
             yield f"the 68 % interval of {inside.of} holds {share} of the truths"
         for off in findings.wholes(ds):
             yield f"{JOINT[off.key]}: coverage off by {off.value:.4f} at most"
-        worst = max(findings.within_strata(ds), key=lambda found: found.value, default=None)
-        if worst:
+        kinds = findings.within_strata(ds)
+        if worst := max(kinds, key=lambda found: found.value / found.by_chance, default=None):
             yield f"worst in {worst.of}: ranks or coverage off by {worst.value:.4f}, by chance {worst.by_chance:.4f}"
         for one in findings.locally(ds):
             yield f"ranks of {one.of}: predicted from the photometry with a correlation of {_pair(one)}"
