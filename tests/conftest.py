@@ -1,6 +1,7 @@
 """Fixtures that several rooms share."""
 
 import importlib.util
+import logging
 import os
 import runpy
 import shutil
@@ -122,6 +123,16 @@ def no_default_client() -> Iterator[None]:
     before = dask.config.get("scheduler", None)
     yield
     assert dask.config.get("scheduler", None) == before
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> Iterator[None]:
+    """Undo what the command line does to the log: tests that come after it read messages at the root."""
+    yield
+    log = logging.getLogger("hpcflow")
+    log.propagate = True
+    log.handlers.clear()
+    log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

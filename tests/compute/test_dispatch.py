@@ -145,7 +145,7 @@ def full(folder: str, partition: Partition) -> None:
 
 
 def test_a_full_disk_ends_the_loop_at_once(either: Workers | InProcess, tmp_path: Path) -> None:
-    with pytest.raises(DiskFullError, match=f"{tmp_path}: No space left on device; what is finished is kept"):
+    with pytest.raises(DiskFullError, match=f"{tmp_path}: No space left on device; finished work is kept"):
         map_partitions(either, full, str(tmp_path), partitions(3000, 3), lambda _: None)
 
 

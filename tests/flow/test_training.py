@@ -310,8 +310,7 @@ def test_the_state_of_another_schedule_is_refused(tmp_path: Path, change: dict[s
         train(estimator("cinn"), library(1), held_out(), SCHEDULE, keep=keep)
 
 
-def test_training_goes_back_when_it_diverges(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.log, "propagate", True)
+def test_training_goes_back_when_it_diverges(caplog: pytest.LogCaptureFixture) -> None:
     simulations = disturbed(broken=[15, 33])
     made = estimator()
     history = train(made, simulations, held_out(), SCHEDULE)

@@ -1,6 +1,5 @@
 """`hpcflow export`: everything but the samples, in columns that say what they are."""
 
-import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -110,12 +109,11 @@ def test_one_galaxy(inferred: Run, copied: Callable[[Run], Run]) -> None:
 
 
 def test_what_is_not_there_is_said(
-    inferred: Run, copied: Callable[[Run], Run], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    inferred: Run, copied: Callable[[Run], Run], caplog: pytest.LogCaptureFixture
 ) -> None:
     run = copied(inferred)
     archive = PosteriorArchive.open(run.posteriors)
     archive.forget(archive.partitions[1])
-    monkeypatch.setattr(logging.getLogger("hpcflow"), "propagate", True)
     export(run, "csv")
     assert "16 of 50 clusters have no posterior yet" in caplog.text
     with pytest.raises(InputError, match="run the stage that writes it first"):
