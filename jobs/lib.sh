@@ -31,5 +31,6 @@ ranks() {
         MASTER_ADDR=$("$HPCFLOW_PYTHON" -m hpcflow.compute.interface "$GLOO_SOCKET_IFNAME") || exit
         export MASTER_ADDR
     fi
-    to_the_end srun --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 "$@"
+    # Where sbatch is told to pass nothing on, srun would not pass on either what this script has exported.
+    to_the_end srun --export=ALL --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 "$@"
 }

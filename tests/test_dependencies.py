@@ -17,7 +17,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Named otherwise than they are imported.
 OTHERWISE = {"ruamel": "ruamel.yaml", "sedpy": "astro-sedpy", "sklearn": "scikit-learn"}
 BEHIND = {
-    "cryptography",  # makes the certificates of distributed's Security.temporary
     "pytest-xdist",  # gives pytest its option -n
 }
 BY_HAND = {"pcigale", "synference"}  # no index has them; whoever wants them installs them from source

@@ -35,6 +35,7 @@ SAME = {  # files that share a name because they are the same thing in two rooms
 DOORS = {
     "FrEIA": "flow/cinn.py",
     "zarr": "store/regions.py",
+    "cryptography": "compute/tls.py",
     "distributed": "compute/",
     "dask_jobqueue": "compute/jobqueue.py",
     "torch.distributed": "flow/distributed.py",

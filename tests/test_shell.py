@@ -79,3 +79,13 @@ def test_a_slurm_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
     assert " is missing; apt-get install" in done.stderr
     assert done.stdout == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_ranks_get_the_environment_though_the_site_passes_none_on(tmp_path: Path) -> None:
+    """SBATCH_EXPORT=NONE leaves SLURM_EXPORT_ENV=NONE to jobs, which only srun's own option overrides."""
+    (tmp_path / "srun").write_text('#!/bin/sh\necho "$*"\n')
+    (tmp_path / "srun").chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "3"}
+    job = ["bash", "-c", f'source "{LIB}"; ranks python -m hpcflow']
+    done = subprocess.run(job, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "--export=ALL --cpus-per-task=3 --kill-on-bad-exit=1 python -m hpcflow\n"

@@ -44,7 +44,7 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
     logs.mkdir(parents=True, exist_ok=True)
     with private_folder(run, stage) as private:
         security, file = run_certificate(private), private / "scheduler.json"
-        step = ["srun", f"--ntasks={tasks}", "--kill-on-bad-exit=0", sys.executable, "-m", __name__]
+        step = ["srun", "--export=ALL", f"--ntasks={tasks}", "--kill-on-bad-exit=0", sys.executable, "-m", __name__]
         environment = os.environ | {"DASK_CONFIG": str(private)}
         with (logs / f"{stage}.{os.environ['SLURM_JOB_ID']}.out").open("ab") as log:
             process = subprocess.Popen(

@@ -1,6 +1,7 @@
 """SLURM's commands, called with time limits and retried while the controller is away (only this file calls them)."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -12,7 +13,17 @@ from hpcflow.base.errors import InputError, SchedulerError
 from hpcflow.compute.jobs import Job, run_tag, worker_job_name
 from hpcflow.compute.site import Site
 
-__all__ = ["Queued", "ask", "cancel_jobs", "cancel_workers", "ended_jobs", "queued_jobs", "run_jobs", "submit"]
+__all__ = [
+    "Queued",
+    "ask",
+    "cancel_jobs",
+    "cancel_workers",
+    "ended_jobs",
+    "job_id",
+    "queued_jobs",
+    "run_jobs",
+    "submit",
+]
 
 T = TypeVar("T")
 
@@ -91,9 +102,24 @@ def submit(job: Job, patience_s: float = PATIENCE_S) -> str:
                 if queued.active and queued.id not in before:
                     return queued.id
         tried = True
-        return _call(job.command).split()[-1].split(";")[0]
+        return job_id(_call(job.command))
 
     return _patiently(once, patience_s)
+
+
+def job_id(said: str) -> str:
+    r"""Return the job id in what sbatch printed, among whatever else a site lets it print.
+
+    >>> job_id("Welcome!\n4711;dev\nHave 3 nice days"), job_id("Submitted batch job 12")
+    ('4711', '12')
+
+    Raises:
+        InputError: if there is none.
+    """
+    found = re.findall(r"^(?:Submitted batch job )?(\d+)(?:;\S+| on cluster \S+)?\s*$", said, re.MULTILINE)
+    if not found:
+        raise InputError(f"sbatch printed no job id ({' '.join(said.split()):.200}); call it by hand to find out why")
+    return str(found[-1])
 
 
 def queued_jobs(names: Sequence[str] = (), patience_s: float = PATIENCE_S) -> list[Queued]:

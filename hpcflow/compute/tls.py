@@ -5,8 +5,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from distributed import Security
 
 from hpcflow.base.lock import alone
@@ -16,6 +22,8 @@ from hpcflow.compute.workers import private_settings
 __all__ = ["private_folder", "run_certificate"]
 
 ROLES = ("client", "scheduler", "worker")
+BEFORE = timedelta(days=1)  # by which a node's clock may be behind
+AFTER = timedelta(days=365)
 
 
 @contextmanager
@@ -44,12 +52,32 @@ def run_certificate(folder: Path) -> Security:
     The folder's dask.json holds the same settings for other processes. The certificate is useless once these have
     ended.
     """
-    made = Security.temporary()
     certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
-    for path, text in ((certificate, made.tls_ca_file), (key, made.tls_client_key)):
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text)
+    for path, pem in zip((certificate, key), _certificate(), strict=True):
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(pem)
     roles = {f"tls_{role}_{what}": path for role in ROLES for what, path in (("cert", certificate), ("key", key))}
     security = Security(require_encryption=True, tls_ca_file=certificate, **roles)
     (folder / "dask.json").write_text(json.dumps(private_settings(security), indent=1))
     return security
+
+
+def _certificate() -> tuple[bytes, bytes]:
+    """Return a new certificate that signs itself, and its key, both as PEM.
+
+    Dask's own, of `Security.temporary`, is not yet valid on a node whose clock is behind.
+    """
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "hpcflow")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BEFORE)
+        .not_valid_after(now + AFTER)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, SHA256())
+    )
+    return made.public_bytes(Encoding.PEM), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -23,6 +23,7 @@ from hpcflow.flow.rendezvous import Rendezvous, find_rendezvous
 __all__ = ["ALONE", "Ranks", "join_ranks", "roll_call"]
 
 TIMEOUT = timedelta(minutes=30)  # long enough for rank 0 to read and write while the others wait
+MEET = timedelta(minutes=2)  # for all ranks to start
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def join_ranks() -> Iterator[Ranks]:
     try:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
-            **_meeting(place),
+            store=_meeting(place),
             rank=place.rank,
             world_size=place.size,
             timeout=TIMEOUT,
@@ -150,13 +151,41 @@ def roll_call() -> tuple[int, int] | None:
         return (met, torch.cuda.device_count()) if ranks.lead else None
 
 
-def _meeting(place: Rendezvous) -> dict[str, Any]:
-    """Return init_process_group's arguments for a meeting; at an IP address, rank 0 listens on this address only."""
+def _meeting(place: Rendezvous) -> Any:
+    """Return the store at which all ranks have met, after waiting for them.
+
+    Raises:
+        LostRankError: if some do not come.
+    """
+    try:
+        store = _store(place)
+    except RuntimeError as e:
+        raise LostRankError(
+            f"rank {place.rank} does not reach rank 0 at {place.method} within {MEET.seconds} s; see whether rank 0 "
+            "has started, and whether `interface` of the site is the network between nodes"
+        ) from e
+    here = [f"here/{rank}" for rank in range(place.size)]
+    store.set(here[place.rank], "")
+    try:
+        store.wait(here, MEET)
+    except RuntimeError as e:
+        absent = ", ".join(str(rank) for rank, key in enumerate(here) if not store.check([key]))
+        raise LostRankError(
+            f"of {place.size} ranks these did not come to rank {place.rank} within {MEET.seconds} s: {absent}; "
+            "see their messages, then run the same command again"
+        ) from e
+    store.set_timeout(TIMEOUT)
+    return store
+
+
+def _store(place: Rendezvous) -> Any:
+    """Return the store that the ranks share; at an IP address, rank 0 listens on this address only."""
     where = urlsplit(place.method)
     try:
         ipaddress.ip_address(where.hostname or "")
     except ValueError:
-        return {"init_method": place.method}
+        meeting = dist.rendezvous(place.method, place.rank, place.size, timeout=MEET)  # type: ignore[attr-defined]
+        return next(meeting)[0]
     own = None
     if place.rank == 0:
         try:
@@ -165,16 +194,15 @@ def _meeting(place: Rendezvous) -> dict[str, Any]:
             raise LostRankError(
                 f"rank 0 cannot listen on {where.netloc} ({e.strerror}); run the same command again"
             ) from e
-    store = dist.TCPStore(  # type: ignore[attr-defined]  # this is its documented name
+    return dist.TCPStore(  # type: ignore[attr-defined]  # this is its documented name
         where.hostname or "",
         where.port or 0,
         place.size,
         is_master=own is not None,
-        timeout=TIMEOUT,
+        timeout=MEET,
         wait_for_workers=False,
         master_listen_fd=own,
     )
-    return {"store": store}
 
 
 def _device(place: Rendezvous) -> torch.device:

@@ -30,7 +30,8 @@ log = logging.getLogger("hpcflow")
 
 PILOT = 200_000  # examples from which the features are standardised
 HELD_OUT = 20_000  # examples for the validation loss
-CHECK = 50  # steps between two checks of whether all is finite, which have to wait for a GPU
+CHECK = 50  # most steps between two looks at signals and at whether all is finite, which have to wait for a GPU
+LOOK_S = 2.0  # time between two looks where steps are slow
 MAX_ROLLBACKS = 5
 
 
@@ -109,23 +110,25 @@ class _Training:
             estimator.features.fit(pilot.photometry)
             ranks.agree(list(estimator.features.state_dict().values()))
             self.good, self.best = self.learner.tensors(), _copy(self.learner.kept)
-        self.began, self.saved = time.monotonic(), time.monotonic()
+        self.began = self.saved = self.looked = time.monotonic()
+        self.pause = CHECK if ranks.size == 1 else 1  # steps between two looks
         self.before = self.counters
 
     def go(self, asked: Sequence[int]) -> None:
         """Train to the end, or until asked to stop."""
-        schedule, ranks = self.schedule, self.ranks
+        schedule, ranks, last = self.schedule, self.ranks, self.counters.step
         while self.counters.step < schedule.steps and self.counters.since < schedule.patience:
             self._step()
             step = self.counters.step
             due = step % schedule.validate_every == 0 or step == schedule.steps
-            if not (due or step % CHECK == 0 or (asked and ranks.size == 1)):
+            if not (due or step % self.pause == 0 or (asked and ranks.size == 1)):
                 continue
-            stop, save, healthy = self._look(asked)
+            stop, save, healthy = self._look(asked, step - last)
             if healthy and due:
                 healthy = self._validate()
             if not healthy:
                 self._roll_back()
+            last = self.counters.step
             ended = self.counters.step == schedule.steps or self.counters.since >= schedule.patience
             if (stop or save) and not ended:
                 self._save()
@@ -151,13 +154,21 @@ class _Training:
     def _rate(self, step: int) -> float:
         return self.schedule.learning_rate * self.schedule.rate(step - 1) * 0.5**self.counters.rollbacks
 
-    def _look(self, asked: Sequence[int]) -> tuple[int, bool, bool]:
-        """Agree on the signal that asked to stop (0 if none), on whether to save, and on whether all is finite."""
-        late = self.keep is not None and time.monotonic() - self.saved >= 60 * self.schedule.checkpoint_minutes
-        flags = [number in asked for number in STOPPING] + [late and self.ranks.lead]
-        healthy = self.learner.finite & self.total.isfinite()
-        here = torch.cat([torch.tensor(flags, device=healthy.device), ~healthy[None]])
-        *stops, save, sick = self.ranks.sum(here.int()).tolist()
+    def _look(self, asked: Sequence[int], steps: int) -> tuple[int, bool, bool]:
+        """Agree on the signal that asked to stop (0 if none), on whether to save, and on whether all is finite.
+
+        How many steps there are until the next look is agreed on as well, from the time that these `steps` took.
+        """
+        healthy = bool(self.learner.finite & self.total.isfinite())  # waits for a GPU, so time is taken after it
+        now = time.monotonic()
+        late = self.keep is not None and now - self.saved >= 60 * self.schedule.checkpoint_minutes
+        here = [*(number in asked for number in STOPPING), late and self.ranks.lead, not healthy]
+        each = (now - self.looked) / steps / self.ranks.size
+        agreed = self.ranks.sum(torch.tensor([*here, each], device=self.total.device, dtype=self.total.dtype))
+        *stops, save, sick, each = agreed.tolist()
+        if self.ranks.size > 1:  # all of them look at the same steps, every few seconds; one alone need not agree
+            self.pause = max(1, min(CHECK, 2 * self.pause, int(LOOK_S / each)))
+        self.looked = now
         stop = next((int(number) for number, said in zip(STOPPING, stops, strict=True) if said), 0)
         return stop, save > 0, sick == 0
 

@@ -3,9 +3,11 @@
 import json
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from distributed import Client, LocalCluster, Security
 
 from hpcflow.base.errors import InputError
@@ -45,6 +47,14 @@ def test_the_configuration_names_files_and_holds_no_key(tmp_path: Path) -> None:
     comm = json.loads(text)["distributed"]["comm"]
     assert comm["require-encryption"] is True
     assert comm["tls"]["worker"]["key"] == security.get_tls_config_for_role("worker")["key"]
+
+
+def test_the_certificate_is_valid_on_a_node_whose_clock_is_hours_off(tmp_path: Path) -> None:
+    run_certificate(tmp_path)
+    made = x509.load_pem_x509_certificate((tmp_path / "certificate.pem").read_bytes())
+    now = datetime.now(UTC)
+    assert made.not_valid_before_utc < now - timedelta(hours=23)
+    assert made.not_valid_after_utc > now + timedelta(days=300)
 
 
 @pytest.fixture(scope="module")

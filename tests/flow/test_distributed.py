@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,17 @@ with join_ranks() as ranks:
     listening = {c.laddr.ip for c in psutil.Process().net_connections() if c.status == psutil.CONN_LISTEN}
     print(ranks.rank, ranks.size, *sorted(listening))
     ranks.barrier()
+"""
+LONELY = """
+from datetime import timedelta
+from hpcflow.base.errors import LostRankError
+from hpcflow.flow import distributed
+distributed.MEET = timedelta(seconds=2)
+try:
+    with distributed.join_ranks():
+        print("nobody was missed")
+except LostRankError as e:
+    print(e)
 """
 STOPS = (1, 4, 7, 8, 10, 13, 15, 16, 19, 22)  # one before each check
 
@@ -72,6 +84,16 @@ def test_several_ranks_learn_the_same_as_one(tmp_path: Path, alone: Path, ranks:
         assert said(tmp_path, "stopped")["history"] == histories[1]
 
 
+@pytest.mark.slow
+def test_ranks_of_slow_steps_notice_a_signal_within_seconds(tmp_path: Path) -> None:
+    trained(tmp_path, 2, 0)
+    said = [(tmp_path / f"said.{rank}").read_text() for rank in range(2)]
+    assert said[0] == said[1]
+    found = re.match(r"training was stopped at step (\d+) of 100 by SIGTERM", said[0])
+    assert found
+    assert 10 <= int(found[1]) <= 14  # steps take half a second
+
+
 def test_one_process_needs_no_group() -> None:
     with join_ranks() as ranks:
         assert ranks.lead
@@ -96,13 +118,13 @@ def test_threads_are_shared_among_processes() -> None:
     assert [Ranks(beside=n).threads(8) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
 
 
-def start(rank: int) -> "subprocess.Popen[str]":
+def start(rank: int, script: str = MEETING) -> "subprocess.Popen[str]":
     srun = {
         "SLURM_PROCID": str(rank), "SLURM_LOCALID": "0", "SLURM_NTASKS": "2", "SLURM_CPUS_PER_TASK": "1",
         "SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "nowhere[1-2]",
         "MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT),
     }  # fmt: skip
-    command = [sys.executable, "-c", MEETING]
+    command = [sys.executable, "-c", script]
     return subprocess.Popen(command, env=os.environ | srun, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -110,6 +132,14 @@ def start(rank: int) -> "subprocess.Popen[str]":
 def test_ranks_on_nodes_without_a_name_meet_on_one_interface() -> None:
     said = [process.communicate(timeout=300) for process in [start(0), start(1)]]
     assert [out.split() for out, _ in said] == [["0", "2", "127.0.0.1"], ["1", "2", "127.0.0.1"]], said
+
+
+@pytest.mark.parametrize(
+    ("rank", "says"),
+    [(0, "of 2 ranks these did not come to rank 0 within 2 s: 1; see"), (1, "rank 1 does not reach rank 0 at tcp://")],
+)
+def test_a_rank_whose_fellow_does_not_come_says_so(rank: int, says: str) -> None:
+    assert says in start(rank, LONELY).communicate(timeout=60)[0]
 
 
 def test_a_single_process_counts_itself() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -26,11 +27,13 @@ FLOW = {"family": "autoregressive", "bins": 4, "hidden": 8, "rank": 4, "frequenc
 
 
 class Stopping(Library):
-    """A library that sends SIGTERM to its own process at given steps, once each."""
+    """A library that sends SIGTERM to its own process at given steps, once each, and may take its time."""
 
     stops: Sequence[int] = ()
+    takes_s = 0.0
 
     def seek(self, step: int) -> None:
+        time.sleep(self.takes_s)
         if step in self.stops:
             self.stops = [stop for stop in self.stops if stop != step]
             os.kill(os.getpid(), signal.SIGTERM)
@@ -67,10 +70,26 @@ def run(ranks: Ranks, out: Path, schedule: Schedule, stops: Sequence[int]) -> in
         return stopped
 
 
+def stop_slow(ranks: Ranks, folder: Path) -> None:
+    """Stop a training of slow steps at its tenth; rank 0 writes the sentence that it ended with."""
+    simulations, estimator = library(1, 500), Estimator(PRIOR, ("U", "V", "I"), "absolute", FLOW)
+    simulations.takes_s, simulations.stops = 0.5, [10] if ranks.lead else []
+    schedule = Schedule(100, 101, "adamw", 3e-3, 5, 0.0, 0.8, 5.0, 100, 100, seed=3)
+    try:
+        train(estimator, simulations, library(2, 100).first(100, generator_for(0)), schedule, ranks=ranks)
+    except Interrupted as e:
+        (folder / f"said.{ranks.rank}").write_text(str(e))
+
+
 def main(folder: Path, stops: Sequence[int]) -> None:
-    """Run `undisturbed`, and `stopped` if stops are given."""
+    """Run `undisturbed`, and `stopped` if stops are given; or a training of slow steps if the first of them is 0."""
     torch.set_num_threads(1)
-    module.PILOT, module.CHECK = 500, 3
+    if 0 in stops:
+        module.PILOT = 500
+        with join_ranks() as ranks:
+            stop_slow(ranks, folder)
+        return
+    module.PILOT, module.CHECK, module.LOOK_S = 500, 3, 1000.0
     schedule = Schedule(30, 101, "adamw", 3e-3, 5, 0.0, 0.8, 5.0, 7, 100, seed=3)
     with join_ranks() as ranks:
         run(ranks, folder / "undisturbed", schedule, ())

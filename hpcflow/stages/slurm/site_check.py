@@ -13,13 +13,14 @@ from hpcflow import __version__
 from hpcflow.base.errors import InputError
 from hpcflow.compute.jobs import Place, options, setup_script
 from hpcflow.compute.site import Resources, Site
-from hpcflow.compute.slurm import Queued, ask, cancel_jobs, queued_jobs
+from hpcflow.compute.slurm import Queued, ask, cancel_jobs, job_id, queued_jobs
 from hpcflow.config.load import dump_yaml
 
-__all__ = ["Finding", "check", "check_command", "explain"]
+__all__ = ["Finding", "check", "check_command", "clock_difference", "explain"]
 
 KINDS = ("driver", "worker", "train")
 WAIT_S = 600.0  # longest wait in the queue before the check fails
+CLOCK_S = 2.0  # by which clocks may differ
 SEEN_S = 30.0  # longest wait for a file of another node to appear on a shared disk
 # Words of sbatch's refusal, the key of the site that they refer to, and what to do.
 WORDS = (
@@ -77,22 +78,22 @@ def check(site: Site, folder: Path, wait_s: float = WAIT_S) -> Iterator[Finding]
     work = Path(mkdtemp(prefix="hpcflow-check-", dir=folder)).resolve()
     (work / "site.yaml").write_text(dump_yaml(asdict(site)))
     (work / "setup.sh").write_text(setup_script(site, Place(work)))
-    ids: dict[str, str] = {}
+    ids, since = dict[str, str](), time.time()
     good = True  # the folder is kept if anything is wrong
     try:
         for kind in KINDS:
             try:
-                ids[kind] = ask(*check_command(kind, site, work)).split(";")[0].strip()
+                ids[kind] = job_id(ask(*check_command(kind, site, work)))
             except InputError as e:
                 good = False
                 yield Finding(False, f"{kind}: {explain(str(e), _resources(kind, site))}")
         for kind in list(ids):
-            finding = _await(kind, ids[kind], site, work, wait_s)
+            finding = _await(kind, ids[kind], site, work, since, wait_s)
             good &= finding.good
             yield finding
             if kind == "driver" and finding.good and site.pool == "jobs":
                 nested = json.loads((work / "driver.json").read_text())["submitted"]
-                finding = _await("nested", nested, site, work, wait_s)
+                finding = _await("nested", nested, site, work, since, wait_s)
                 good &= finding.good
                 yield finding
     finally:
@@ -140,7 +141,7 @@ def _resources(kind: str, site: Site) -> Resources:
     return {"driver": site.driver, "train": site.train}.get(kind, site.worker)
 
 
-def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding:
+def _await(kind: str, id: str, site: Site, work: Path, since: float, wait_s: float) -> Finding:
     """Wait for a job to end, and return its finding."""
     what = "worker, submitted by a job" if kind == "nested" else kind
     job = _ended(id, wait_s)
@@ -155,7 +156,7 @@ def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding
             return Finding(False, f"{what}: {_why(job, log)}")
         time.sleep(0.5)
     found: dict[str, Any] = json.loads(result.read_text())
-    wrong = list(found["wrong"])
+    wrong = [*found["wrong"], *clock_difference(found["node"], found["clock"], since, time.time())]
     if found["version"] != __version__:
         wrong.append(f"{found['node']} has hpcflow {found['version']}, this machine {__version__}; use one environment")
     if kind == "train":
@@ -164,6 +165,18 @@ def _await(kind: str, id: str, site: Site, work: Path, wait_s: float) -> Finding
         return Finding(False, f"{what}: {'; '.join(wrong)}")
     also = f", {found['ranks']} ranks met, {found['gpus']} GPUs each" if kind == "train" else ""
     return Finding(True, f"{what}: job {id} ran on {found['node']}{also}")
+
+
+def clock_difference(node: str, clock: float, since: float, until: float) -> list[str]:
+    """Return a sentence if a node's clock, read at some time between `since` and `until` of this machine's, is off.
+
+    >>> clock_difference("n7", 90.0, 99.0, 104.0)
+    ["n7's clock is 9 s or more behind this machine's; ask the administrators to set it by NTP"]
+    """
+    off, side = max((since - clock, "behind"), (clock - until, "ahead of"))
+    if off <= CLOCK_S:
+        return []
+    return [f"{node}'s clock is {off:.0f} s or more {side} this machine's; ask the administrators to set it by NTP"]
 
 
 def _ranks(found: dict[str, Any], train: Resources) -> list[str]:

@@ -4,7 +4,8 @@ import json
 import socket
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from hpcflow import __version__
@@ -12,11 +13,14 @@ from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.compute.interface import address_of
 from hpcflow.compute.site import Site
-from hpcflow.compute.slurm import ask
+from hpcflow.compute.slurm import ask, job_id
 from hpcflow.config.sites import load_site
-from hpcflow.stages.slurm.site_check import check_command
+from hpcflow.stages.slurm.site_check import check_command, explain
 
 __all__ = ["Probe", "probe"]
+
+# Words of a refusal that is meant for every job within a job.
+FORBIDDEN = ("not installed", "permission denied", "not permitted", "not allowed", "disabled", "not a submit host")
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Probe:
         ranks: number of processes that reached each other.
         gpus: number of GPUs that one process sees.
         submitted: id of the job that this job submitted.
+        clock: time on the node, in seconds since 1970.
     """
 
     node: str
@@ -38,6 +43,7 @@ class Probe:
     ranks: int = 1
     gpus: int = 0
     submitted: str = ""
+    clock: float = field(default_factory=time.time)
 
 
 def probe(kind: str, folder: Path) -> Probe | None:
@@ -68,9 +74,11 @@ def probe(kind: str, folder: Path) -> Probe | None:
 def _submit(site: Site, folder: Path) -> str:
     """Submit a worker job, as drivers do, and return its id."""
     try:
-        return ask(*check_command("nested", site, folder)).split(";")[0].strip()
+        return job_id(ask(*check_command("nested", site, folder)))
     except InputError as e:
-        raise InputError(f"jobs cannot submit jobs here ({e}); set pool: runner") from e
+        if any(words in str(e).lower() for words in FORBIDDEN):
+            raise InputError(f"jobs cannot submit jobs here ({e}); set pool: runner") from e
+        raise InputError(f"a worker, submitted by this job: {explain(str(e), site.worker)}") from e
 
 
 def _ranks() -> Probe | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RIGHT = {"interface": "lo", "memory_gb": "0.5"}
 
 pytestmark = pytest.mark.slurm
@@ -29,6 +29,16 @@ def test_a_correct_site_passes(tmp_path: Path) -> None:
     assert "2 ranks met" in said[-1]
     assert code == 0
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_ranks_meet_though_sbatch_passes_no_environment_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SBATCH_EXPORT", "NONE")
+    sites = ["interface: lo", f"activate: ['export PYTHONPATH={ROOT}']", "memory_gb: 1"]
+    (tmp_path / "bare.yaml").write_text("\n".join([*sites, "train: {partition: gpu, nodes: 2, ranks: 2}", ""]))
+    code, said = check(tmp_path, "./bare.yaml")
+    assert "2 ranks met" in said[-1]
+    assert code == 0
 
 
 @pytest.mark.parametrize(
