@@ -24,7 +24,7 @@ class Catalogue:
         cluster_id: (N,) the catalogue's own identifiers, as text.
         ra: (N,) right ascension in degrees, NaN where unknown.
         dec: (N,) declination in degrees, NaN where unknown.
-        distance: (N,) in Mpc.
+        distance: (N,) in Mpc, NaN where unknown.
         cluster_class: (N,) morphological class, -1 where unknown.
         bands: labels of the B bands.
         flux: (N, B) mJy as catalogued, NaN where unusable.
@@ -120,6 +120,19 @@ class Catalogue:
                     "keep one row of each, or name the right identifier column in infer.columns.cluster_id"
                 )
             seen.add(key)
+
+    def refuse_without_distance(self) -> None:
+        """Raise if no cluster has a distance.
+
+        Raises:
+            InputError: naming the galaxies.
+        """
+        if np.isnan(self.distance).all():
+            galaxies = ", ".join(name or "(no name)" for name in np.unique(self.galaxy).tolist())
+            raise InputError(
+                f"the distance of {galaxies} is unknown; set infer.distance_mpc to a positive number for it, "
+                "or give the table a column distance in Mpc"
+            )
 
     @staticmethod
     def concatenate(catalogues: Sequence["Catalogue"]) -> "Catalogue":

@@ -12,6 +12,10 @@ __all__ = ["bands_of", "distance_error_of", "distance_of", "galaxies", "instrume
 
 FILE = Path(__file__).parent.parent / "data" / "galaxies.ecsv"
 
+# Galaxies in another's field and at its distance. NGC 1510 interacts with NGC 1512 (Koribalski & Lopez-Sanchez 2009,
+# MNRAS 400, 1749); it is none of PHANGS's targets, but DR5 lists its clusters in the mosaic of NGC 1512 under its name.
+COMPANIONS = {"NGC1510": "NGC1512"}
+
 _NUMBERED = re.compile(r"(NGC|IC)[\s_-]*0*(\d+)[\s_-]*([A-Z]{0,2})")
 
 
@@ -41,6 +45,7 @@ def distance_of(galaxy: str, source: str = "phangs") -> float | None:
     """Return a galaxy's distance in Mpc, or None if the table lacks it.
 
     A galaxy observed in several pointings may be called by its own name: NGC0628 stands for NGC0628C and NGC0628E.
+    A companion has the distance of the galaxy in whose field it lies (`COMPANIONS`).
 
     Args:
         galaxy: its name.
@@ -112,6 +117,7 @@ def _index(path: Path) -> dict[str, _Entry]:
 
 def _entries(galaxy: str) -> list[_Entry]:
     index, name = _index(FILE), normalise_galaxy(galaxy)
+    name = COMPANIONS.get(name, name)
     if name in index:
         return [index[name]]
     return [entry for key, entry in index.items() if key[:-1] == name and key[-1].isalpha()]

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.galaxies import bands_of, instrument_of
 from hpcflow.model.filters import shipped_curves
+from hpcflow.store.flags import LEAST_BANDS, SPELT
 
-__all__ = ["Band", "parse_bands", "refuse_missing", "rows_of"]
+__all__ = ["Band", "lacking", "parse_bands", "rows_of"]
 
 _FILTER = re.compile(r"F\d{3}[A-Z]+", re.IGNORECASE)
 
@@ -58,17 +59,19 @@ def rows_of(band: Band, bands: Sequence[Band], galaxy: NDArray[np.str_]) -> NDAr
     return np.array(taken, dtype=bool)[inverse]
 
 
-def refuse_missing(
+def lacking(
     path: Path,
     bands: Sequence[Band],
     found: Collection[str],
     galaxy: NDArray[np.str_],
     columns: Sequence[str],
-) -> None:
-    """Raise if a catalogue lacks a band that it should have.
+    may_lack: bool,
+) -> tuple[str, ...]:
+    """Return a remark on the bands that a catalogue should have and lacks, or raise if they cannot be done without.
 
     It should have a band in which one of its galaxies was observed, every band if the galaxies are unknown and all
-    bands are of one instrument, and a band whose curve is the user's own.
+    bands are of one instrument, and a band whose curve is the user's own. It can do without if two other bands are
+    left and no column is named after the filter, which would be the band under a name that is not recognised.
 
     Args:
         path: the catalogue.
@@ -76,23 +79,41 @@ def refuse_missing(
         found: labels of the bands that have a column.
         galaxy: (N,) galaxy of each row.
         columns: names of all the catalogue's columns.
+        may_lack: whether flows are trained with missing bands.
 
     Raises:
-        InputError: naming the band, and the columns that look like bands.
+        InputError: naming the bands, and the columns that look like bands.
     """
+    absent = _absent(bands, found, galaxy)
+    if not absent:
+        return ()
+    alike = {name: {filter_name.upper() for filter_name in _FILTER.findall(name)} for name in columns}
+    named = any(band.filter_name in filters for band in absent for filters in alike.values())
+    if may_lack and not named and len(found) >= LEAST_BANDS:
+        masked = "it is masked" if len(absent) == 1 else "they are masked"
+        return (f"{path.name} lacks {', '.join(band.label for band in absent)}: {masked} for all its clusters",)
+    remedy = "name them in infer.columns (format table)"
+    if len(found) < LEAST_BANDS:
+        remedy += f"; at least {SPELT[LEAST_BANDS]} bands of model.bands are needed"
+    elif not named:
+        remedy += ", or use a flow that was trained with observe.missing above 0, which can do without"
+    wanted = f"band{'s' * (len(absent) > 1)} {', '.join(f'{band.label} ({band.curve})' for band in absent)}"
+    there = ", ".join(name for name, filters in alike.items() if filters) or "none"
+    raise InputError(
+        f"{path} has no flux and error columns for {wanted}; columns that look like bands: {there}; {remedy}"
+    )
+
+
+def _absent(bands: Sequence[Band], found: Collection[str], galaxy: NDArray[np.str_]) -> list[Band]:
+    """Return the bands that a catalogue of galaxies (N,) should have and that are not among those found."""
     one_instrument = len({band.instrument for band in bands}) == 1
     names = np.unique(galaxy).tolist()
-    for band in bands:
-        if band.label in found:
-            continue
-        expected = band.instrument is None or not found or any(_expected(band, name, one_instrument) for name in names)
-        if expected:
-            alike = [name for name in columns if _FILTER.search(name)]
-            raise InputError(
-                f"{path} has no flux and error columns for band {band.label} ({band.curve}); columns that "
-                f"look like bands: {', '.join(alike) or 'none'}; name them in infer.columns (format table) "
-                "or remove the band from model.bands"
-            )
+    return [
+        band
+        for band in bands
+        if band.label not in found
+        and (band.instrument is None or not found or any(_expected(band, name, one_instrument) for name in names))
+    ]
 
 
 def _expected(band: Band, galaxy: str, one_instrument: bool) -> bool:

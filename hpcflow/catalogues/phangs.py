@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import bands_of, instrument_of, normalise_galaxy
-from hpcflow.catalogues.matching import Band, refuse_missing, rows_of
+from hpcflow.catalogues.matching import Band, lacking, rows_of
 from hpcflow.catalogues.phangs_sed import IDENTIFIERS, PUBLISHED, is_sed, obs_of, published_fits
 from hpcflow.catalogues.plain import find_column, load_table, numbers, strings
 from hpcflow.catalogues.read_options import ReadOptions
+from hpcflow.catalogues.sentinels import marks
 from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy, unit_of
 from hpcflow.catalogues.write import write_rows
 from hpcflow.store.flags import Classifier, Reason
@@ -29,7 +30,7 @@ NO_COVERAGE = -9999.0
 MACHINE = ("PHANGS_CLUSTER_CLASS_ML_VGG", "PHANGS_CLUSTER_CLASS_ML_VGG_CORR")
 HUMAN = ("PHANGS_CLUSTER_CLASS_HUMAN",)
 NON_DETECTION = ("PHANGS_NON_DETECTION_FLAG",)
-MAGNITUDE = ("_VEGA", "_VEGA_TOT")
+FORMS = ("mJy", "VEGA")  # fluxes before magnitudes, and of each the total of older files first
 
 
 class Classes(NamedTuple):
@@ -46,11 +47,12 @@ _GALAXY = re.compile(r"(?:^|_)((?:ngc|ic)\d+[a-z]?)(?:_|\.)", re.IGNORECASE)
 def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
     """Read a PHANGS-HST catalogue; distances are NaN.
 
-    Fluxes are `PHANGS_{FILTER}_mJy` with `_ERR`, or `_mJy_TOT` with `_mJy_TOT_ERR` in older files, or else the
-    magnitudes `PHANGS_{FILTER}_VEGA`; -9999 means no coverage. In a row with `PHANGS_NON_DETECTION_FLAG` set, a flux
-    without an error is an upper limit and counts as not detected. The class is the human one if there is one, else
-    the machine's; a file with `machine` in its name has the machine's; `options.classification` asks for one of them.
-    Published fits are the table's own or those of the `sed` table beside it.
+    Fluxes are `PHANGS_{FILTER}_mJy`, or else the magnitudes `PHANGS_{FILTER}_VEGA`, or either with `_TOT` as in older
+    files. Their errors end in `_TOT_ERR` or `_ERR`, and files have mixed the two. -9999 means no coverage. In a row
+    with `PHANGS_NON_DETECTION_FLAG` set, a flux without an error is an upper limit and counts as not detected. The
+    class is the human one if there is one, else the machine's; a file with `machine` in its name has the machine's;
+    `options.classification` asks for one of them. Published fits are the table's own or those of the `sed` table
+    beside it.
 
     Args:
         path: the FITS file; its name gives the galaxy if there is no column PHANGS_GALAXY.
@@ -66,7 +68,7 @@ def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Cata
         )
     table = load_table(path)
     galaxy = _galaxies(path, table, options.galaxy)
-    flux, sigma, reason = _photometry(path, table, bands, galaxy, options)
+    flux, sigma, reason, lack = _photometry(path, table, bands, galaxy, options)
     identifiers = find_column(table, IDENTIFIERS)
     if identifiers is None:
         raise InputError(f"{path} has no column {IDENTIFIERS[0]}; name it so, or set infer.format to table")
@@ -86,7 +88,7 @@ def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Cata
         published=published,
         published_error=published_error,
         classifier=classifier,
-        notes=notes,
+        notes=(*lack, *notes),
     )
 
 
@@ -215,37 +217,40 @@ def _galaxies(path: Path, table: Table, galaxy: str | None) -> NDArray[np.str_]:
 
 def _photometry(
     path: Path, table: Table, bands: Sequence[Band], galaxy: NDArray[np.str_], options: ReadOptions
-) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+) -> tuple[Floats, Floats, NDArray[np.uint8], tuple[str, ...]]:
     flagged = _column(table, NON_DETECTION)
     flux, sigma = (np.full((len(table), len(bands)), np.nan) for _ in range(2))
     reason = np.full((len(table), len(bands)), Reason.NO_BAND, dtype=np.uint8)
     found = set()
     for i, band in enumerate(bands):
-        value, error = _pair(table, band.filter_name)
-        if value is None or error is None:
+        if (pair := _pair(table, band.filter_name)) is None:
             continue
+        value, error, magnitudes = pair
         found.add(band.label)
         rows = rows_of(band, bands, galaxy)
         raw, raw_error = numbers(value), numbers(error)
-        if value.name.upper().endswith(MAGNITUDE):
+        if magnitudes:
             unit = error_unit = "Vega"
         else:
             unit = unit_of(value, options.unit)
             error_unit = unit_of(error, unit)
         flux[:, i], sigma[:, i] = to_mjy(raw, raw_error, unit, error_unit=error_unit, curve=band.curve)
         limit = (flagged > 0) & (raw > 0) & ~(raw_error > 0)
-        known = np.select([raw == NO_COVERAGE, limit], [Reason.NO_COVERAGE, Reason.NOT_DETECTED], Reason.OK)
+        said = marks(raw, raw_error, magnitudes)
+        known = np.where((said == Reason.OK) & limit, np.uint8(Reason.NOT_DETECTED), said)
         reason[rows, i] = known[rows]
-    refuse_missing(path, bands, found, galaxy, [name for name in table.colnames if name.startswith("PHANGS_F")])
-    return flux, sigma, reason
+    columns = [name for name in table.colnames if name.startswith("PHANGS_F")]
+    return flux, sigma, reason, lacking(path, bands, found, galaxy, columns, options.may_lack)
 
 
-def _pair(table: Table, filter_name: str) -> tuple[Column | None, Column | None]:
-    for form in ("PHANGS_{}_mJy", "PHANGS_{}_mJy_TOT", "PHANGS_{}_VEGA", "PHANGS_{}_VEGA_TOT"):
-        name = form.format(filter_name)
-        if (value := find_column(table, [name])) is not None:
-            return value, find_column(table, [f"{name}_ERR"])
-    return None, None
+def _pair(table: Table, filter_name: str) -> tuple[Column, Column, bool] | None:
+    """Return a filter's columns of values and errors, and whether they are magnitudes; None if it lacks either."""
+    for form in FORMS:
+        name = f"PHANGS_{filter_name}_{form}"
+        value, error = find_column(table, [f"{name}_TOT", name]), find_column(table, [f"{name}_TOT_ERR", f"{name}_ERR"])
+        if value is not None and error is not None:
+            return value, error, form == "VEGA"
+    return None
 
 
 def _column(table: Table, names: Sequence[str]) -> Floats:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.plain import find_column, load_table, numbers, strings
+from hpcflow.catalogues.sentinels import without_sentinels
 
 __all__ = ["IDENTIFIERS", "PUBLISHED", "is_sed", "obs_of", "published_fits", "sed_of"]
 
@@ -119,7 +120,7 @@ def _errors(table: Table) -> dict[str, Floats]:
 def _raw(table: Table, ending: str) -> dict[str, Floats]:
     nothing = np.full(len(table), np.nan)
     columns = {key: find_column(table, [f"{name}{ending}" for name in names]) for key, names in PUBLISHED.items()}
-    return {key: nothing if column is None else numbers(column) for key, column in columns.items()}
+    return {key: nothing if column is None else without_sentinels(numbers(column)) for key, column in columns.items()}
 
 
 def _there(table: Table, keys: Iterable[str], ending: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import PUBLISHED, Catalogue
 from hpcflow.catalogues.galaxies import normalise_galaxy
-from hpcflow.catalogues.matching import Band, refuse_missing, rows_of
+from hpcflow.catalogues.matching import Band, lacking, rows_of
 from hpcflow.catalogues.read_options import ReadOptions
+from hpcflow.catalogues.sentinels import marks, without_sentinels
 from hpcflow.catalogues.units import in_unit, to_mjy, unit_of
 from hpcflow.store.flags import Reason
 
@@ -34,7 +36,7 @@ COLUMNS = {
     "ra": ("ra",),
     "dec": ("dec",),
     "distance": ("distance", "distance_mpc"),
-    "class": ("class", "cluster_class"),
+    "cluster_class": ("class", "cluster_class"),
 } | {name: (name,) for name in PUBLISHED}
 UNITS = {"ra": "deg", "dec": "deg", "distance": "Mpc", "log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
 PAIRS = (("{}_flux", "{}_err"), ("flux_{}", "err_{}"), ("{}", "{}_err"))
@@ -57,30 +59,33 @@ def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
         InputError: if the file, a mapped column, a band or the galaxy is missing, or a unit is not usable.
     """
     table = load_table(path)
-    _refuse_unknown(path, options.columns, [band.label for band in bands])
-    plain = {key: _plain(path, table, key, options.columns) for key in COLUMNS}
+    columns = {"cluster_class" if key == "class" else key: names for key, names in options.columns.items()}
+    _refuse_unknown(path, columns, [band.label for band in bands])
+    plain = {key: _plain(path, table, key, columns) for key in COLUMNS}
     galaxy = _galaxies(path, plain["galaxy"], options.galaxy, len(table))
-    flux, sigma, reason = _photometry(path, table, bands, galaxy, options)
+    flux, sigma, reason, notes = _photometry(path, table, bands, galaxy, replace(options, columns=columns))
 
     def column(key: str) -> Floats:
         if (found := plain[key]) is None:
             return np.full(len(table), np.nan)
-        return in_unit(numbers(found), found, UNITS.get(key, ""), path)
+        values = numbers(found)
+        return in_unit(without_sentinels(values) if key in PUBLISHED else values, found, UNITS.get(key, ""), path)
 
     identifiers = plain["cluster_id"]
-    cluster_class = column("class")
+    cluster_class = np.nan_to_num(column("cluster_class"), nan=-1, posinf=-1, neginf=-1).astype(np.int64)
     return Catalogue(
         galaxy=galaxy,
         cluster_id=np.arange(1, len(table) + 1).astype(str) if identifiers is None else strings(identifiers),
         ra=column("ra"),
         dec=column("dec"),
         distance=column("distance"),
-        cluster_class=np.where(np.isfinite(cluster_class), np.nan_to_num(cluster_class), -1).astype(np.int64),
+        cluster_class=np.maximum(cluster_class, -1),
         bands=tuple(band.label for band in bands),
         flux=flux,
         sigma=sigma,
         reason=reason,
         published={key: column(key) for key in PUBLISHED if plain[key] is not None},
+        notes=notes,
     )
 
 
@@ -95,7 +100,7 @@ def load_table(path: Path) -> Table:
     name = path.name.lower()
     kind = next((FORMATS[suffix] for suffix in FORMATS if name.endswith(suffix)), None)
     if kind is None:
-        raise InputError(f"{path} is of no known kind; convert it to one of {', '.join(FORMATS)}, or set infer.format")
+        raise InputError(f"{path} is of no known kind; convert it to one of {', '.join(FORMATS)}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # units and headers that are not to the standard
@@ -199,7 +204,7 @@ def _pair(
 
 def _photometry(
     path: Path, table: Table, bands: Sequence[Band], galaxy: NDArray[np.str_], options: ReadOptions
-) -> tuple[Floats, Floats, NDArray[np.uint8]]:
+) -> tuple[Floats, Floats, NDArray[np.uint8], tuple[str, ...]]:
     flux, sigma = (np.full((len(table), len(bands)), np.nan) for _ in range(2))
     reason = np.full((len(table), len(bands)), Reason.NO_BAND, dtype=np.uint8)
     found = set()
@@ -212,17 +217,12 @@ def _photometry(
         if rows.any():
             flux[:, i], sigma[:, i], known = _band(table[value], table[error], options.unit, band.curve)
             reason[rows, i] = known[rows]
-    refuse_missing(path, bands, found, galaxy, table.colnames)
-    return flux, sigma, reason
+    return flux, sigma, reason, lacking(path, bands, found, galaxy, table.colnames, options.may_lack)
 
 
 def _band(value: Column, error: Column, unit: str, curve: str) -> tuple[Floats, Floats, NDArray[np.uint8]]:
     unit = unit_of(value, unit)
     error_unit = unit if unit in ("AB", "Vega") else unit_of(error, unit)
-    raw = numbers(value)
-    flux, sigma = to_mjy(raw, numbers(error), unit, error_unit=error_unit, curve=curve)
-    reason = np.where(raw == -9999, Reason.NO_COVERAGE, Reason.OK)
-    if unit in ("AB", "Vega"):  # LEGUS's marks, and the 99 of other catalogues
-        reason = np.where(np.isclose(raw, 66.666, atol=1e-3), Reason.NO_COVERAGE, reason)
-        reason = np.where((raw >= 99) & (raw < 100), Reason.NOT_DETECTED, reason)
-    return flux, sigma, reason.astype(np.uint8)
+    raw, raw_error = numbers(value), numbers(error)
+    flux, sigma = to_mjy(raw, raw_error, unit, error_unit=error_unit, curve=curve)
+    return flux, sigma, marks(raw, raw_error, unit in ("AB", "Vega"))

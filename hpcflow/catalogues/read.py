@@ -1,6 +1,6 @@
 """Read a catalogue of any format: recognise it, give each cluster a distance, and refuse impossible input."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,24 +11,29 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues import units
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import distance_error_of, distance_of, normalise_galaxy
-from hpcflow.catalogues.legus import NAME as LEGUS_NAME
-from hpcflow.catalogues.legus import read_legus
+from hpcflow.catalogues.legus import CAMERAS, is_legus, read_legus
 from hpcflow.catalogues.matching import Band, parse_bands
 from hpcflow.catalogues.phangs import read_phangs
-from hpcflow.catalogues.plain import load_table, read_table
+from hpcflow.catalogues.plain import FORMATS, load_table, read_table
 from hpcflow.catalogues.read_options import ReadOptions
 
 __all__ = ["READERS", "Reader", "detect_format", "read_catalogue"]
 
 Reader = Callable[[Path, Sequence[Band], ReadOptions], Catalogue]
 
-READERS: dict[str, Reader] = {"phangs": read_phangs, "legus": read_legus, "table": read_table}
+READERS: dict[str, Reader] = {
+    "phangs": read_phangs,
+    "legus": read_legus,
+    **dict.fromkeys(CAMERAS, read_legus),
+    "table": read_table,
+}
 
 
 def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOptions = ReadOptions()) -> Catalogue:
     """Read a catalogue of observed clusters.
 
-    A number that cannot be used is masked and its reason kept; the other numbers are not affected.
+    A number that cannot be used is masked and its reason kept; the other numbers are not affected. The distance of a
+    cluster is NaN if none is known of its galaxy.
 
     Args:
         path: the file.
@@ -39,18 +44,20 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
         the clusters, in the file's order.
 
     Raises:
-        InputError: if the file cannot be read, a band is missing, a galaxy has no distance, a cluster occurs twice, no
-            row is usable, or the units cannot be right.
+        InputError: if the file cannot be read, a band is missing, a cluster occurs twice, no row is usable, or the
+            units cannot be right.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"catalogue {path} does not exist or is not a file; correct its path in infer.catalogues")
     catalogue = _reader(path, options.format)(path, parse_bands(bands), options).masked(options.negative)
     catalogue = _of_classes(catalogue, options.classes, path)
+    distance = _distances(catalogue, options, path)
     catalogue = replace(
         catalogue,
-        distance=_distances(catalogue, options, path),
+        distance=distance,
         distance_error=_distance_errors(catalogue, options.distance_error_dex, path),
+        notes=(*catalogue.notes, *_waiting(catalogue.galaxy[np.isnan(distance)], path)),
     )
     catalogue.refuse_duplicates(str(path))
     _refuse_unusable(catalogue, path)
@@ -62,12 +69,12 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
 
 
 def detect_format(path: Path) -> str:
-    """Return the name in `READERS` of the reader for a file, from the file's name and then its columns.
+    """Return the name in `READERS` of the reader for a file, from the file's name and then its content.
 
     Raises:
         InputError: if it is neither a LEGUS file nor a table.
     """
-    if LEGUS_NAME.fullmatch(path.name):
+    if not path.name.lower().endswith(tuple(FORMATS)) and is_legus(path):
         return "legus"
     phangs = any(name.upper().startswith("PHANGS_") for name in load_table(path).colnames)
     return "phangs" if phangs else "table"
@@ -85,6 +92,8 @@ def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Pat
         return catalogue
     kept = np.isin(catalogue.cluster_class, list(classes))
     if not kept.any():
+        if (catalogue.cluster_class < 0).all():
+            raise InputError(f"{path} has no classes; set infer.classes to null to take all its clusters")
         there = ", ".join(str(c) for c in np.unique(catalogue.cluster_class).tolist())
         wanted = ", ".join(str(c) for c in sorted(classes))
         raise InputError(f"{path} has no cluster of class {wanted}; it has {there} (-1: unknown): set infer.classes")
@@ -92,7 +101,7 @@ def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Pat
 
 
 def _distances(catalogue: Catalogue, options: ReadOptions, path: Path) -> NDArray[np.float64]:
-    """Return distances (N,) in Mpc; a row without a usable one gets its galaxy's: the table's, or the median."""
+    """Return distances (N,) in Mpc; a row without a usable one gets its galaxy's: the table's, the median, or NaN."""
     given = {normalise_galaxy(name): float(value) for name, value in options.distance_mpc.items()}
     for name, value in given.items():
         if not (np.isfinite(value) and value > 0):
@@ -104,7 +113,7 @@ def _distances(catalogue: Catalogue, options: ReadOptions, path: Path) -> NDArra
             distance[rows] = given[name]
         usable = rows & np.isfinite(distance) & (distance > 0)
         if not usable.any() or not usable[rows].all():
-            distance[rows & ~usable] = _distance(name, distance[usable], options.distances, path)
+            distance[rows & ~usable] = _distance(name, distance[usable], options.distances)
     return distance
 
 
@@ -123,15 +132,19 @@ def _distance_errors(catalogue: Catalogue, overrides: Mapping[str, float], path:
     return error
 
 
-def _distance(galaxy: str, others: NDArray[np.float64], source: str, path: Path) -> float:
+def _distance(galaxy: str, others: NDArray[np.float64], source: str) -> float:
     if (known := distance_of(galaxy, source)) is not None:
         return known
-    if len(others):
-        return float(np.median(others))
-    raise InputError(
-        f"{path}: the distance of galaxy {galaxy or '(no name)'} is unknown; "
-        "set infer.distance_mpc to a positive number for it, or give the table a column distance in Mpc"
-    )
+    return float(np.median(others)) if len(others) else np.nan
+
+
+def _waiting(galaxy: NDArray[np.str_], path: Path) -> Iterator[str]:
+    """Yield a remark on the clusters without a distance, given their galaxies (N,)."""
+    for name, count in zip(*np.unique(galaxy, return_counts=True), strict=True):
+        yield (
+            f"{path.name}: {count:,} clusters of {name or 'a galaxy without a name'} wait for a distance: "
+            "give one in infer.distance_mpc"
+        )
 
 
 def _refuse_unusable(catalogue: Catalogue, path: Path) -> None:
@@ -143,5 +156,5 @@ def _refuse_unusable(catalogue: Catalogue, path: Path) -> None:
     )
     raise InputError(
         f"{path}: none of its {len(catalogue)} rows has two usable bands ({why}); "
-        "check model.bands, infer.columns and infer.classes"
+        "check infer.columns, infer.unit and infer.classes"
     )

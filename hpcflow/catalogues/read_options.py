@@ -14,7 +14,7 @@ class ReadOptions:
     """How to read a catalogue; the fields are named as the keys of the config's `infer`.
 
     Attributes:
-        format: "auto" or one of `read.READERS`.
+        format: "auto" or one of `read.READERS`; "legus-acs" and "legus-uvis" say which camera took B, V and I.
         galaxy: galaxy of all rows, if the file does not give it or is wrong.
         classes: cluster classes to keep; None for all.
         distances: source of the galaxies table's distances, "phangs" or "legus".
@@ -25,6 +25,7 @@ class ReadOptions:
         columns: names of a plain table's columns, see `plain.read_table`.
         unit: unit of flux columns that carry none: mJy, Jy, uJy, nJy, AB, Vega.
         check_units: whether to refuse fluxes that are not star clusters' and colours that no model has.
+        may_lack: whether a catalogue may lack bands, as a flow can that was trained with missing ones.
         negative: whether to use fluxes of zero and below, as the noise model `normal` can.
         model_fluxes: (M, B) fluxes of models that cover the prior, in any unit; colours are not checked without them.
     """
@@ -39,5 +40,6 @@ class ReadOptions:
     columns: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     unit: str = "mJy"
     check_units: bool = True
+    may_lack: bool = False
     negative: bool = False
     model_fluxes: NDArray[np.floating] | None = None

@@ -120,7 +120,7 @@ def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -
 
     Args:
         flux: (N, B) mJy, NaN where unusable.
-        distance: (N,) Mpc.
+        distance: (N,) Mpc, NaN where unknown; such clusters are not judged.
         where: what is being read, for the message.
         unit: the unit that was assumed, so that a better one can be named.
 
@@ -128,6 +128,10 @@ def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -
         InputError: if the median absolute AB magnitude lies outside `ABSOLUTE_MAG`.
     """
     low, high = ABSOLUTE_MAG
+    known = np.isfinite(distance)
+    if not known.any():
+        return
+    flux, distance = flux[known], distance[known]
     modulus = np.broadcast_to(5 * np.log10(distance * 1e5)[:, None], flux.shape)
     positive = flux > 0
     magnitudes = -2.5 * np.log10(flux[positive] / AB_ZERO_MJY) - modulus[positive]

@@ -47,6 +47,9 @@ def status(run: RunArgument) -> None:
             print(f"{s.stage} partition {partition}: {reason}")
         for reason, count in s.lost.items():
             print(f"{s.stage}: {count:,} rows could not be simulated: {reason}")
+        if s.waiting:
+            how = "give one in infer.distance_mpc and run hpcflow infer --append"
+            print(f"{s.stage}: {s.waiting:,} clusters have no posterior because they wait for a distance: {how}")
     for job in jobs:
         print(f"{job.stage}: job {job.id} is {job.says}")
     if workers:

@@ -173,7 +173,7 @@ class Infer(Section):
 
     catalogues: Paths = []
     flow: str | None = None  # folder of another run, to use its flow
-    format: Literal["auto", "phangs", "legus", "table"] = "auto"
+    format: Literal["auto", "phangs", "legus", "legus-acs", "legus-uvis", "table"] = "auto"  # camera of B, V and I
     galaxy: str | None = None
     classes: list[int] | None = None
     distances: Literal["phangs", "legus"] = "phangs"  # of galaxies; legus: those that LEGUS used, if any

@@ -33,7 +33,7 @@ Key = tuple[str, str]
 Floats = NDArray[np.floating]
 Density = Callable[[Floats], Floats]
 
-NO_POSTERIOR = Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING
+NO_POSTERIOR = Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING | Flag.NO_DISTANCE
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Support:
         flux, sigma, observed, distance = photometry
         errors = self.observer.errors
         near, far = self.observer.distance_mpc
+        placed = np.isfinite(distance) & (distance > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             log_sigma, dimming = np.log(sigma), -2 * np.log(distance * 1e5)[:, None]
             by_errors = log_sigma - np.log(errors.high), log_sigma - np.log(errors.low)
@@ -70,10 +71,11 @@ class Support:
             Flag.BAD_VALUE: np.isin(reason, [Reason.NOT_FINITE, Reason.BAD_ERROR]).any(axis=1),
             Flag.TOO_FEW_BANDS: observed.sum(axis=1) < LEAST_BANDS,
             Flag.ERROR_OUTSIDE_TRAINING: self._outside(photometry, *by_errors),
-            Flag.DISTANCE_OUTSIDE_TRAINING: ~((distance >= near) & (distance <= far)),
-            Flag.FLUX_OUTSIDE_TRAINING: self._outside(photometry, *by_fluxes),
+            Flag.DISTANCE_OUTSIDE_TRAINING: placed & ~((distance >= near) & (distance <= far)),
+            Flag.FLUX_OUTSIDE_TRAINING: placed & self._outside(photometry, *by_fluxes),
             Flag.BANDS_OUTSIDE_TRAINING: ~self._trained(observed),
             Flag.UPPER_LIMIT: (observed & (flux < sigma)).any(axis=1) & (self.observer.noise == "normal"),
+            Flag.NO_DISTANCE: ~placed,
         }
         return sum((np.where(rows, int(flag), 0) for flag, rows in said.items()), np.zeros(len(flux), int)).astype(
             np.int32

@@ -50,7 +50,7 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
         where: where to run the workers.
         galaxy: infer only this galaxy's clusters, again if they have posteriors. Other clusters in its partitions are
             inferred again too, with the same result.
-        append: add the config's catalogues to those of the archive.
+        append: add the config's catalogues to those of the archive, and infer clusters again whose distance is new.
 
     Raises:
         InputError: if the trained flow is missing or damaged, a catalogue cannot be used, or the archive was made from
@@ -68,7 +68,7 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
     chosen = None if galaxy is None else _rows_of(catalogue, normalise_galaxy(galaxy))
     sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
     says["source"] = description["source"]
-    may_differ = ("infer.catalogues:",) if append else ()
+    may_differ = ("infer.catalogues:", "infer.distance_mpc") if append else ()
     run.refuse(config, may_differ)
     if append:
         _set_aside(run, sources)
@@ -94,10 +94,12 @@ def read_catalogues(config: Config) -> Catalogue:
     """Return the clusters of all catalogues that the config names, grouped by galaxy.
 
     Raises:
-        InputError: if no catalogue is named, or one cannot be used.
+        InputError: if no catalogue is named, one cannot be used, or no cluster has a distance.
     """
     paths, options = _with_photometry(config.infer.catalogues), options_of(config)
-    return Catalogue.concatenate([read_catalogue(path, config.model.bands, options) for path in paths]).by_galaxy()
+    whole = Catalogue.concatenate([read_catalogue(path, config.model.bands, options) for path in paths]).by_galaxy()
+    whole.refuse_without_distance()
+    return whole
 
 
 def options_of(config: Config) -> ReadOptions:
@@ -107,6 +109,7 @@ def options_of(config: Config) -> ReadOptions:
     checked = wanted.check_units and wanted.catalogues  # computing the models takes seconds
     return ReadOptions(
         **given,
+        may_lack=config.observe.missing > 0,
         negative=config.observe.noise == "normal",
         model_fluxes=model_fluxes(config) if checked else None,
     )
@@ -232,8 +235,8 @@ def _refuse_another_model(flow: Path, trained: dict[str, Any], config: dict[str,
     changed = [line for key in ("model", "observe") for line in difference(trained[key], config[key], key)]
     if changed:
         raise InputError(
-            f"{flow} was trained for another model ({'; '.join(changed[:5])}): name another run in infer.flow, "
-            "or train a flow for this one"
+            f"{flow} was trained for another model ({'; '.join(changed[:5])}): take model and observe from the config "
+            "of that run (bands that the catalogue lacks are masked), or train a flow for this one"
         )
 
 

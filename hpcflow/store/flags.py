@@ -71,6 +71,7 @@ class Flag(IntFlag):
     LOW_EFFICIENCY = 1024
     UNLIKELY = 2048
     UPPER_LIMIT = 4096
+    NO_DISTANCE = 8192
 
 
 SPELT = ("no", "one", "two", "three", "four", "five")
@@ -94,6 +95,7 @@ MEANINGS = {
     ),
     Flag.UNLIKELY: f"predictive p-value below {LEAST_P:g}: the model rarely produces such photometry",
     Flag.UPPER_LIMIT: "a band is undetected and counts as an upper limit: its flux may be zero or negative",
+    Flag.NO_DISTANCE: "the galaxy has no distance: no posterior; give one in infer.distance_mpc",
 }
 
 

@@ -188,7 +188,11 @@ def test_names_choose_and_none_choose_all() -> None:
     every = addresses()
     assert chosen(every, []) == every
     assert len(chosen(every, ["ngc 628"])) == 2  # two pointings
-    assert [one.holds for one in chosen(every, ["NGC1566", "ngc1566"])] == ["NGC1566, obs and sed tables"]
+    assert [one.holds for one in chosen(every, ["NGC1566", "ngc1566"])] == [
+        "NGC1566, obs and sed tables",
+        "NGC1566, LEGUS",
+    ]
+    assert [one.holds for one in chosen(every, ["legus"])] == ["NGC0628C, LEGUS", "NGC1566, LEGUS"]
     assert len(chosen(every, ["dr5"])) == 4
     with pytest.raises(InputError, match="'M31' in its file name"):
         chosen(every, ["NGC1566", "M31"])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.legus import is_legus
 from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.store.flags import Reason
@@ -97,10 +98,68 @@ def test_no_band_at_all_is_named(tmp_path: Path) -> None:
         read_catalogue(written(tmp_path, [row(1, GOOD)]), {"F435W": "ACS_WFC.F435W"})
 
 
-def test_another_name_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    path = written(tmp_path, [row(1, GOOD)], "ngc1566.tab")
-    with pytest.raises(InputError, match=r"ngc1566.tab is not named .*rename it to hlsp_legus_hst_"):
-        read_catalogue(path, UVIS, ReadOptions(format="legus"))
+@pytest.mark.parametrize("name", ["ngc1566.tab", "clusters.txt", "catalogue"])
+@pytest.mark.parametrize("format", ["auto", "legus"])
+def test_a_file_of_any_name_is_read_once_its_galaxy_is_given(tmp_path: Path, name: str, format: str) -> None:
+    rows = [row(i, [(66.666, 66.666), (99.999, 99.999), (22.0, 0.1), (22.0, 0.1), (22.0, 0.1)]) for i in range(1, 60)]
+    path, named = written(tmp_path, rows, name), written(tmp_path, rows)
+    with pytest.raises(InputError, match=rf"{name} is not named .*set infer\.galaxy"):
+        read_catalogue(path, BOTH, ReadOptions(format=format))
+    one, other = read_catalogue(path, BOTH, ReadOptions(format=format, galaxy="NGC 1566")), read_catalogue(named, BOTH)
+    np.testing.assert_array_equal(one.flux, other.flux)
+    np.testing.assert_array_equal(one.reason, other.reason)
+    assert set(one.galaxy) == {"NGC1566"}
+
+
+def test_the_camera_is_that_of_the_galaxies_table_or_of_the_format(tmp_path: Path) -> None:
+    path = written(tmp_path, [row(1, GOOD)], "c.tab")
+    acs, uvis = [True] * 2 + [False] * 3 + [True] * 3, [True] * 5 + [False] * 3
+
+    def observed(galaxy: str, format: str = "auto") -> list[bool]:
+        options = ReadOptions(format=format, galaxy=galaxy, distance_mpc={galaxy: 9.0})
+        found: list[bool] = read_catalogue(path, BOTH, options).observed[0].tolist()
+        return found
+
+    assert observed("NGC628C") == acs
+    assert observed("NGC1566") == uvis
+    with pytest.raises(InputError, match=r"nor is that known of M83; set infer\.format to legus-acs or legus-uvis"):
+        observed("M83")
+    assert observed("M83", "legus-acs") == acs
+    assert observed("M83", "legus-uvis") == uvis
+
+
+@pytest.mark.parametrize("harm", ["a header", "few columns", "magnitudes of 3", "classes of 9", "a declination of 100"])
+def test_what_is_not_surely_legus_is_not_taken_for_it(tmp_path: Path, harm: str) -> None:
+    good = row(1, GOOD)
+    changed = {
+        "few columns": good[:30],
+        "magnitudes of 3": row(1, [(3.0, 0.1)] * 5),
+        "classes of 9": row(1, GOOD, kind=9),
+        "a declination of 100": [*good[:4], 100.0, *good[5:]],
+    }
+    path = written(tmp_path, [changed.get(harm, good)] * 3, "c.txt")
+    assert is_legus(written(tmp_path, [good] * 3, "good.txt"))
+    if harm == "a header":
+        path.write_text("id x y ra dec\n" + path.read_text())
+    assert not is_legus(path)
+    with pytest.raises(InputError, match=r"of no known kind; convert it to one of \.fits"):
+        read_catalogue(path, UVIS)
+
+
+def test_sentinels_publish_nothing(tmp_path: Path) -> None:
+    rows = [row(i, GOOD) for i in range(1, 5)]
+    rows[1][22], rows[1][23], rows[1][24] = -999.0, -999.0, -999.0
+    rows[2][30] = 99.999
+    rows[3][16] = 66.666
+    catalogue = read_catalogue(written(tmp_path, rows), UVIS)
+    missing = {key: np.isnan(values).tolist() for key, values in catalogue.published.items()}
+    assert missing == {
+        "log_age": [False, False, False, True],
+        "log_mass": [False, False, False, True],
+        "ebv": [False, True, False, True],
+        "chi2": [False, False, True, True],
+    }
+    assert np.isnan(catalogue.published_error["ebv"]).tolist() == [False, True, False, True]
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,80 @@ def test_older_files_have_totals_and_a_galaxy_in_their_name(tmp_path: Path) -> N
     assert set(catalogue.galaxy) == {"NGC1566"}
 
 
+@pytest.mark.parametrize("value", ["mJy", "mJy_TOT", "VEGA", "VEGA_TOT"])
+@pytest.mark.parametrize("error", ["_ERR", "_TOT_ERR"])
+def test_values_and_errors_may_each_be_called_total_or_not(tmp_path: Path, value: str, error: str) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    table, form = Table.read(path), value.removesuffix("_TOT")
+    for name in FILTERS:
+        table.remove_columns([f"PHANGS_{name}_mJy", f"PHANGS_{name}_mJy_ERR"])
+        table[f"PHANGS_{name}_{value}"] = [22.0, -9999.0] if form == "VEGA" else [1e-3, -9999.0]
+        table[f"PHANGS_{name}_{form}{error}"] = [0.1, -9999.0] if form == "VEGA" else [1e-4, -9999.0]
+    table.write(path, overwrite=True)
+    catalogue = read(path, UVIS)
+    flux = 3631e3 * 10 ** (-0.4 * (22.0 + 1.495)) if form == "VEGA" else 1e-3
+    relative = 0.1 * np.log(10) / 2.5 if form == "VEGA" else 0.1
+    assert catalogue.flux[0, 0] == pytest.approx(flux)
+    assert catalogue.sigma[0, 0] == pytest.approx(relative * flux)
+    assert (catalogue.reason[1] == Reason.NO_COVERAGE).all()
+
+
+def test_the_total_error_goes_first_and_fluxes_before_magnitudes(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    totals = {
+        "PHANGS_F555W_mJy_TOT_ERR": [3e-4] * 2,
+        "PHANGS_F814W_VEGA": [10.0] * 2,
+        "PHANGS_F814W_VEGA_ERR": [0.1] * 2,
+    }
+    catalogue = read(edited(path, **totals), UVIS)
+    assert catalogue.sigma[0].tolist() == [1e-4, 1e-4, 1e-4, 3e-4, 1e-4]
+    assert (catalogue.flux == 1e-3).all()
+
+
+def test_magnitudes_stand_in_for_a_flux_without_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    edited(path, PHANGS_F336W_mJy_ERR=None, PHANGS_F336W_VEGA=[22.0] * 2, PHANGS_F336W_VEGA_TOT_ERR=[0.1] * 2)
+    assert read(path, UVIS).flux[0, 1] == pytest.approx(3631e3 * 10 ** (-0.4 * (22.0 + 1.181)))
+
+
+@pytest.mark.parametrize(
+    ("mark", "reason"),
+    [(-99.0, Reason.NO_COVERAGE), (66.666, Reason.NO_COVERAGE), (99.999, Reason.NOT_DETECTED)],
+)
+def test_marks_among_magnitudes_mask_their_band(tmp_path: Path, mark: float, reason: Reason) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    magnitudes = {"PHANGS_F336W_VEGA": [22.0, mark], "PHANGS_F336W_VEGA_ERR": [0.1, 0.1]}
+    edited(path, PHANGS_F336W_mJy=None, PHANGS_F336W_mJy_ERR=None, **magnitudes)
+    assert read(path, UVIS).reason[:, 1].tolist() == [Reason.OK, reason]
+
+
+def test_the_companion_in_dr5_has_the_distance_of_its_galaxy(tmp_path: Path) -> None:
+    catalogue = read(write(tmp_path / "c.fits", ["ngc1510", "ngc1512"]))
+    assert catalogue.distance.tolist() == [18.83, 18.83]
+    assert catalogue.observed.tolist() == [[True] * 5 + [False] * 3] * 2
+
+
+def test_a_band_without_columns_is_masked_where_flows_can_do_without(tmp_path: Path) -> None:
+    path = edited(write(tmp_path / "c.fits", ["NGC1566"] * 2), PHANGS_F438W_mJy=None, PHANGS_F438W_mJy_ERR=None)
+    catalogue = read(path, may_lack=True)
+    assert catalogue.observed.sum(axis=1).tolist() == [4, 4]
+    assert catalogue.notes == ("c.fits lacks F438W: it is masked for all its clusters",)
+    edited(path, PHANGS_F336W_mJy_ERR=None)
+    with pytest.raises(InputError, match=r"no flux and error columns for bands F336W .*, F438W .*PHANGS_F336W_mJy"):
+        read(path, may_lack=True)
+
+
+@pytest.mark.parametrize("sentinel", [-99.0, -999.0, -9999.0, 66.666, 99.999])
+def test_published_sentinels_are_nothing(tmp_path: Path, sentinel: float) -> None:
+    path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
+    values = {"PHANGS_EBV_MINCHISQ": [0.1, sentinel], "PHANGS_REDUCEDCHISQ_MINCHISQ": [1.0, sentinel]}
+    errors = {"PHANGS_AGE_MINCHISQ_ERR": [1.0, sentinel], "PHANGS_EBV_MINCHISQ_ERR": [0.1, sentinel]}
+    catalogue = read(edited(path, **values, **errors))
+    for values_of in (*(catalogue.published[key] for key in ("ebv", "chi2")), *catalogue.published_error.values()):
+        assert np.isnan(values_of).tolist() == [False, True]
+    assert np.isfinite(catalogue.published["log_age"]).all()
+
+
 def test_without_a_galaxy_the_message_says_where_to_set_it(tmp_path: Path) -> None:
     path = edited(write(tmp_path / "c.fits", ["NGC1566"] * 2), PHANGS_GALAXY=None)
     with pytest.raises(InputError, match=r"c\.fits has neither .*infer\.galaxy"):

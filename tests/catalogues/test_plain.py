@@ -68,6 +68,14 @@ def test_a_column_map(tmp_path: Path) -> None:
     assert np.allclose(catalogue.flux, FLUX[:, None])
 
 
+@pytest.mark.parametrize("key", ["cluster_class", "class"])
+def test_the_column_of_classes_may_have_any_name(tmp_path: Path, key: str) -> None:
+    rows = table()
+    rows["morphology"] = [1, 3, -99]
+    assert read(tmp_path, rows, columns={key: "morphology"}).cluster_class.tolist() == [1, 3, -1]
+    assert read(tmp_path, rows, columns={key: "morphology"}, classes=[1]).cluster_id.tolist() == ["a"]
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
@@ -153,6 +161,33 @@ def test_marks_among_magnitudes(tmp_path: Path) -> None:
     rows["F336W_flux"][:2] = 99.999, 66.666
     reason = read(tmp_path, rows, unit="AB").reason
     assert reason[:, 0].tolist() == [Reason.NOT_DETECTED, Reason.NO_COVERAGE, Reason.OK]
+    rows["F336W_flux"], rows["F336W_err"] = [-99.0, -9999.0, 23.0], [-99.0, 0.1, 0.1]
+    reason = read(tmp_path, rows, unit="AB").reason
+    assert reason[:, 0].tolist() == [Reason.NO_COVERAGE, Reason.NO_COVERAGE, Reason.OK]
+    rows["F336W_flux"], rows["F336W_err"] = [23.0, 99.0, 23.0], [99.999, 99.0, 0.1]
+    reason = read(tmp_path, rows, unit="AB").reason
+    assert reason[:, 0].tolist() == [Reason.NOT_DETECTED, Reason.NOT_DETECTED, Reason.OK]
+
+
+def test_marks_among_fluxes_that_may_be_negative(tmp_path: Path) -> None:
+    rows = table()
+    rows["F336W_flux"], rows["F336W_err"] = [-99.0, -999.0, -1e-4], [0.1, 0.1, 1e-4]
+    rows["F555W_flux"][0], rows["F555W_err"][0] = 99.999, 99.999
+    catalogue = read(tmp_path, rows, negative=True)
+    assert catalogue.reason[:, 0].tolist() == [Reason.NO_COVERAGE, Reason.NO_COVERAGE, Reason.OK]
+    assert catalogue.reason[:, 1].tolist() == [Reason.NOT_DETECTED, Reason.OK, Reason.OK]
+
+
+@pytest.mark.parametrize("sentinel", [-99.0, -999.0, -9999.0, 66.666, 99.999])
+def test_published_sentinels_are_nothing(tmp_path: Path, sentinel: float) -> None:
+    rows = table()
+    for name in ("log_age", "log_mass", "ebv", "chi2"):
+        rows[name] = [1.5, sentinel, 2.5]
+    published = read(tmp_path, rows).published
+    for values in published.values():
+        np.testing.assert_array_equal(values, [1.5, np.nan, 2.5])
+    rows["log_age"] = [1e7, sentinel, 1e9] * u.yr
+    np.testing.assert_array_equal(read(tmp_path, rows, "t.ecsv").published["log_age"], [7.0, np.nan, 9.0])
 
 
 def test_vega_magnitudes_need_a_known_offset() -> None:

@@ -198,7 +198,7 @@ def test_no_usable_row_says_why(tmp_path: Path) -> None:
     text = message(written(tmp_path, plain(**{f"{name}_err": np.zeros(4) for name in list(UVIS)[1:]})))
     assert "two usable bands" in text
     assert "F275W: 4 OK; F336W: 4 BAD_ERROR" in text
-    assert "model.bands" in text
+    assert "check infer.columns" in text
 
 
 def test_one_row_with_two_bands_is_enough(tmp_path: Path) -> None:
@@ -238,13 +238,72 @@ def test_a_row_of_an_unknown_galaxy_without_distance_has_that_of_the_others(tmp_
     assert read_catalogue(path, UVIS).distance.tolist() == [8.6] * 4
 
 
-def test_an_unknown_distance_is_named(tmp_path: Path) -> None:
+def test_clusters_of_an_unknown_galaxy_wait_for_a_distance_and_refuse_no_other(tmp_path: Path) -> None:
     path = written(tmp_path, plain(galaxy=["ngc 1566", "ngc 1566", "M 51", "M 51"]))
-    text = message(path)
-    assert "galaxy M51" in text
-    assert "infer.distance_mpc" in text
-    assert read_catalogue(path, UVIS, ReadOptions(distance_mpc={"M 51": 8.6})).distance[2] == 8.6
+    catalogue = read_catalogue(path, UVIS)
+    assert np.isnan(catalogue.distance).tolist() == [False, False, True, True]
+    assert catalogue.observed.all()
+    (note,) = catalogue.notes
+    assert note == "clusters.fits: 2 clusters of M51 wait for a distance: give one in infer.distance_mpc"
+    catalogue.refuse_without_distance()
+    with pytest.raises(InputError, match=r"the distance of M51 is unknown; set infer\.distance_mpc"):
+        catalogue.select(np.array([2, 3])).refuse_without_distance()
+    given = read_catalogue(path, UVIS, ReadOptions(distance_mpc={"M 51": 8.6}))
+    assert given.distance[2] == 8.6
+    assert not given.notes
     assert "infer.distance_mpc" in message(path, distance_mpc={"M 51": -8.6})
+
+
+def test_luminosities_are_judged_by_the_clusters_with_a_distance(tmp_path: Path) -> None:
+    flux = {f"{name}_flux": [1e-3, 1e-3, 1e-3, 1e9] for name in UVIS}
+    path = written(tmp_path, plain(galaxy=["ngc 1566"] * 3 + ["M 51"], **flux))
+    assert len(read_catalogue(path, UVIS)) == 4
+    bright = written(tmp_path, plain(**{f"{name}_flux": np.full(4, 1e9) for name in UVIS}), "bright.fits")
+    assert "median absolute AB magnitude" in message(bright)
+    unknown = written(tmp_path, plain(galaxy=["M 51"] * 4, F275W_flux=np.full(4, 1e9)), "unknown.fits")
+    assert np.isnan(read_catalogue(unknown, UVIS).distance).all()
+
+
+def test_a_companion_is_as_far_as_its_galaxy_and_in_its_bands() -> None:
+    assert distance_of("NGC 1510") == distance_of("NGC 1512") == 18.83
+    assert distance_error_of("ngc1510") == distance_error_of("ngc1512")
+    assert bands_of("NGC1510") == bands_of("NGC1512")
+    assert instrument_of("NGC1510", "F438W") == "WFC3_UVIS"
+    assert "NGC1510" not in galaxies()["galaxy"]  # it is no target of the survey: no mock, and no file of its own
+
+
+@pytest.mark.parametrize("galaxy", ["ngc1566", "M 51"])
+def test_a_catalogue_of_four_bands_masks_the_fifth_and_says_so(tmp_path: Path, galaxy: str) -> None:
+    table = plain(galaxy=[galaxy] * 4, distance=np.full(4, 17.69), F438W_flux=None, F438W_err=None)
+    path = written(tmp_path, table)
+    assert "no flux and error columns for band F438W" in message(path)
+    assert "trained with observe.missing above 0" in message(path)
+    for bands in (UVIS, BOTH):
+        catalogue = read_catalogue(path, bands, ReadOptions(may_lack=True))
+        assert catalogue.observed.sum(axis=1).tolist() == [4] * 4
+        assert set(catalogue.reason[:, 2].tolist()) == {Reason.NO_BAND}
+        if bands is UVIS or galaxy == "ngc1566":  # in which bands of two cameras M 51 was observed is unknown
+            assert catalogue.notes == ("clusters.fits lacks F438W: it is masked for all its clusters",)
+
+
+def test_a_band_under_a_name_that_is_not_recognised_is_not_masked(tmp_path: Path) -> None:
+    table = plain(F438W_flux=None, f438w_magnitude=np.full(4, 22.0))
+    text = message(written(tmp_path, table), may_lack=True)
+    assert "band F438W (WFC3_UVIS.F438W)" in text
+    assert "f438w_magnitude" in text
+    assert text.endswith("name them in infer.columns (format table)")
+
+
+def test_one_band_is_too_few_whatever_may_be_lacking(tmp_path: Path) -> None:
+    gone = {f"{name}_{kind}": None for name in list(UVIS)[1:] for kind in ("flux", "err")}
+    text = message(written(tmp_path, plain(**gone)), may_lack=True)
+    assert "no flux and error columns for bands F336W" in text
+    assert "at least two bands of model.bands are needed" in text
+
+
+def test_classes_that_a_table_lacks_are_no_reason_to_look_for_others(tmp_path: Path) -> None:
+    text = message(written(tmp_path, plain(**{"class": None})), classes=[1, 2])
+    assert "set infer.classes to null" in text
 
 
 @pytest.mark.parametrize(("factor", "unit"), [(1e-3, "Jy"), (1e3, "uJy"), (1e6, "nJy")])
@@ -274,7 +333,7 @@ def test_formats_are_told_apart(tmp_path: Path) -> None:
     assert detect_format(written(tmp_path, Table({"PHANGS_RA": [1.0]}), "other.fits")) == "phangs"
     assert detect_format(tmp_path / "hlsp_legus_hst_wfc3_ngc1566_multiband_v1_x.tab") == "legus"
     (tmp_path / "clusters.tab").write_text("1 2 3")
-    assert "infer.format" in message(tmp_path / "clusters.tab")
+    assert "convert it to one of .fits" in message(tmp_path / "clusters.tab")
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,6 @@ REFUSED = {
     "no rows": (spoiled(lambda table: table.remove_rows(slice(None))), "has no rows"),
     "no identifiers": (drop("ID_PHANGS_CLUSTER"), "no column ID_PHANGS_CLUSTER"),
     "a duplicate": (put("ID_PHANGS_CLUSTER", [1, 1, *range(3, N + 1)]), "cluster 1 of NGC1566 occurs more than once"),
-    "a galaxy nobody knows": (put("PHANGS_GALAXY", ["ngc9999"] * N), "distance of galaxy NGC9999 is unknown"),
-    "a galaxy without a name": (put("PHANGS_GALAXY", [""] * N), r"distance of galaxy \(no name\) is unknown"),
     "no galaxy at all": (drop("PHANGS_GALAXY"), "neither a column PHANGS_GALAXY nor a galaxy in its name"),
     "a band less": (drop("PHANGS_F336W_mJy"), "no flux and error columns for band F336W"),
     "no error column": (drop("PHANGS_F555W_mJy_ERR"), "no flux and error columns for band F555W"),
@@ -198,10 +196,18 @@ def test_a_bad_number_masks_its_band_of_its_row_and_nothing_else(
     np.testing.assert_array_equal(catalogue.reason, expected)
 
 
-def test_an_unknown_galaxy_among_known_ones_is_named_and_takes_a_distance(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "said"), [("ngc9999", "NGC9999"), ("", r"\(no name\)")])
+def test_a_galaxy_nobody_knows_has_no_distance(tmp_path: Path, name: str, said: str) -> None:
+    catalogue = read_catalogue(put("PHANGS_GALAXY", [name] * N)(tmp_path), UVIS)
+    with pytest.raises(InputError, match=rf"the distance of {said} is unknown; set infer\.distance_mpc"):
+        catalogue.refuse_without_distance()
+
+
+def test_an_unknown_galaxy_among_known_ones_waits_and_takes_a_distance(tmp_path: Path) -> None:
     path = put("PHANGS_GALAXY", ["ngc1566"] * (N - 1) + ["ngc9999"])(tmp_path)
-    with pytest.raises(InputError, match=r"NGC9999 is unknown; set infer\.distance_mpc"):
-        read_catalogue(path, UVIS)
+    waiting = read_catalogue(path, UVIS)
+    assert np.isnan(waiting.distance).tolist() == [False] * (N - 1) + [True]
+    assert "1 clusters of NGC9999 wait for a distance" in waiting.notes[0]
     catalogue = read_catalogue(path, UVIS, ReadOptions(distance_mpc={"NGC 9999": 12.0}))
     assert catalogue.distance[-1] == 12.0
     assert len(catalogue) == N

@@ -128,13 +128,12 @@ def test_a_cluster_is_the_same_among_bad_rows(kind: tuple[str, str]) -> None:
     mixed = of.infer(bad)
     kept = [0, 3, 5]
     assert_same({k: v[kept] for k, v in mixed.items()}, {k: v[kept] for k, v in clean.items()})
-    for row, flag in ((1, Flag.TOO_FEW_BANDS), (2, Flag.TOO_FEW_BANDS), (4, Flag.FAILED)):
+    for row, flag in ((1, Flag.TOO_FEW_BANDS), (2, Flag.TOO_FEW_BANDS), (4, Flag.NO_DISTANCE)):
         assert mixed["flag"][row] & flag
         for name, value in mixed.items():
             assert name in ("flag", "refined") or np.isnan(value[row]).all(), name
     assert mixed["flag"][1] & Flag.BAD_VALUE
     assert mixed["flag"][2] & Flag.NOT_DETECTED
-    assert mixed["flag"][4] & Flag.DISTANCE_OUTSIDE_TRAINING
     assert not (clean["flag"] & (Flag.TOO_FEW_BANDS | Flag.FAILED)).any()
 
 

@@ -94,8 +94,9 @@ def test_distances_outside_training_are_flagged(distance: float, outside: bool) 
     assert flags(support(), seen) == (Flag.DISTANCE_OUTSIDE_TRAINING if outside else Flag(0))
 
 
-def test_a_distance_of_nan_is_outside_training() -> None:
-    assert flags(support(), with_("distance", np.nan)) & Flag.DISTANCE_OUTSIDE_TRAINING
+@pytest.mark.parametrize("distance", [np.nan, np.inf, 0.0, -3.0])
+def test_what_is_no_distance_is_not_outside_training_but_missing(distance: float) -> None:
+    assert flags(support(), with_("distance", distance)) == Flag.NO_DISTANCE
 
 
 def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
@@ -103,7 +104,7 @@ def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
     for _, expected in CASES.values():
         raised |= expected
     later = Flag.POOR_FIT | Flag.FAILED | Flag.LOW_EFFICIENCY | Flag.UNLIKELY
-    elsewhere = Flag.DISTANCE_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING | Flag.UPPER_LIMIT
+    elsewhere = Flag.DISTANCE_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING | Flag.UPPER_LIMIT | Flag.NO_DISTANCE
     assert raised | later | elsewhere == sum(Flag)
 
 

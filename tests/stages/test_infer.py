@@ -229,14 +229,14 @@ def test_the_reader_gets_every_option_of_the_config(tiny: Callable[..., Path]) -
         "check_units": False,
     }
     options = infer.options_of(load_config(tiny(infer=said)))
-    computed = {"negative", "model_fluxes"}
+    computed = {"negative", "may_lack", "model_fluxes"}
     assert {f.name for f in fields(ReadOptions)} == set(said) | computed
     assert {name: getattr(options, name) for name in said} == said
 
 
 def test_options_of_reading_default_to_the_readers_own(tiny: Callable[..., Path]) -> None:
     config = load_config(tiny())
-    assert infer.options_of(config) == ReadOptions(negative=config.observe.noise == "normal")
+    assert infer.options_of(config) == ReadOptions(negative=config.observe.noise == "normal", may_lack=True)
     checked = infer.options_of(load_config(tiny(), ["infer.catalogues=[a.fits]"])).model_fluxes
     assert checked is not None
     assert checked.shape[1] == len(config.model.bands)
@@ -244,3 +244,4 @@ def test_options_of_reading_default_to_the_readers_own(tiny: Callable[..., Path]
     assert infer.options_of(unchecked).model_fluxes is None
     normal = load_config(tiny(), ["observe={noise: normal, relative_error: [0.03, 0.5]}"])
     assert infer.options_of(normal).negative
+    assert not infer.options_of(load_config(tiny(), ["observe.missing=0"])).may_lack

@@ -61,7 +61,9 @@ def _galaxies(catalogue: Catalogue) -> Iterator[str]:
         )
         bands = "+".join(b for b, has in zip(of.bands, (of.reason != Reason.NO_BAND).any(axis=0), strict=True) if has)
         error = f" +- {of.distance_error[0]:.3f} dex" if of.distance_error[0] else ""
-        yield f"  {galaxy}: {len(of):,} rows ({kinds}) at {np.median(of.distance):.2f} Mpc{error}, in {bands}"
+        known = of.distance[np.isfinite(of.distance)]
+        place = f"at {np.median(known):.2f} Mpc{error}" if len(known) else "without a distance"
+        yield f"  {galaxy}: {len(of):,} rows ({kinds}) {place}, in {bands}"
 
 
 def _bands(config: Config, catalogue: Catalogue) -> Iterator[str]:
@@ -99,6 +101,8 @@ def _sum(config: Config, catalogue: Catalogue) -> Iterator[str]:
         chosen = np.isin(catalogue.cluster_class, config.infer.classes)
         classes = ", ".join(map(str, config.infer.classes))
         yield f"{np.count_nonzero(chosen):,} are in class {classes}, which infer.classes selects"
+        if (catalogue.cluster_class < 0).all():
+            yield "there are no classes: set infer.classes to null to infer all clusters"
 
 
 def _tracks(config: Config) -> dict[str, NDArray[np.floating]]:

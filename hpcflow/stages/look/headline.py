@@ -213,6 +213,8 @@ def _clusters(archive: xr.Dataset | None) -> list[Number]:
         Number("Clusters", "in the catalogues", _count(total)),
         Number("Clusters", "with a posterior", _count(fitted), f"{100 * fitted / max(total, 1):.1f} %"),
     ]
+    if waiting := int(np.isnan(archive["distance"].values).sum()):
+        lines.append(Number("Clusters", "waiting for a distance", _count(waiting), "give one in infer.distance_mpc"))
     if len(chi2):
         poor = f"{100 * (chi2 > POOR_CHI2).mean():.1f} % above {POOR_CHI2:g}"
         lines.append(Number("Clusters", "median reduced \u03c7\u00b2 of the MAP", f"{np.median(chi2):.2f}", poor))

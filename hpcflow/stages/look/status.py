@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.flow.header import read_header
 from hpcflow.stages.run import Run
@@ -32,6 +34,7 @@ class StageStatus:
     failed: dict[str, str]
     rate: float = 0.0  # units per second at present; 0 if the stage is idle
     lost: dict[str, int] = field(default_factory=dict)  # rows that could not be simulated, by reason
+    waiting: int = 0  # clusters without a distance, which have no posterior until one is given
 
     @property
     def left_s(self) -> float | None:
@@ -58,7 +61,7 @@ def status(run: Run) -> list[StageStatus]:
     }
     found = {}
     for stage, (kind, path, unit) in stores.items():
-        done, total, rate = 0, 0, 0.0
+        done, total, rate, waiting = 0, 0, 0.0, 0
         lost: dict[str, int] = {}
         if path.exists():
             store = kind.open(path)
@@ -66,7 +69,8 @@ def status(run: Run) -> list[StageStatus]:
             done = total - sum(map(len, store.missing()))
             rate = pace(store.finished(), time.time()) * len(store.partitions[0]) if done < total else 0.0
             lost = store.failures() if stage == "simulate" else {}
-        found[stage] = StageStatus(stage, done, total, unit, _failed(run, stage), rate, lost)
+            waiting = int(np.isnan(store.read("distance")).sum()) if stage == "infer" else 0
+        found[stage] = StageStatus(stage, done, total, unit, _failed(run, stage), rate, lost, waiting)
     found["train"] = _training(run)
     page = run.page.is_file()
     found["report"] = StageStatus("report", int(page), 1, "page", {})
