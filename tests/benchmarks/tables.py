@@ -38,6 +38,7 @@ __all__ = ["RUNS", "archive", "calibration", "fit_of", "fits", "recovery", "size
 Column = dict[str, str]
 
 RUNS = [Path(run) for run in os.environ.get("HPCFLOW_RUNS", "").split(os.pathsep) if run]
+NO_REFERENCE = {"NGC1566"}  # its published fits miss the measured F814W by 0.34 mag
 WHOLES = {"regions": "regions of highest density", "tarp": "TARP"}
 
 
@@ -99,7 +100,8 @@ def fits(run: Run) -> Column:
         found["efficiency of the samples, median (16, 84 %)"] = f"{middle:.0f} % ({low:.0f}, {high:.0f})"
         found["clusters sampled again; on the exact grid"] = f"{again}; {grid}"
     published = published_table(archive)
-    for row in published[published["of"] == "all"] if len(published) else []:
+    compared = len(published) and not set(archive["galaxy"].values.tolist()) & NO_REFERENCE
+    for row in published[published["of"] == "all"] if compared else []:
         found[f"MAP close to the published {row['parameter']}; nearest mode"] = _each(
             "{:.0f} %", 100 * row["close"], 100 * row["close_best"]
         )

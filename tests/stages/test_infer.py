@@ -16,12 +16,16 @@ from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.plain import strings
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.compute.where import InProcess
-from hpcflow.config.load import Config, load_config
+from hpcflow.config.load import Config, load_config, with_values
 from hpcflow.stages import infer, simulate
 from hpcflow.stages.build import build_survey_simulator
+from hpcflow.stages.look.folder import RunFolder
+from hpcflow.stages.look.headline import headline
+from hpcflow.stages.look.status import status
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.run import Run
 from hpcflow.stages.train import train_flow
+from hpcflow.store.flags import Flag, Reason
 
 WEIGHTED = ("log_weight", "log_evidence", "efficiency", "weighted_quantile", "weighted_mean", "mode_log_p", "refined")
 
@@ -213,6 +217,64 @@ def test_galaxies_are_together_in_the_order_they_come(shared: Shared) -> None:
     _, first = np.unique(catalogue.galaxy, return_index=True)
     assert np.count_nonzero(catalogue.galaxy[1:] != catalogue.galaxy[:-1]) == len(first) - 1
     assert catalogue.galaxy[0] in grown_galaxies(shared.paths[1])
+
+
+def test_clusters_without_a_distance_wait_until_one_is_given(shared: Shared, computed: list[tuple[str, str]]) -> None:
+    table = Table.read(shared.paths[0])
+    galaxies = np.unique(strings(table["PHANGS_GALAXY"])).tolist()
+    table["PHANGS_GALAXY"] = np.where(strings(table["PHANGS_GALAXY"]) == galaxies[0], "m51", table["PHANGS_GALAXY"])
+    table.write(shared.paths[0], overwrite=True)
+    run = shared.infer("run", shared.paths[0])
+    ds = xr.open_zarr(run.posteriors).load()
+    waits = ds["galaxy"].values == "M51"
+    assert waits.any() and not waits.all()
+    assert (ds["flag"].values[waits] & Flag.NO_DISTANCE).all()
+    assert not (ds["flag"].values[~waits] & Flag.NO_DISTANCE).any()
+    np.testing.assert_array_equal(np.isnan(ds["map"].values).all(axis=1), waits)
+    (stage,) = [one for one in status(run) if one.stage == "infer"]
+    assert (stage.waiting, stage.finished) == (waits.sum(), True)
+    lines = {line.name: line.value for line in headline(RunFolder(run.path, {}, {}), ds)}
+    assert lines["waiting for a distance"] == str(waits.sum())
+
+    computed.clear()
+    given = with_values(shared.load(), {"infer.distance_mpc": {"M51": 8.6}})
+    infer.infer(given, run, InProcess(), append=True)
+    assert len(computed) == waits.sum()
+    after = xr.open_zarr(run.posteriors).load()
+    assert np.isfinite(after["map"].values).all()
+    assert (after["distance"].values[waits] == 8.6).all()
+    np.testing.assert_array_equal(after["theta"].values[~waits], ds["theta"].values[~waits])
+
+
+def test_a_plain_table_of_four_bands_needs_nothing_else(shared: Shared, caplog: pytest.LogCaptureFixture) -> None:
+    n, path = 5, shared.folder / "four.csv"
+    table = Table({"galaxy": ["NGC1566"] * n, "id": np.arange(n)})
+    for name in ("F275W", "F336W", "F555W", "F814W"):
+        table[name], table[f"{name}_err"] = np.full(n, 1.5e-3), np.full(n, 1e-4)
+    table.write(path)
+    with caplog.at_level("INFO", logger="hpcflow"):
+        ds = xr.open_zarr(shared.infer("four", path).posteriors).load()
+    assert np.isfinite(ds["map"].values).all()
+    assert ds["observed"].sum("band").values.tolist() == [4] * n
+    assert set(ds["reason"].sel(band="F438W").values.tolist()) == {Reason.NO_BAND}
+    assert not (ds["flag"].values & (Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING)).any()
+    assert "four.csv lacks F438W: it is masked for all its clusters" in caplog.text
+
+
+def test_where_no_cluster_has_a_distance_nothing_is_written(shared: Shared) -> None:
+    table = Table.read(shared.paths[0])
+    table["PHANGS_GALAXY"] = "m51"
+    table["ID_PHANGS_CLUSTER"] = np.arange(len(table))
+    table.write(shared.paths[0], overwrite=True)
+    with pytest.raises(InputError, match="the distance of M51 is unknown"):
+        shared.infer("none", shared.paths[0])
+    assert not (shared.folder / "none").exists()
+
+
+def test_a_flow_of_another_model_is_not_a_reason_to_change_the_model(shared: Shared) -> None:
+    config = with_values(shared.load(shared.paths[0]), {"observe.missing": 0.2})
+    with pytest.raises(InputError, match=r"take model and observe from the config of that run .*bands.* are masked"):
+        infer.infer(config, Run(shared.folder / "other"), InProcess())
 
 
 def test_the_reader_gets_every_option_of_the_config(tiny: Callable[..., Path]) -> None:

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from astropy.table import Table
 
@@ -47,3 +48,17 @@ def test_a_systematic_of_each_band_is_in_the_errors_that_are_said(tiny: Callable
     low = {band: float(lines[band].split("errors ")[1].split(",")[0]) for band in bands}
     assert low["F275W"] > 0.3
     assert low["F336W"] < 0.2
+
+
+def test_what_waits_and_what_is_lacking_is_said(tmp_path: Path) -> None:
+    n, path = 6, tmp_path / "mine.csv"
+    table = Table({"galaxy": ["NGC1566"] * 4 + ["M51"] * 2, "id": np.arange(n)})
+    for name in ("F275W", "F336W", "F555W", "F814W"):
+        table[name], table[f"{name}_err"] = np.full(n, 1.5e-3), np.full(n, 1e-4)
+    table.write(path)
+    lines = list(check(load_config(shipped_configs()["demo"]), path, tmp_path / "colours.png"))
+    assert "mine.csv lacks F438W: it is masked for all its clusters" in lines
+    assert "mine.csv: 2 clusters of M51 wait for a distance: give one in infer.distance_mpc" in lines
+    assert "  M51: 2 rows (2 without a class) without a distance, in F275W+F336W+F555W+F814W" in lines
+    assert "6 clusters have at least two usable bands, 0 do not" in lines
+    assert "there are no classes: set infer.classes to null to infer all clusters" in lines
