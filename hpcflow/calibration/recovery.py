@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from astropy.table import Table
 from numpy.typing import NDArray
 
+from hpcflow.base.errors import InputError
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.plain import load_table, numbers, strings
+from hpcflow.catalogues.units import in_unit
+from hpcflow.store.summary import units
 
 __all__ = ["Recovery", "best_mode", "find_truth", "join_truth", "recovery"]
 
@@ -65,12 +67,15 @@ def join_truth(archive: xr.Dataset, files: Sequence[Path]) -> Floats:
 
     Args:
         archive: dataset with galaxy, cluster_id and parameter.
-        files: tables with galaxy, cluster_id and a column named after each parameter.
+        files: tables with galaxy, cluster_id and a column named after each parameter; units are converted.
+
+    Raises:
+        InputError: if a table lacks galaxy or cluster_id, or a unit does not fit.
     """
-    names = [str(name) for name in archive["parameter"].values]
+    names, declared = [str(name) for name in archive["parameter"].values], units(archive)
     known: dict[tuple[str, str], Floats] = {}
     for path in files:
-        known |= _rows(load_table(path), names)
+        known |= _rows(path, {name: declared.get(name, "") for name in names})
     nothing = np.full(len(names), np.nan)
     keys = zip(archive["galaxy"].values.tolist(), archive["cluster_id"].values.tolist(), strict=True)
     return np.array([known.get(key, nothing) for key in keys]).reshape(-1, len(names))
@@ -117,9 +122,18 @@ def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
     )
 
 
-def _rows(table: Table, names: list[str]) -> dict[tuple[str, str], Floats]:
-    """Return the parameters (D,) by galaxy and identifier, NaN if the table lacks the column."""
+def _rows(path: Path, wanted: Mapping[str, str]) -> dict[tuple[str, str], Floats]:
+    """Return the wanted parameters (D,) by galaxy and identifier, in their units, NaN if the table lacks the column."""
+    table = load_table(path)
+    if lacks := [name for name in ("galaxy", "cluster_id") if name not in table.colnames]:
+        raise InputError(f"{path} has no column {' and '.join(lacks)}; it has {', '.join(table.colnames)}")
     galaxy = [normalise_galaxy(name) for name in strings(table["galaxy"])]
-    absent = np.full(len(table), np.nan)
-    values = np.stack([numbers(table[name]) if name in table.colnames else absent for name in names], axis=1)
+
+    def column(name: str, unit: str) -> Floats:
+        if name not in table.colnames:
+            return np.full(len(table), np.nan)
+        values = numbers(table[name])
+        return in_unit(values, table[name], unit, path) if unit else values
+
+    values = np.stack([column(name, unit) for name, unit in wanted.items()], axis=1)
     return dict(zip(zip(galaxy, strings(table["cluster_id"]).tolist(), strict=True), values, strict=True))

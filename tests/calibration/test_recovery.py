@@ -1,7 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
+from astropy import units as u
+from astropy.table import Table
 
+from hpcflow.base.errors import InputError
 from hpcflow.calibration.recovery import best_mode, find_truth, join_truth, recovery
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.headline import recovery_numbers
@@ -19,6 +24,20 @@ def test_truth_is_joined_by_galaxy_and_identifier(run: RunFolder, archive: xr.Da
     np.testing.assert_array_equal(join_truth(backwards, [run.path / "mock_truth.fits"])[::-1], truth)
     renamed = archive.assign(galaxy=archive["galaxy"].copy(data=np.full(archive.sizes["cluster"], "NGC9999")))
     assert np.isnan(join_truth(renamed, [run.path / "mock_truth.fits"])).all()
+
+
+def test_truth_is_converted_to_the_archives_units(
+    run: RunFolder, archive: xr.Dataset, truth: np.ndarray, tmp_path: Path
+) -> None:
+    table = Table.read(run.path / "mock_truth.fits")
+    table["log_age"] = 10 ** (np.asarray(table["log_age"]) - 6) * u.Myr
+    table["log_mass"] = 10 ** np.asarray(table["log_mass"]) * u.solMass
+    table.write(tmp_path / "linear.ecsv")
+    np.testing.assert_allclose(join_truth(archive, [tmp_path / "linear.ecsv"]), truth, rtol=1e-12)
+    table.remove_column("galaxy")
+    table.write(tmp_path / "nameless.csv")
+    with pytest.raises(InputError, match=r"nameless\.csv has no column galaxy; it has cluster_id"):
+        join_truth(archive, [tmp_path / "nameless.csv"])
 
 
 def test_shares_count_what_they_say(archive: xr.Dataset, truth: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import zarr
 
 from hpcflow.catalogues import mast
 from hpcflow.cli.main import main
@@ -30,7 +31,7 @@ def hpcflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, str]]:
 def test_addresses_are_printed_one_a_line(hpcflow: Callable[..., tuple[str, str]]) -> None:
     out, _ = hpcflow("catalogue", "urls")
     lines = out.splitlines()
-    assert sum(line.startswith("https://archive.stsci.edu/") for line in lines) == 43
+    assert sum(line.startswith("https://archive.stsci.edu/") for line in lines) == 45
     assert "hpcflow infer" in lines[-1]
 
 
@@ -48,6 +49,16 @@ def test_a_catalogue_is_made_checked_and_refused(
     _, error = hpcflow("catalogue", "check", machine, "--config", config, code=2)
     assert "cannot be read as a fits table" in error
     assert len(error.splitlines()) == 1
+
+
+def test_status_says_how_many_clusters_wait_for_a_distance(
+    hpcflow: Callable[..., tuple[str, str]], inferred: Run, copied: Callable[[Run], Run]
+) -> None:
+    run = copied(inferred)
+    assert "wait" not in hpcflow("status", run.path)[0]
+    zarr.open_group(run.posteriors)["distance"][:3] = float("nan")
+    out, _ = hpcflow("status", run.path)
+    assert "infer: 3 clusters have no posterior because they wait for a distance: give one in infer.distance_mpc" in out
 
 
 def test_comparisons_are_printed_and_written(
