@@ -98,7 +98,7 @@ def is_legus(path: Path) -> bool:
     marked = marks(magnitude, error, magnitudes=True) != Reason.OK
     limits = {ID: (0, np.inf), RA: (0, 360), DEC: (-90, 90), CLASS: (0, 4)}
     within = [(rows[:, column] >= low) & (rows[:, column] <= high) for column, (low, high) in limits.items()]
-    return bool(np.all(within) and (marked | usual).all())
+    return bool(np.all(within) and (marked | usual | np.isnan(magnitude + error)).all())
 
 
 def _galaxy(path: Path, given: str | None) -> str:

@@ -173,7 +173,7 @@ def infer(
         str | None, typer.Option("--galaxy", help="Infer only this galaxy's clusters, even if they have posteriors.")
     ] = None,
     append: Annotated[
-        bool, typer.Option("--append", help="Add the catalogues to those already in the archive.")
+        bool, typer.Option("--append", help="Add the catalogues, or distances that were unknown, to the archive.")
     ] = False,
     site: SiteName = None,
     submit: Submit = False,
