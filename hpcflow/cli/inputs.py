@@ -6,7 +6,7 @@ As everywhere in the command line, heavy imports wait until a command needs them
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,14 +82,20 @@ def mock(
 ) -> None:
     """Make a mock catalogue of the survey, and a table of its truth."""
     from hpcflow.config.load import load_config
+    from hpcflow.sources.cluster.population import SOLAR
     from hpcflow.stages.build import build_survey_simulator
     from hpcflow.stages.mock import make_mock
     from hpcflow.stages.survey import make_survey
 
     settings = load_config(config, sets or [])
-    simulator = build_survey_simulator(settings)
-    what = (simulator, settings.model.bands, settings.mock.n, settings.mock.seed, out)
-    for path in make_mock(*what) if settings.mock.form == "plain" else make_survey(*what, settings.mock.form):
+    simulator, asked = build_survey_simulator(settings), settings.mock
+    what = (simulator, settings.model.bands, asked.n, asked.seed, out)
+    given: dict[str, Any] = {
+        "systematic": settings.observe.systematic if asked.systematic is None else asked.systematic,
+        "metallicity": settings.model.fixed.get("metallicity", SOLAR),
+    }
+    plain = asked.form == "plain"
+    for path in make_mock(*what, **given) if plain else make_survey(*what, asked.form, **given):
         print(path)
 
 

@@ -246,4 +246,5 @@ class Mock(Section):
 
     n: Annotated[int, Field(gt=0)] = 2000
     form: Literal["plain", "dr5", "v1", "candidates"] = "plain"
+    systematic: Fraction | None = None  # relative, in quadrature; null: that of observe.systematic
     seed: int = 1

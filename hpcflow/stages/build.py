@@ -17,6 +17,7 @@ from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.simulator import Simulator
+from hpcflow.model.tables import load_tables
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.sources.cluster.simulators import SIMULATORS
 from hpcflow.stages.run import Run
@@ -154,5 +155,10 @@ def simulator_of(run: str) -> Simulator:
 
 
 def build_survey_simulator(config: Config) -> Simulator:
-    """Return the config's simulator over all shipped filter curves, for a mock of the whole survey."""
-    return simulator_over(config, ("log_age", "ebv"), {curve: curve for curve in shipped_curves()})
+    """Return the config's simulator over all shipped filter curves, for a mock of the whole survey.
+
+    It takes metallicity besides log_age and ebv if its table has several.
+    """
+    several = config.model.simulator == "ssp" and len(load_tables(config.model.ssp)) > 1
+    parameters = ("log_age", "ebv", *(("metallicity",) if several else ()))
+    return simulator_over(config, parameters, {curve: curve for curve in shipped_curves()})

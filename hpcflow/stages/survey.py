@@ -11,6 +11,7 @@ from hpcflow.catalogues.phangs import Classes, write_phangs, write_sed
 from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.model.simulator import Simulator
 from hpcflow.sources.cluster.grid_fit import GridFit, grid_fit
+from hpcflow.sources.cluster.population import SOLAR
 from hpcflow.stages.mock import Drawn, draw_mock, write_truth
 
 __all__ = ["FORMS", "make_survey"]
@@ -28,12 +29,21 @@ Rows = NDArray[np.bool_]
 
 
 def make_survey(
-    simulator: Simulator, bands: Mapping[str, str], n: int, seed: int, out_dir: str | Path, form: str
+    simulator: Simulator,
+    bands: Mapping[str, str],
+    n: int,
+    seed: int,
+    out_dir: str | Path,
+    form: str,
+    *,
+    systematic: float | Mapping[str, float] = 0.05,
+    metallicity: float = SOLAR,
 ) -> list[Path]:
     """Write a mock of the survey, with the true parameters in `NAME_truth.fits` beside every catalogue.
 
     The clusters are those of `make_mock`. All have a machine class, and four in ten a human class, which is the same
-    for four in five. The published fits are grid fits (`grid_fit`) with the same simulator and a systematic of 10 %.
+    for four in five. The published fits are grid fits (`grid_fit`) with the same simulator, one metallicity for all
+    clusters and a systematic of 10 %.
 
     Args:
         simulator: as for `make_mock`.
@@ -43,6 +53,8 @@ def make_survey(
         out_dir: output folder, created if missing.
         form: `dr5`: two tables of the whole sample with fits, one per classifier (human, machine); `v1`: an `obs` and
             a `sed` table per galaxy and classifier; `candidates`: one table of all classes, with fits.
+        systematic: as for `make_mock`.
+        metallicity: as for `make_mock`; the fits have it, too.
 
     Returns:
         the files.
@@ -50,9 +62,9 @@ def make_survey(
     Raises:
         InputError: as for `make_mock`.
     """
-    drawn = draw_mock(simulator, bands, n, seed)
+    drawn = draw_mock(simulator, bands, n, seed, systematic=systematic, metallicity=metallicity)
     classes = _classes(len(drawn.galaxy), form == "candidates", drawn.rng)
-    fit = _fit(simulator, drawn)
+    fit = _fit(simulator, drawn, metallicity)
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
     if form == "candidates":
@@ -80,7 +92,7 @@ def _classes(n: int, candidates: bool, rng: np.random.Generator) -> Classes:
     return Classes(np.where(inspected, human, NONE), machine, 0.5 + 0.5 * rng.random(n))
 
 
-def _fit(simulator: Simulator, drawn: Drawn) -> GridFit:
+def _fit(simulator: Simulator, drawn: Drawn, metallicity: float) -> GridFit:
     """Return the mock's published fits, computed for one set of filter curves at a time."""
     found = np.full((len(GridFit._fields), len(drawn.galaxy)), np.nan)
     for curves, rows in drawn.by_curves():
@@ -92,7 +104,7 @@ def _fit(simulator: Simulator, drawn: Drawn) -> GridFit:
         with np.errstate(invalid="ignore"):
             used = np.isfinite(flux) & (flux > 0)
         seen = Photometry(flux, add_systematic(flux, sigma, SYSTEMATIC), used, drawn.distance[rows])
-        found[:, rows] = grid_fit(seen, simulator, columns)
+        found[:, rows] = grid_fit(seen, simulator, columns, metallicity)
     return GridFit(*found)
 
 

@@ -14,19 +14,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpcflow.catalogues.units import AB_ZERO_MJY
+from hpcflow.catalogues.depth import DEPTHS, photometric_error
 from hpcflow.flow import checkpoint
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry, normal, scale
 from hpcflow.stages.build import build_prior, build_simulator
-from hpcflow.stages.mock import DEPTH_AB
 from hpcflow.stages.run import Run
 from printed import table
 
 CLUSTERS, SAMPLES, DRAWN, TILE = 2000, 1000, 100_000, 25
 DISTANCES_MPC, SYSTEMATIC, SIGNAL_TO_NOISE = (4.0, 23.0), 0.05, 10.0
-DEPTH_SIGMAS = 5
 Floats = NDArray[np.floating]
 
 
@@ -56,8 +54,10 @@ def drawn(run: Run, rng: np.random.Generator) -> Clusters:
     distance = rng.uniform(*DISTANCES_MPC, DRAWN)
     mass = truth[:, prior.names.index("log_mass")]
     flux = simulator(truth[:, prior.index(simulator.parameters)]) * scale(mass, distance)[:, None]
-    floor = AB_ZERO_MJY * 10 ** (-0.4 * np.array([DEPTH_AB[band] for band in bands])) / DEPTH_SIGMAS
-    sigma = np.hypot(floor, SYSTEMATIC * flux)
+    common, own = rng.standard_normal(DRAWN), rng.standard_normal(flux.shape)
+    depths = [DEPTHS[curve] for curve in config.model.bands.values()]
+    error = [photometric_error(flux[:, b], depth, common, own[:, b]) for b, depth in enumerate(depths)]
+    sigma = np.hypot(np.stack(error, axis=1), SYSTEMATIC * flux)
     seen = normal(flux, sigma, rng.standard_normal(flux.shape))
     v = bands.index("F555W")
     bright = seen[:, v] > SIGNAL_TO_NOISE * sigma[:, v]

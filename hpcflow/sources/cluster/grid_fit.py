@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hpcflow.model.observe import Photometry, scale
 from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.population import SOLAR
 
 __all__ = ["GridFit", "grid_fit"]
 
@@ -38,16 +39,19 @@ class GridFit(NamedTuple):
     chi2: Floats
 
 
-def grid_fit(photometry: Photometry, simulator: Simulator, columns: Sequence[int]) -> GridFit:
-    """Fit clusters by the whole grid.
+def grid_fit(
+    photometry: Photometry, simulator: Simulator, columns: Sequence[int], metallicity: float = SOLAR
+) -> GridFit:
+    """Fit clusters by the whole grid, all at one metallicity.
 
     Args:
         photometry: (N, B) with the systematic in its errors.
-        simulator: of log_age and ebv.
+        simulator: of log_age, ebv and perhaps metallicity.
         columns: which of its bands are the B of the photometry.
+        metallicity: mass fraction of metals, if the simulator takes it.
     """
     age, ebv = (a.ravel() for a in np.meshgrid(AGES_MYR, REDDENINGS, indexing="ij"))
-    theta = {"log_age": np.log10(age) + 6, "ebv": ebv}
+    theta = {"log_age": np.log10(age) + 6, "ebv": ebv, "metallicity": np.full(len(age), metallicity)}
     unit = np.asarray(simulator(np.stack([theta[name] for name in simulator.parameters], axis=1)))[:, list(columns)]
     n = len(photometry.flux)
     parts = [_fit(Photometry(*(a[at : at + BLOCK] for a in photometry)), unit, age, ebv) for at in range(0, n, BLOCK)]

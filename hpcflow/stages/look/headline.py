@@ -59,7 +59,7 @@ def recovery_numbers(found: Recovery) -> list[Number]:
         (
             "MAP age wrong by 10\u00d7 or more",
             found.catastrophic,
-            "13\u201321 % of real clusters, Whitmore et al. 2023",
+            "fits of real clusters, whose models are not exact: 13\u201321 % (Whitmore et al. 2023)",
         ),
         ("nearest mode's age wrong by 10\u00d7 or more", found.catastrophic_best, ""),
     ]

@@ -33,5 +33,5 @@ def test_the_reason_for_no_posterior_is_returned(inferred: Run) -> None:
     archive = xr.open_zarr(inferred.posteriors).load()
     assert exact_posteriors({}, archive, [1]) == ({}, "name is missing; add it")
     assert exact_posteriors(inferred.config().plain(), archive, []) == ({}, "there is no cluster to show")
-    dark = archive.assign(sigma=archive["sigma"] * 1e6)
+    dark = archive.assign(sigma=archive["sigma"] * 1e9)
     assert exact_posteriors(inferred.config().plain(), dark, [1])[1].startswith("the errors of the photometry")

@@ -24,7 +24,7 @@ def test_samples_are_reproduced_bit_for_bit(inferred: Run) -> None:
         again = samples(inferred.path, str(ds.cluster_id.values[row]), str(ds.galaxy.values[row]))
         assert len(again) == 200
         theta = np.stack([again[name] for name in ds["parameter"].values.tolist()], axis=1)
-        kept = {"theta": theta[None, :50], "log_q": again["log_q"][None, :50]}
+        kept = {"theta": theta[None, :50].astype(np.float64), "log_q": again["log_q"][None, :50]}
         partition = archive.partitions[row // 16]
         for name, packed in archive.packed(kept).items():
             np.testing.assert_array_equal(packed[0], archive.read(name, partition)[row % 16], err_msg=name)

@@ -1,0 +1,116 @@
+"""Faint bands: posteriors of runs on mocks, and, on made-up archives, whether they would be caught if wrong.
+
+HPCFLOW_RUNS=runs/demo pytest tests/benchmarks/test_faint.py -m benchmark
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from faint import judge, known_truth, printed
+from hpcflow.base.partitions import rng_for
+from hpcflow.calibration.recovery import find_truth
+from hpcflow.sources.cluster.population import Population
+from hpcflow.stages.mock import recognised
+from hpcflow.stages.run import Run
+from hpcflow.store.flags import Flag
+from tables import RUNS
+
+N, SAMPLES = 3000, 4000
+SIGMA = np.array([0.2, 0.2, 0.05])
+NAMES = ["log_age", "log_mass", "ebv"]
+FLUX = {"all bands with r* < 0.35": 5.0, "r* 0.35-0.5 in the worst band": 2.5, "some band with r* > 0.5": 1.5}
+SHARES = {"holds_68": (0.66, 0.70), "holds_95": (0.935, 0.965)}
+ALLOWED = 0.005  # failures without a flag
+
+
+def made(width: float = 1.0) -> tuple[xr.Dataset, np.ndarray]:
+    """Return posteriors, flat prior times a normal likelihood, of mock clusters; too narrow for a width below 1."""
+    rng = rng_for(1, "faint")
+    drawn = Population().sample(20 * N, rng)
+    kept = np.flatnonzero(rng.random(20 * N) < recognised(drawn["log_age"]))[:N]
+    truth = np.stack([drawn[name][kept] for name in NAMES], axis=1)
+    seen = truth + SIGMA * rng.standard_normal(truth.shape)
+    theta = seen[:, None] + width * SIGMA * rng.standard_normal((N, SAMPLES, 3))
+    kind = np.array(list(FLUX.values()))[np.arange(N) % len(FLUX)]
+    flux = np.stack([np.full(N, 10.0), kind], axis=1)
+    flux[::10, 1] = -0.5
+    archive = xr.Dataset(
+        {
+            "theta": (("cluster", "sample", "parameter"), theta),
+            "map": (("cluster", "parameter"), seen),
+            "flag": ("cluster", np.zeros(N, dtype=np.int32)),
+            "flux": (("cluster", "band"), flux),
+            "sigma": (("cluster", "band"), np.ones((N, 2))),
+        },
+        coords={"parameter": NAMES},
+    )
+    return archive, truth
+
+
+def test_right_posteriors_hold_what_they_should() -> None:
+    found = judge(*made())
+    assert sum(one.clusters for name, one in found.items() if name != "all") == found["all"].clusters == N
+    assert found["a negative flux"].clusters == N // 10
+    for name, one in found.items():
+        assert one.clusters > 200, name
+        assert one.holds_68 == pytest.approx(0.68, abs=4 * np.sqrt(0.68 * 0.32 / one.clusters)), name
+        assert one.holds_95 == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / one.clusters)), name
+        assert one.failed == 0
+
+
+def test_narrow_posteriors_are_caught() -> None:
+    found = judge(*made(width=0.6))
+    assert all(one.holds_68 < 0.6 for one in found.values())
+    assert all(one.holds_95 < 0.9 for one in found.values())
+
+
+def test_without_the_population_the_flat_prior_would_be_judged() -> None:
+    archive, truth = made()
+    weighted = judge(archive, truth)["all"].holds_95
+    theta = archive["theta"].values
+    to_flat = -Population().log_density(*np.moveaxis(theta, 2, 0)) - np.log(recognised(theta[..., 0]))
+    flat = judge(archive.assign(log_weight=(("cluster", "sample"), np.where(to_flat < 99, to_flat, -np.inf))), truth)
+    assert flat["all"].holds_95 < weighted - 0.01
+
+
+def test_wrong_ages_fail_unless_they_are_flagged_or_the_truth_is_inside() -> None:
+    archive, truth = made()
+    shift = np.outer(np.where(truth[:, 0] < 8, 1.5, -1.5), [1, 0, 0])
+    off = archive.assign(theta=archive["theta"] + xr.DataArray(shift, dims=("cluster", "parameter")))
+    wrong = off.assign(map=off["map"] + xr.DataArray(shift, dims=("cluster", "parameter")))
+    assert judge(wrong, truth)["all"].failed > 0.9
+    assert judge(off, truth)["all"].failed == 0  # the MAP itself is right
+    for flag, doubts in ((Flag.UNLIKELY, True), (Flag.UPPER_LIMIT, False)):
+        flagged = wrong.assign(flag=xr.full_like(wrong["flag"], flag.value))
+        assert (judge(flagged, truth)["all"].failed == 0) == doubts
+
+
+def test_clusters_without_weights_are_counted() -> None:
+    archive, truth = made()
+    nothing = archive.assign(log_weight=(("cluster", "sample"), np.full((N, SAMPLES), -np.inf)))
+    found = judge(nothing, truth)
+    assert found["all"].few == 1
+    assert np.isfinite(found["all"].holds_68)
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("run", RUNS or [None], ids=str)
+def test_the_posteriors_of_a_run_are_right_where_bands_are_faint(
+    run: Path | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if run is None:
+        pytest.skip("HPCFLOW_RUNS names no run folder with an archive of a mock")
+    archive = xr.open_zarr(Run(run).posteriors)
+    (truth,) = find_truth(Run(run).config().infer.catalogues, run)
+    found = judge(archive, known_truth(archive, truth))
+    with capsys.disabled():
+        print("\n" + printed(found))
+    for name, one in found.items():
+        for what, (low, high) in SHARES.items():
+            share = getattr(one, what)
+            error = 2 * np.sqrt(share * (1 - share) / one.clusters)
+            assert low - error <= share <= high + error, (name, what)
+    assert found["all"].failed < ALLOWED
