@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from faint import judge, known_truth, printed
+from faint import judge, known_truth, printed, ranks
 from hpcflow.base.partitions import rng_for
 from hpcflow.calibration.recovery import find_truth
 from hpcflow.sources.cluster.population import Population
@@ -19,7 +19,7 @@ from hpcflow.store.flags import Flag
 from tables import RUNS
 
 N, SAMPLES = 3000, 4000
-SIGMA = np.array([0.2, 0.2, 0.05])
+SIGMA = np.array([0.3, 0.2, 0.05])
 NAMES = ["log_age", "log_mass", "ebv"]
 FLUX = {"all bands with r* < 0.35": 5.0, "r* 0.35-0.5 in the worst band": 2.5, "some band with r* > 0.5": 1.5}
 SHARES = {"holds_68": (0.66, 0.70), "holds_95": (0.935, 0.965)}
@@ -58,7 +58,7 @@ def test_right_posteriors_hold_what_they_should() -> None:
         assert one.clusters > 200, name
         assert one.holds_68 == pytest.approx(0.68, abs=4 * np.sqrt(0.68 * 0.32 / one.clusters)), name
         assert one.holds_95 == pytest.approx(0.95, abs=4 * np.sqrt(0.95 * 0.05 / one.clusters)), name
-        assert one.failed == 0
+        assert one.failed < ALLOWED, name
 
 
 def test_narrow_posteriors_are_caught() -> None:
@@ -67,22 +67,26 @@ def test_narrow_posteriors_are_caught() -> None:
     assert all(one.holds_95 < 0.9 for one in found.values())
 
 
-def test_without_the_population_the_flat_prior_would_be_judged() -> None:
+def test_truths_rank_evenly_only_under_their_own_population() -> None:
     archive, truth = made()
-    weighted = judge(archive, truth)["all"].holds_95
     theta = archive["theta"].values
-    to_flat = -Population().log_density(*np.moveaxis(theta, 2, 0)) - np.log(recognised(theta[..., 0]))
-    flat = judge(archive.assign(log_weight=(("cluster", "sample"), np.where(to_flat < 99, to_flat, -np.inf))), truth)
-    assert flat["all"].holds_95 < weighted - 0.01
+    back = -Population().log_density(*np.moveaxis(theta, 2, 0)) - np.log(recognised(theta[..., 0]))
+    flat = archive.assign(log_weight=(("cluster", "sample"), np.where(np.isfinite(back), back, -np.inf)))
+    error = 1 / np.sqrt(12 * N)
+    assert ranks(archive, truth)[0].mean() == pytest.approx(0.5, abs=4 * error)
+    assert abs(ranks(flat, truth)[0].mean() - 0.5) > 6 * error
 
 
 def test_wrong_ages_fail_unless_they_are_flagged_or_the_truth_is_inside() -> None:
     archive, truth = made()
-    shift = np.outer(np.where(truth[:, 0] < 8, 1.5, -1.5), [1, 0, 0])
-    off = archive.assign(theta=archive["theta"] + xr.DataArray(shift, dims=("cluster", "parameter")))
+    shift = np.outer(np.where(truth[:, 0] < 8, 2.0, -2.0), [1, 0, 0])
+    off = archive.assign(
+        map=(("cluster", "parameter"), truth),
+        theta=archive["theta"] + xr.DataArray(shift, dims=("cluster", "parameter")),
+    )
     wrong = off.assign(map=off["map"] + xr.DataArray(shift, dims=("cluster", "parameter")))
     assert judge(wrong, truth)["all"].failed > 0.9
-    assert judge(off, truth)["all"].failed == 0  # the MAP itself is right
+    assert judge(off, truth)["all"].failed == 0  # the MAP is right
     for flag, doubts in ((Flag.UNLIKELY, True), (Flag.UPPER_LIMIT, False)):
         flagged = wrong.assign(flag=xr.full_like(wrong["flag"], flag.value))
         assert (judge(flagged, truth)["all"].failed == 0) == doubts
