@@ -23,7 +23,7 @@ from hpcflow.calibration.recovery import join_truth
 from hpcflow.catalogues.plain import strings
 from hpcflow.sources.cluster.population import Population
 from hpcflow.stages.mock import recognised
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 from printed import table
 
 __all__ = ["Judged", "judge", "ranks"]
@@ -118,7 +118,7 @@ def _kinds(archive: xr.Dataset) -> Mapping[str, Rows]:
     """Return the clusters (N,) of each kind."""
     flux, sigma = archive["flux"].values, archive["sigma"].values
     with np.errstate(invalid="ignore", divide="ignore"):
-        negative = (flux < 0).any(axis=1)
+        negative = ((flux < 0) | (archive["reason"].values == Reason.NEGATIVE)).any(axis=1)
         worst = np.nan_to_num(np.where(flux > 0, sigma / flux, 0.0)).max(axis=1)
     return {
         "all": np.full(len(flux), True),
@@ -131,8 +131,7 @@ def _kinds(archive: xr.Dataset) -> Mapping[str, Rows]:
 
 def known_truth(archive: xr.Dataset, path: Path) -> Floats:
     """Return the truth (N, 3) of the archive's clusters that are no globulars."""
-    wanted = archive.assign_coords(parameter=archive["parameter"].astype(str)).sel(parameter=list(NAMES))
-    truth = join_truth(wanted, [path])
+    truth = join_truth(archive.sel(parameter=list(NAMES)), [path])
     told = Table.read(path)
     if "component" in told.colnames:
         told = told[strings(told["component"]) == "globular"]

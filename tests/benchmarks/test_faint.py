@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.table import Table
 
 from faint import judge, known_truth, printed, ranks
 from hpcflow.base.partitions import rng_for
@@ -15,7 +16,7 @@ from hpcflow.calibration.recovery import find_truth
 from hpcflow.sources.cluster.population import Population
 from hpcflow.stages.mock import recognised
 from hpcflow.stages.run import Run
-from hpcflow.store.flags import Flag
+from hpcflow.store.flags import Flag, Reason
 from tables import RUNS
 
 N, SAMPLES = 3000, 4000
@@ -36,7 +37,8 @@ def made(width: float = 1.0) -> tuple[xr.Dataset, np.ndarray]:
     theta = seen[:, None] + width * SIGMA * rng.standard_normal((N, SAMPLES, 3))
     kind = np.array(list(FLUX.values()))[np.arange(N) % len(FLUX)]
     flux = np.stack([np.full(N, 10.0), kind], axis=1)
-    flux[::10, 1] = -0.5
+    reason = np.full((N, 2), Reason.OK)
+    flux[::20, 1], flux[10::20, 1], reason[10::20, 1] = -0.5, np.nan, Reason.NEGATIVE  # used, or masked
     archive = xr.Dataset(
         {
             "theta": (("cluster", "sample", "parameter"), theta),
@@ -44,6 +46,7 @@ def made(width: float = 1.0) -> tuple[xr.Dataset, np.ndarray]:
             "flag": ("cluster", np.zeros(N, dtype=np.int32)),
             "flux": (("cluster", "band"), flux),
             "sigma": (("cluster", "band"), np.ones((N, 2))),
+            "reason": (("cluster", "band"), reason),
         },
         coords={"parameter": NAMES},
     )
@@ -98,6 +101,16 @@ def test_clusters_without_weights_are_counted() -> None:
     found = judge(nothing, truth)
     assert found["all"].few == 1
     assert np.isfinite(found["all"].holds_68)
+
+
+def test_an_archive_is_judged_by_its_truth_but_for_globulars(inferred: Run) -> None:
+    archive, truth = xr.open_zarr(inferred.posteriors), inferred.path.parent / "mock_truth.fits"
+    known = np.isfinite(known_truth(archive, truth)).all(axis=1)
+    globular = np.asarray(Table.read(truth)["component"].astype(str)) == "globular"
+    assert 0 < globular.sum() == (~known).sum()
+    found = judge(archive, known_truth(archive, truth))
+    assert 0 < found["all"].clusters <= known.sum()
+    assert printed(found).count("\n") == 6
 
 
 @pytest.mark.benchmark
