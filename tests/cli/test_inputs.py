@@ -7,8 +7,10 @@ from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zarr
+from astropy.table import Table
 
 from hpcflow.catalogues import mast
 from hpcflow.cli.main import main
@@ -49,6 +51,26 @@ def test_a_catalogue_is_made_checked_and_refused(
     _, error = hpcflow("catalogue", "check", machine, "--config", config, code=2)
     assert "cannot be read as a fits table" in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_mock_has_the_systematic_and_the_metallicity_of_its_config(
+    hpcflow: Callable[..., tuple[str, str]], tiny: Callable[..., Path], tmp_path: Path
+) -> None:
+    config = tiny(mock={"n": 1000, "seed": 2})
+
+    def made(*sets: str) -> tuple[float, set[float]]:
+        """Return the scatter of bright fluxes about the truth, relative to it, and metallicities of young clusters."""
+        options = [word for one in sets for word in ("--set", one)]
+        mock, told = map(Path, hpcflow("mock", config, "--out", tmp_path / "mock", *options)[0].splitlines())
+        catalogue, truth = Table.read(mock), Table.read(told)
+        bright = (truth["F555W_mJy"] > 50 * catalogue["PHANGS_F555W_mJy_ERR"]) & (truth["component"] == "cluster")
+        away = catalogue["PHANGS_F555W_mJy"][bright] / truth["F555W_mJy"][bright] - 1
+        return float(np.std(away)), set(truth["metallicity"][truth["component"] == "cluster"].tolist())
+
+    assert made() == (pytest.approx(0.05, rel=0.2), {0.02})
+    assert made("observe.systematic=0.1") == (pytest.approx(0.1, rel=0.2), {0.02})
+    assert made("observe.systematic=0.1", "mock.systematic=0.2") == (pytest.approx(0.2, rel=0.2), {0.02})
+    assert made("mock.systematic=0", "model.fixed={metallicity: 0.008}") == (pytest.approx(0.011, abs=0.008), {0.008})
 
 
 def test_status_says_how_many_clusters_wait_for_a_distance(
