@@ -37,7 +37,6 @@ DOORS = {
     "zarr": "store/regions.py",
     "cryptography": "compute/tls.py",
     "distributed": "compute/",
-    "dask_jobqueue": "compute/jobqueue.py",
     "torch.distributed": "flow/distributed.py",
     "torch": (
         "calibration/",

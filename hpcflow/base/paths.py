@@ -138,6 +138,10 @@ class RunPaths:
         """The folder of a stage's job scripts."""
         return self.logs / "submitted" / stage
 
+    def notes(self, stage: str) -> Path:
+        """What is wrong with the workers of a stage at present."""
+        return self.logs / f"{stage}.workers.json"
+
     @property
     def workers(self) -> Path:
         """The folder of the workers' logs."""

@@ -9,9 +9,24 @@ from pathlib import Path
 from hpcflow.base.paths import RunPaths
 from hpcflow.compute.site import Resources, Site
 
-__all__ = ["CHAIN", "Job", "Place", "job_name", "options", "plan_job", "run_tag", "setup_script", "worker_job_name"]
+__all__ = [
+    "CHAIN",
+    "Job",
+    "Place",
+    "job_name",
+    "lifetime",
+    "options",
+    "plan_job",
+    "plan_worker",
+    "run_tag",
+    "setup_script",
+    "worker_job_name",
+    "worker_setup",
+    "workers_command",
+]
 
 CHAIN = ("simulate", "train", "infer", "validate", "report")  # each depends on the one before
+DEATH_S = 60  # for which a worker looks for its scheduler
 WARNING_S = 120  # time before the limit at which jobs are asked to stop
 PACKAGE = Path(__file__).parent.parent
 
@@ -110,6 +125,70 @@ def plan_job(stage: str, site: Site, place: Place, after: str | None = None) -> 
         *arguments,
     ]
     return Job(stage, name, tuple(command), folder, setup_script(site, place))
+
+
+def plan_worker(stage: str, site: Site, place: Place, private: Path, scheduler: str) -> Job:
+    """Return a job of workers of a stage's driver.
+
+    Args:
+        stage: name of the stage.
+        site: the site where it runs.
+        place: settings that all jobs of the run share.
+        private: folder of the stage's certificate and of the workers' configuration.
+        scheduler: address of the driver's scheduler.
+    """
+    each, logs = site.worker, RunPaths(place.run.resolve()).workers
+    least, stagger = lifetime(60 * each.walltime_minutes)
+    name = worker_job_name(site, place.run, stage)
+    command = [
+        "sbatch",
+        "--parsable",
+        f"--job-name={name}",
+        "--no-requeue",
+        f"--chdir={place.home.resolve()}",
+        f"--output={str(logs).replace('%', '%%')}/%x.%j.out",
+        *options(each),
+        "--ntasks=1",
+        f"--cpus-per-task={each.cores}",
+        f"--mem={each.memory_mb}M",
+        *workers_command(site, place, private, scheduler),
+        f"--nworkers={each.cores}",
+        f"--lifetime={least}s",
+        f"--lifetime-stagger={stagger}s",
+    ]
+    return Job(stage, name, tuple(command), private, worker_setup(site, place, private))
+
+
+def workers_command(site: Site, place: Place, private: Path, scheduler: str) -> list[str]:
+    """Return the command that runs workers until their scheduler is gone; other options of `dask worker` may follow."""
+    return [
+        str(place.scripts / "worker.sbatch"),
+        str(private / "setup.sh"),
+        str(site.interface),
+        scheduler,
+        "--nthreads=1",
+        f"--memory-limit={site.worker.memory_mb // site.worker.cores}MiB",
+        f"--local-directory={site.scratch}",
+        "--dashboard-address=127.0.0.1:0",
+        f"--death-timeout={DEATH_S}s",
+    ]
+
+
+def worker_setup(site: Site, place: Place, private: Path) -> str:
+    """Return the script that prepares the environment of workers, which have a configuration of their own."""
+    return setup_script(site, place) + f"export DASK_CONFIG={shlex.quote(str(private))}\n"
+
+
+def lifetime(walltime_s: float) -> tuple[int, int]:
+    """Return the lifetime of a worker and its random spread, so that not all end at once, in seconds.
+
+    Unfinished work is repeated elsewhere, as after the time limit, but does not count as a death of the worker.
+
+    >>> lifetime(24 * 3600), lifetime(600)
+    ((85980, 300), (480, 60))
+    """
+    margin, stagger = min(120, walltime_s / 10), min(300, walltime_s / 10)
+    return int(walltime_s - margin - stagger), int(stagger)
 
 
 def options(asked: Resources) -> list[str]:

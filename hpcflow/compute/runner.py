@@ -1,28 +1,29 @@
-"""Workers in the driver's own allocation, for sites where jobs cannot submit jobs.
+"""Workers in the driver's own allocation, for sites where jobs cannot submit jobs: each is a task of `srun`."""
 
-The driver calls `srun` to start this file once per task: the first is the scheduler, the others are workers.
-"""
-
+import logging
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from distributed import Client
-
+from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import InputError, SchedulerError
 from hpcflow.base.paths import RunPaths
-from hpcflow.compute.jobqueue import SLURMRunner
+from hpcflow.compute.jobs import Place, worker_setup, workers_command
+from hpcflow.compute.ledger import Ledger
+from hpcflow.compute.scheduler import scheduler_for
 from hpcflow.compute.site import Site
-from hpcflow.compute.tls import private_folder, run_certificate
+from hpcflow.compute.tls import private_folder
 from hpcflow.compute.workers import Workers
 
 __all__ = ["runner_workers"]
 
-START_S = 300.0  # for the scheduler to write its address
+log = logging.getLogger("hpcflow")
+
+START_S = 60.0  # for workers to come; those that are missing after that are started again
+VAIN = 3  # starts without a worker after which none is expected
 END_S = 20.0
 
 
@@ -32,64 +33,70 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
 
     Raises:
         InputError: if this is not an allocation of at least three tasks.
-        SchedulerError: if the scheduler does not start.
     """
-    tasks = int(os.environ.get("SLURM_NTASKS", 0)) - 1
-    if tasks < 2:
+    count = int(os.environ.get("SLURM_NTASKS", 0)) - 2
+    if count < 1:
         raise InputError(
             f"the workers of {site.name} need an allocation of at least three tasks, and this is not one; "
             "add --submit, or call salloc first"
         )
-    logs = RunPaths(run).workers
-    logs.mkdir(parents=True, exist_ok=True)
-    with private_folder(run, stage) as private:
-        security, file = run_certificate(private), private / "scheduler.json"
-        step = ["srun", "--export=ALL", f"--ntasks={tasks}", "--kill-on-bad-exit=0", sys.executable, "-m", __name__]
-        environment = os.environ | {"DASK_CONFIG": str(private)}
-        with (logs / f"{stage}.{os.environ['SLURM_JOB_ID']}.out").open("ab") as log:
-            process = subprocess.Popen(
-                [*step, str(file), str(site.interface), site.scratch], env=environment, stdout=log, stderr=log
-            )
-
-        def check() -> None:
-            if process.poll() is not None:
-                raise SchedulerError(
-                    f"{stage}: the scheduler and workers ended (exit code {process.returncode}); see {logs}, "
-                    "then run the same command again to resume"
-                )
-
+    ledger, place = Ledger(), Place(run)
+    with (
+        private_folder(run, stage) as private,
+        scheduler_for(str(site.interface), private, ledger) as (scheduler, client),
+    ):
+        write_whole(private / "setup.sh", worker_setup(site, place, private))
+        command = workers_command(site, place, private, scheduler.address)
+        steps = _Steps(command, count, ledger, RunPaths(run).workers / f"{stage}.{os.environ['SLURM_JOB_ID']}.out")
         try:
-            end = time.monotonic() + START_S
-            while not file.exists() and time.monotonic() < end:
-                check()
-                time.sleep(0.2)
-            with Client(scheduler_file=str(file), security=security, timeout=START_S, set_as_default=False) as client:
-                yield Workers(client, tasks - 1, f"{tasks - 1} workers in this allocation of {site.name}", check)
-                client.shutdown()
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            pass  # its work is finished
+            yield Workers(client, count, f"{count} workers in this allocation of {site.name}", steps.check)
+            client.retire_workers()
         finally:
-            process.terminate()
+            steps.close()
 
 
-def main(file: str, interface: str, scratch: str) -> None:
-    """Run the scheduler or a worker, depending on the task number in the step."""
-    here = {"interface": interface, "protocol": "tls://", "dashboard_address": "127.0.0.1:0"}
-    SLURMRunner(
-        scheduler_file=file.replace("{", "{{").replace("}", "}}"),
-        client=False,
-        scheduler_options=dict(here),
-        worker_class="distributed.Nanny",  # which restarts a worker that dies
-        worker_options={
-            **here,
-            "nthreads": 1,
-            "memory_limit": f"{os.environ['SLURM_MEM_PER_CPU']}MiB" if "SLURM_MEM_PER_CPU" in os.environ else "auto",
-            "local_directory": scratch,
-            "death_timeout": START_S,
-        },
-    )
+class _Steps:
+    """Steps of this job, whose tasks are workers.
 
+    Args:
+        command: what a task runs.
+        count: number of workers.
+        ledger: what the scheduler sees of them.
+        log: file of all that they say.
+    """
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    def __init__(self, command: list[str], count: int, ledger: Ledger, log: Path) -> None:
+        self._command, self._count, self._ledger, self._log = command, count, ledger, log
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._steps: list[subprocess.Popen[bytes]] = []
+        self._vain = 0
+        self._start(count)
+
+    def check(self) -> None:
+        """Start workers in place of those that are missing, and raise if none can be expected any more."""
+        missing = self._count - self._ledger.connected
+        if missing <= 0:
+            self._since = time.monotonic()
+        elif time.monotonic() - self._since > START_S:
+            self._vain = 0 if self._ledger.connected else self._vain + 1
+            if self._vain == VAIN:
+                raise SchedulerError(
+                    f"no worker has come in {VAIN * START_S:.0f} s; see {self._log}, then run the same command again"
+                )
+            log.warning("%d of %d workers are missing and started again; see %s", missing, self._count, self._log)
+            self._start(missing)
+
+    def close(self) -> None:
+        """End all steps."""
+        for step in self._steps:
+            try:
+                step.wait(END_S)
+            except subprocess.TimeoutExpired:
+                step.terminate()
+
+    def _start(self, tasks: int) -> None:
+        # Tasks of a step that goes on keep their processors when they die, so their successors share these.
+        step = ["srun", "--export=ALL", "--overlap", f"--ntasks={tasks}", "--cpus-per-task=1", "--kill-on-bad-exit=0"]
+        with self._log.open("ab") as log:
+            self._steps.append(subprocess.Popen([*step, "bash", *self._command], stdout=log, stderr=log))
+        self._since = time.monotonic()

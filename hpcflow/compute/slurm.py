@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -19,6 +20,7 @@ __all__ = [
     "cancel_jobs",
     "cancel_workers",
     "ended_jobs",
+    "is_limit",
     "job_id",
     "queued_jobs",
     "run_jobs",
@@ -52,7 +54,8 @@ ENDED = (
     "REVOKED",
     "TIMEOUT",
 )
-FIELDS = "JobID:|,State:|,Reason:100|,RestartCnt:|,NodeList:100|,Name:300"
+FIELDS = "JobID:|,State:|,Reason:100|,RestartCnt:|,NodeList:100|,exit_code:|,Name:300"
+LIMITS = ("submitjob", "job submit limit", "maxjobcount", "maxjobs")  # of a user, an account or a qos; they pass
 
 
 class _AwayError(Exception):
@@ -70,6 +73,7 @@ class Queued:
         reason: why it waits or has failed.
         restarts: number of times it was requeued.
         nodes: nodes it runs on.
+        code: exit code of its script, -n if signal n ended it.
     """
 
     id: str
@@ -78,11 +82,23 @@ class Queued:
     reason: str = ""
     restarts: int = 0
     nodes: str = ""
+    code: int = 0
 
     @property
     def active(self) -> bool:
         """Whether the job is waiting, running or still ending."""
         return self.state not in ENDED
+
+    @property
+    def end(self) -> str:
+        """How the job ended.
+
+        >>> Queued("7", "x", "FAILED", code=1).end, Queued("7", "x", "OUT_OF_MEMORY").end
+        ('exit code 1', 'out of memory')
+        """
+        if self.state != "FAILED" or not self.code:
+            return self.state.lower().replace("_", " ")
+        return f"exit code {self.code}" if self.code > 0 else signal.Signals(-self.code).name
 
 
 def submit(job: Job, patience_s: float = PATIENCE_S) -> str:
@@ -105,6 +121,15 @@ def submit(job: Job, patience_s: float = PATIENCE_S) -> str:
         return job_id(_call(job.command))
 
     return _patiently(once, patience_s)
+
+
+def is_limit(refusal: InputError) -> bool:
+    """Return whether SLURM refused a job because there are too many of them at present.
+
+    >>> is_limit(InputError("sbatch refused: QOSMaxSubmitJobPerUserLimit")), is_limit(InputError("invalid partition"))
+    (True, False)
+    """
+    return any(words in str(refusal).lower() for words in LIMITS)
 
 
 def job_id(said: str) -> str:
@@ -201,11 +226,19 @@ def ask(*command: str, patience_s: float = PATIENCE_S) -> str:
 def _squeue(names: Sequence[str]) -> list[Queued]:
     chosen = [f"--name={','.join(names)}"] if names else []
     command = ["squeue", "--noheader", "--states=all", f"--user={os.getuid()}", *chosen, f"--Format={FIELDS}"]
-    rows = ([cell.strip() for cell in line.split("|", 5)] for line in _call(command).splitlines())
+    rows = ([cell.strip() for cell in line.split("|", 6)] for line in _call(command).splitlines())
     return [
-        Queued(id, name, state, "" if reason == "None" else reason, int(restarts), nodes)
-        for id, state, reason, restarts, nodes, name in rows
+        Queued(id, name, state, "" if reason == "None" else reason, int(restarts), nodes, _exit_code(code))
+        for id, state, reason, restarts, nodes, code, name in rows
     ]
+
+
+def _exit_code(said: str) -> int:
+    """Return an exit code, -n for signal n, which some versions say as "code:signal" and others as waitpid does."""
+    code, colon, number = said.partition(":")
+    if colon:
+        return -int(number) if int(number) else int(code)
+    return os.waitstatus_to_exitcode(int(said)) if said.isdigit() else 0
 
 
 def _patiently(action: Callable[[], T], patience_s: float) -> T:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from hpcflow.compute.jobs import CHAIN, Place, job_name, plan_job, run_tag, setup_script, worker_job_name
+from hpcflow.compute.jobs import (
+    CHAIN,
+    Place,
+    job_name,
+    lifetime,
+    plan_job,
+    plan_worker,
+    run_tag,
+    setup_script,
+    worker_job_name,
+)
 from hpcflow.compute.site import Resources, Site
 from hpcflow.config.sites import load_site
 from hpcflow.stages.slurm.site_check import check_command
@@ -45,6 +55,19 @@ def golden(name: str, text: str) -> None:
 def test_commands(stage: str, name: str) -> None:
     job = plan_job(stage, SITES[name], PLACE, None if stage == "simulate" else "4711")
     golden(f"{name}.{stage}.command", "\n".join(job.command) + "\n")
+
+
+@pytest.mark.parametrize("name", SITES)
+def test_commands_of_workers(name: str) -> None:
+    job = plan_worker("infer", SITES[name], PLACE, Path("/project/runs/phangs/.infer-workers"), "tls://10.0.0.1:1")
+    golden(f"{name}.worker.command", "\n".join(job.command) + "\n")
+    assert job.setup == setup_script(SITES[name], PLACE) + "export DASK_CONFIG=/project/runs/phangs/.infer-workers\n"
+
+
+@pytest.mark.parametrize("walltime", [60, 600, 3600, 86_400])
+def test_workers_end_before_their_jobs(walltime: int) -> None:
+    middle, stagger = lifetime(walltime)
+    assert 0 < walltime / 2 < middle - stagger <= middle + stagger <= walltime - min(60, walltime / 10)
 
 
 @pytest.mark.parametrize("name", SITES)

@@ -53,6 +53,7 @@ class FakeSlurm:
             "reason": "None",
             "restarts": 0,
             "nodes": "",
+            "code": 0,
             "command": [],
         }
         self._write(changed)
@@ -75,7 +76,8 @@ def main(command: str, arguments: list[str], state: dict[str, Any]) -> str:
         waits = "afterok" in options.get("dependency", "")
         jobs[id] = {
             "name": options["job-name"], "state": "PENDING" if waits else "RUNNING",
-            "reason": "Dependency" if waits else "None", "restarts": 0, "nodes": "", "command": arguments,
+            "reason": "Dependency" if waits else "None", "restarts": 0, "nodes": "", "code": 0,
+            "command": arguments,
         }  # fmt: skip
         if state["lost_answers"]:
             state["lost_answers"] -= 1
@@ -84,7 +86,7 @@ def main(command: str, arguments: list[str], state: dict[str, Any]) -> str:
     if command == "squeue":
         names = options.get("name", "").split(",") if "name" in options else None
         rows = [
-            f"{id}|{j['state']}|{j['reason']:<100}|{j['restarts']}|{j['nodes']:<100}|{j['name']:<300}"
+            f"{id}|{j['state']}|{j['reason']:<100}|{j['restarts']}|{j['nodes']:<100}|{j['code']}|{j['name']:<300}"
             for id, j in jobs.items()
             if names is None or j["name"] in names
         ]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hpcflow.base.errors import HpcflowError
 from hpcflow.compute.jobs import CHAIN
+from hpcflow.compute.notes import read_notes
 from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs, run_jobs
 from hpcflow.stages.run import Run
 from hpcflow.stages.slurm.submit import stage_jobs, submitted_jobs
@@ -68,7 +69,8 @@ def job_status(run: Run) -> tuple[list[JobStatus], str]:
         elif noted:
             lines.append(JobStatus(stage, noted, "ended; SLURM has forgotten how", False))
     states = Counter(job.state.lower() for job in jobs if job.name.endswith("-worker") and job.active)
-    return lines, ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+    counts = ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+    return lines, "; ".join(filter(None, [counts, *(note for stage in CHAIN for note in read_notes(run.notes(stage)))]))
 
 
 def describe(job: Queued, log: Path) -> str:

@@ -1,0 +1,22 @@
+sbatch
+--parsable
+--job-name=my.jobs-phangs-0c91874c-infer-worker
+--no-requeue
+--chdir=/home/ada
+--output=/project/runs/phangs/logs/workers/%x.%j.out
+--time=60
+--ntasks=1
+--cpus-per-task=1
+--mem=4096M
+/opt/hpcflow/jobs/worker.sbatch
+/project/runs/phangs/.infer-workers/setup.sh
+ib0; true
+tls://10.0.0.1:1
+--nthreads=1
+--memory-limit=4096MiB
+--local-directory=/tmp
+--dashboard-address=127.0.0.1:0
+--death-timeout=60s
+--nworkers=1
+--lifetime=3180s
+--lifetime-stagger=300s
