@@ -5,9 +5,11 @@
 # stopped, the job goes back into the queue and resumes at its next start. SIGTERM means that the job is cancelled or
 # preempted: SLURM itself sends it to every process, and does the rest.
 to_the_end() {
-    local pid='' code warned=''
+    local pid='' code warned='' lives=${HPCFLOW_LIVES:-/dev/null}
     trap 'warned=yes; [[ ! $pid ]] || kill -USR1 "$pid"' USR1
     trap : TERM
+    # The command removes this file as soon as it has finished something.
+    if [[ ${SLURM_RESTART_COUNT:-0} == 0 ]]; then : >"$lives"; else : >>"$lives"; fi
     "$@" &
     pid=$!
     if [[ $warned ]]; then kill -USR1 "$pid"; fi # it came before the command had started
@@ -16,12 +18,23 @@ to_the_end() {
     code=$?
     # 0 means done; 2 (wrong input) and 3 (a bug) would only happen again.
     if [[ ! $warned || $code == [023] ]]; then exit "$code"; fi
+    in_vain "$lives"
     echo "hpcflow: the time limit is near; job $SLURM_JOB_ID goes back into the queue"
     for _ in 1 2 3 4 5; do
         scontrol requeue "$SLURM_JOB_ID" && break
         sleep 5
     done
     exit "$code"
+}
+
+# Count the lives of a job that ended before anything was finished, one line each, and end the job after three in a row.
+in_vain() {
+    if [[ ! -f $1 ]]; then return; fi
+    echo "$SLURM_JOB_ID" >>"$1"
+    if (($(wc -l <"$1") < 3)); then return; fi
+    echo "hpcflow: three times in a row the time limit came before anything was finished, as $HPCFLOW_LIMIT in the site" \
+        "file is too short for what has to be done first; raise it, then run the same command again"
+    exit 2
 }
 
 # Run a command as all ranks of the allocation. This script runs on rank 0's node, and exports the node's address on the

@@ -65,6 +65,36 @@ def test_what_would_end_the_same_again_is_not_put_back(scontrol: Path, code: int
     assert not scontrol.exists()
 
 
+@pytest.fixture
+def lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the file that counts the lives of a job."""
+    monkeypatch.setenv("HPCFLOW_LIVES", str(tmp_path / "lives"))
+    monkeypatch.setenv("HPCFLOW_LIMIT", "driver.walltime_minutes (1)")
+    return tmp_path / "lives"
+
+
+def test_three_lives_in_which_nothing_was_finished_end_a_job(
+    scontrol: Path, lives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives.write_text("of\nan\nearlier\njob\n")
+    codes = []
+    for count in range(3):
+        monkeypatch.setenv("SLURM_RESTART_COUNT", str(count))
+        codes.append(to_the_end(f"trap 'exit 1' USR1; echo; {LOOP}", "USR1"))
+    assert codes == [1, 1, 2]
+    assert scontrol.read_text() == "requeue 7\n" * 2
+
+
+def test_lives_in_which_something_was_finished_do_not_count(
+    scontrol: Path, lives: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count in range(6):
+        monkeypatch.setenv("SLURM_RESTART_COUNT", str(count))
+        progress = f"rm {lives}; " if count in (2, 4) else ""
+        assert to_the_end(f"{progress}trap 'exit 1' USR1; echo; {LOOP}", "USR1") == 1
+    assert scontrol.read_text() == "requeue 7\n" * 6
+
+
 def test_a_cancelled_job_does_not_come_back(scontrol: Path) -> None:
     assert to_the_end("echo; sleep 0.5; exit 1", "TERM") == 1
     assert not scontrol.exists()

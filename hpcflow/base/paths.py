@@ -138,6 +138,10 @@ class RunPaths:
         """The folder of a stage's job scripts."""
         return self.logs / "submitted" / stage
 
+    def lives(self, stage: str) -> Path:
+        """What counts the lives of a stage's job in which nothing was finished; it is removed when something is."""
+        return self.submitted(stage) / "lives"
+
     def notes(self, stage: str) -> Path:
         """What is wrong with the workers of a stage at present."""
         return self.logs / f"{stage}.workers.json"

@@ -3,8 +3,10 @@
 import hashlib
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from hpcflow.base.paths import RunPaths
 from hpcflow.compute.site import Resources, Site
@@ -104,7 +106,8 @@ def plan_job(stage: str, site: Site, place: Place, after: str | None = None) -> 
     """
     run = RunPaths(place.run.resolve())
     folder, log = run.submitted(stage), run.job_log(stage, "%j")
-    name, asked, tasks = job_name(site, run.path, stage), *_asked(stage, site)
+    name, kind, tasks = job_name(site, run.path, stage), *_asked(stage, site)
+    asked: Resources = getattr(site, kind)
     arguments = [str(folder / "config.yaml"), "--run", str(run.path)]
     if stage == "train":
         arguments += ["--workers", str(asked.cores)]
@@ -124,7 +127,11 @@ def plan_job(stage: str, site: Site, place: Place, after: str | None = None) -> 
         str(folder / "setup.sh"),
         *arguments,
     ]
-    return Job(stage, name, tuple(command), folder, setup_script(site, place))
+    exports = {
+        "HPCFLOW_LIVES": str(run.lives(stage)),
+        "HPCFLOW_LIMIT": f"{kind}.walltime_minutes ({asked.walltime_minutes})",
+    }
+    return Job(stage, name, tuple(command), folder, setup_script(site, place, exports))
 
 
 def plan_worker(stage: str, site: Site, place: Place, private: Path, scheduler: str) -> Job:
@@ -176,7 +183,7 @@ def workers_command(site: Site, place: Place, private: Path, scheduler: str) -> 
 
 def worker_setup(site: Site, place: Place, private: Path) -> str:
     """Return the script that prepares the environment of workers, which have a configuration of their own."""
-    return setup_script(site, place) + f"export DASK_CONFIG={shlex.quote(str(private))}\n"
+    return setup_script(site, place, {"DASK_CONFIG": str(private)})
 
 
 def lifetime(walltime_s: float) -> tuple[int, int]:
@@ -204,8 +211,8 @@ def options(asked: Resources) -> list[str]:
     return [f"--{key}={value}" for key, value in named.items() if value is not None] + list(asked.directives)
 
 
-def setup_script(site: Site, place: Place) -> str:
-    """Return the script that prepares a job's environment: modules, activation, interpreter, interface."""
+def setup_script(site: Site, place: Place, exports: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the script that prepares a job's environment: modules, activation, interpreter, interface, exports."""
     lines = [
         f"# The environment of jobs at the site {site.name}; hpcflow wrote this file when the job was submitted.",
         *(f"module load {shlex.quote(module)} || return" for module in site.modules),
@@ -215,11 +222,12 @@ def setup_script(site: Site, place: Place) -> str:
     if site.interface:
         interface = shlex.quote(site.interface)
         lines.append(f"export GLOO_SOCKET_IFNAME={interface} NCCL_SOCKET_IFNAME={interface}")
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     return "\n".join([*lines, f"source {shlex.quote(str(place.scripts / 'lib.sh'))}", ""])
 
 
-def _asked(stage: str, site: Site) -> tuple[Resources, list[str]]:
-    """Return the resources of a stage's job, and its tasks, processors and memory as options of sbatch."""
+def _asked(stage: str, site: Site) -> tuple[str, list[str]]:
+    """Return the kind of a stage's job, and its tasks, processors and memory as options of sbatch."""
     if stage == "train":
         train = site.train
         spread = [
@@ -227,10 +235,10 @@ def _asked(stage: str, site: Site) -> tuple[Resources, list[str]]:
             f"--ntasks={train.ranks}",
             f"--ntasks-per-node={train.ranks // train.nodes}",
         ]
-        return train, [*spread, f"--cpus-per-task={train.cores}", f"--mem={train.memory_mb}M"]
+        return "train", [*spread, f"--cpus-per-task={train.cores}", f"--mem={train.memory_mb}M"]
     if stage != "report" and site.pool == "runner":
         each = -(-site.worker.memory_mb // site.worker.cores)
         tasks = site.workers * site.worker.cores + 2  # two more for driver and scheduler
-        return site.worker, [f"--ntasks={tasks}", "--cpus-per-task=1", f"--mem-per-cpu={each}M"]
+        return "worker", [f"--ntasks={tasks}", "--cpus-per-task=1", f"--mem-per-cpu={each}M"]
     driver = site.driver
-    return driver, ["--ntasks=1", f"--cpus-per-task={driver.cores}", f"--mem={driver.memory_mb}M"]
+    return "driver", ["--ntasks=1", f"--cpus-per-task={driver.cores}", f"--mem={driver.memory_mb}M"]

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from hpcflow.base.errors import InputError, SchedulerError
-from hpcflow.compute.jobs import Job, run_tag, worker_job_name
+from hpcflow.compute.jobs import Job, worker_job_name
 from hpcflow.compute.site import Site
 
 __all__ = [
+    "PATIENCE_S",
     "Queued",
     "ask",
     "cancel_jobs",
@@ -23,7 +24,6 @@ __all__ = [
     "is_limit",
     "job_id",
     "queued_jobs",
-    "run_jobs",
     "submit",
 ]
 
@@ -154,16 +154,6 @@ def queued_jobs(names: Sequence[str] = (), patience_s: float = PATIENCE_S) -> li
         SchedulerError: if SLURM does not answer.
     """
     return _patiently(lambda: _squeue(names), patience_s)
-
-
-def run_jobs(run: Path, patience_s: float = PATIENCE_S) -> list[Queued]:
-    """Return the jobs of a run that SLURM remembers, including those of its workers.
-
-    Raises:
-        SchedulerError: if SLURM does not answer.
-    """
-    tag = f"-{run_tag(run)}-"
-    return [job for job in queued_jobs(patience_s=patience_s) if tag in job.name]
 
 
 def ended_jobs(ids: Collection[str]) -> dict[str, Queued]:

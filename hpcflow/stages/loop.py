@@ -58,13 +58,17 @@ def run_missing(
                     f"{stage}: {name} asked to stop; what is finished is kept; run the same command to resume"
                 )
 
+        def done(partition: Partition) -> None:
+            run.lives(stage).unlink(missing_ok=True)  # this job, if it is one, is not in vain
+            advance(len(partition), "")
+
         with (
             _as_worker(where),
             workers_at(where, len(missing), run.path, stage) as workers,
             tracked(stage, total, total - left) as advance,
         ):
             log.info("%s: %d of %d %s to do, on %s", stage, left, total, unit, workers.name)
-            failed = map_partitions(workers, task, str(run.path), missing, lambda p: advance(len(p), ""), check=check)
+            failed = map_partitions(workers, task, str(run.path), missing, done, check=check)
         check()  # a signal may have arrived while the workers ended
     if failed:
         write_whole(reasons, json.dumps({p.index: reason for p, reason in failed.items()}, indent=1) + "\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hpcflow.base.errors import InputError
+from hpcflow.base.errors import InputError, Interrupted
 from hpcflow.compute.local import default_workers
 from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
@@ -115,16 +115,21 @@ def _learn(
             advance(line.step - seen, f"validation NLL {line.validation_nll:.3f}{gap} nats, {rate:,.0f} examples/s")
             seen = line.step
 
-        history = train(
-            estimator,
-            training,
-            held_out,
-            schedule,
-            ranks=ranks,
-            keep=run.training,
-            exact=exact,
-            report=report if ranks.lead else lambda _: None,
-        )
+        try:
+            history = train(
+                estimator,
+                training,
+                held_out,
+                schedule,
+                ranks=ranks,
+                keep=run.training,
+                exact=exact,
+                report=report if ranks.lead else lambda _: None,
+            )
+        except Interrupted:
+            if ranks.lead and run.training.exists() and read_header(run.training).counters.step > done:
+                run.lives("train").unlink(missing_ok=True)  # this job, if it is one, is not in vain
+            raise
     best, last = min(history, key=lambda line: line.validation_nll), history[-1]
     log.info(
         "train: best validation NLL %.4f nats, at step %d; %.0f examples/s, %.1f %% of the time spent waiting for them",

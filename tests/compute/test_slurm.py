@@ -9,7 +9,7 @@ import pytest
 
 from hpcflow.base.errors import InputError, SchedulerError
 from hpcflow.compute import slurm
-from hpcflow.compute.jobs import Place, job_name, plan_job, worker_job_name
+from hpcflow.compute.jobs import Place, job_name, plan_job, run_tag, worker_job_name
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import (
     Queued,
@@ -18,7 +18,6 @@ from hpcflow.compute.slurm import (
     cancel_workers,
     ended_jobs,
     queued_jobs,
-    run_jobs,
     submit,
 )
 
@@ -28,6 +27,10 @@ SITE = Site("here")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slurm, "PAUSE_S", 0.01)
+
+
+def run_jobs(run: Path) -> list[Queued]:
+    return [job for job in queued_jobs() if f"-{run_tag(run)}-" in job.name]
 
 
 def names(run: Path) -> list[str]:

@@ -17,7 +17,9 @@ class FakeSlurm:
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / "state.json"
         folder.mkdir()
-        self._write({"jobs": {}, "calls": [], "away": 0, "lost_answers": 0, "refusal": "", "accounts": {}})
+        self._write(
+            {"jobs": {}, "calls": [], "away": 0, "lost_answers": 0, "refusal": "", "accepts": 0, "accounts": {}}
+        )
         for name in COMMANDS:
             (folder / name).write_text(f"#!{sys.executable}\n" + SOURCE.read_text())
             (folder / name).chmod(0o755)
@@ -70,7 +72,7 @@ def main(command: str, arguments: list[str], state: dict[str, Any]) -> str:
     options = dict(re.findall(r"^--([a-z-]+)=(.*)$", "\n".join(arguments), re.MULTILINE))
     jobs = state["jobs"]
     if command == "sbatch":
-        if state["refusal"]:
+        if state["refusal"] and len(jobs) >= state["accepts"]:
             sys.exit(f"sbatch: error: {state['refusal']}")
         id = str(len(jobs) + 1)
         waits = "afterok" in options.get("dependency", "")

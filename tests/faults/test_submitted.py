@@ -122,6 +122,23 @@ def test_training_goes_on_after_the_warning(here: Path) -> None:
     same(here / "undisturbed" / "flow" / "weights.safetensors", here / "warned" / "flow" / "weights.safetensors")
 
 
+def test_a_driver_that_finishes_nothing_before_its_time_limit_is_not_put_back_for_ever(here: Path) -> None:
+    """Its workers never come; the warning is sent by hand, as the limit itself takes a minute to come."""
+    site = (ROOT / "slurm" / "sites" / "devcluster.yaml").read_text()
+    (here / "slow.yaml").write_text(f"{site}activate: ['[[ ! $SLURM_JOB_NAME == *-worker ]] || sleep 600']\n")
+    hpcflow(here, "simulate", "tiny.yaml", "--run", "vain", "--site", "./slow.yaml", "--submit")
+    id, said = job(here / "vain", "simulate"), here / "vain" / "logs" / "simulate.log"
+    for life in range(3):
+        wait_for(lambda life=life: said.is_file() and said.read_text().count("to do, on up to") == life + 1)
+        ask("scancel", "--batch", "--signal=USR1", id)
+    wait_for(lambda: state(id) == "FAILED")
+    log = (here / "vain" / "logs" / f"simulate.{id}.out").read_text()
+    assert log.count("goes back into the queue") == 2
+    assert (
+        "three times in a row the time limit came before anything was finished, as driver.walltime_minutes (30)" in log
+    )
+
+
 def test_cancel_ends_a_run_and_nothing_else(here: Path) -> None:
     other = ask("sbatch", "--parsable", "--mem=50M", "--output=/dev/null", "--wrap=sleep 3000").strip()
     run = here / "cancelled"

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcflow.base.errors import InputError
+from hpcflow.base.errors import DamagedRunError, InputError
 from hpcflow.model.prior import Parameter
-from hpcflow.store.damage import DamagedError
+from hpcflow.store import simulations
+from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.simulations import SimulationStore
 
 PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("ebv", 0, 1.5, "mag"))
@@ -104,14 +105,13 @@ def test_a_partition_is_read_as_it_was_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[1], flux.astype(np.float32))
 
 
-@pytest.mark.parametrize("array", ["theta", "flux"])
-@pytest.mark.parametrize("harm", ["torn", "lost", "flipped", "swapped"])
-def test_a_damaged_partition_is_noticed(tmp_path: Path, array: str, harm: str) -> None:
-    store = make(tmp_path / "s.zarr")
-    fill(store)
-    shards = [next(p for p in (tmp_path / "s.zarr" / array / "c" / i).rglob("*") if p.is_file()) for i in "12"]
+def damage(store: Path, array: str, harm: str) -> None:
+    """Damage the second partition of an array."""
+    shards = [next(p for p in (store / array / "c" / i).rglob("*") if p.is_file()) for i in "12"]
     if harm == "torn":
         shards[0].write_bytes(shards[0].read_bytes()[:-7])
+    elif harm == "empty":
+        shards[0].write_bytes(b"")
     elif harm == "lost":
         shards[0].unlink()
     elif harm == "swapped":
@@ -120,8 +120,44 @@ def test_a_damaged_partition_is_noticed(tmp_path: Path, array: str, harm: str) -
         content = bytearray(shards[0].read_bytes())
         content[-1] ^= 1
         shards[0].write_bytes(content)
+
+
+HARMS = ["torn", "empty", "lost", "flipped", "swapped"]
+
+
+@pytest.mark.parametrize("array", ["theta", "flux"])
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_partition_is_noticed(tmp_path: Path, array: str, harm: str) -> None:
+    store = make(tmp_path / "s.zarr")
+    fill(store)
+    damage(store.path, array, harm)
     with pytest.raises(DamagedError):
         store.read(store.partitions[1])
     store.read(store.partitions[3])
     store.forget(store.partitions[1])
     assert store.missing() == [store.partitions[1]]
+
+
+@pytest.mark.parametrize("array", ["theta", "flux"])
+@pytest.mark.parametrize("harm", HARMS)
+def test_training_does_not_read_a_damaged_partition(tmp_path: Path, array: str, harm: str) -> None:
+    store = make(tmp_path / "s.zarr")
+    fill(store)
+    damage(store.path, array, harm)
+    part = next(part for part in ("train", "validation", "test") if any(b.start == 10 for b in store.blocks(part)))
+    with pytest.raises(DamagedRunError, match=r"s\.zarr: partition 1 is damaged \(.*run `hpcflow verify`"):
+        store.rows(part)
+
+
+def test_the_checksum_of_a_partition_is_compared_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many blocks are read of it, and however often."""
+    store = make(tmp_path / "s.zarr", n=60_000, partition=20_000)
+    fill(store)
+    compared = list[int]()
+    monkeypatch.setattr(simulations, "checksum", lambda *arrays: compared.append(len(arrays[0])) or checksum(*arrays))
+    blocks = store.blocks("train", 10_000)
+    assert [len(block) for block in blocks] == [10_000, 10_000]
+    first = [store.read_block(block)[0] for block in [*blocks, *blocks]]
+    assert compared == [20_000]
+    np.testing.assert_array_equal(np.concatenate(first[:2]), np.concatenate(first[2:]))
+    np.testing.assert_array_equal(np.concatenate(first[:2])[:, 0], np.arange(blocks[0].start, blocks[1].stop))

@@ -8,9 +8,9 @@ from pathlib import Path
 from hpcflow.base.errors import HpcflowError
 from hpcflow.compute.jobs import CHAIN
 from hpcflow.compute.notes import read_notes
-from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs, run_jobs
+from hpcflow.compute.slurm import Queued, cancel_jobs, ended_jobs
 from hpcflow.stages.run import Run
-from hpcflow.stages.slurm.submit import stage_jobs, submitted_jobs
+from hpcflow.stages.slurm.submit import jobs_of, stage_jobs, submitted_jobs
 
 __all__ = ["JobStatus", "cancel", "describe", "job_status"]
 
@@ -55,10 +55,12 @@ def job_status(run: Run) -> tuple[list[JobStatus], str]:
     if not shutil.which("squeue"):
         return [], ""
     try:
-        jobs = run_jobs(run.path, patience_s=0.0)
-    except HpcflowError as e:  # without an answer from SLURM, the state on disk is still worth showing
-        return [], f"not known: {e}" if submitted else ""
-    found = stage_jobs(run.path, jobs)
+        jobs = jobs_of(run, patience_s=0.0)
+    except HpcflowError as e:  # without an answer from SLURM, what is known without it is still worth showing
+        says = "submitted; SLURM does not say how it is"
+        waiting = [JobStatus(stage, submitted[stage]["id"], says, True) for stage in CHAIN if stage in submitted]
+        return waiting, f"not known: {e}" if submitted else ""
+    found = stage_jobs(jobs)
     forgotten = ended_jobs([noted["id"] for stage, noted in submitted.items() if stage not in found])
     lines = []
     for stage in CHAIN:
@@ -101,4 +103,4 @@ def cancel(run: Run) -> int:
     """
     if not submitted_jobs(run):
         run.refuse_if_not_begun()
-    return cancel_jobs(lambda: run_jobs(run.path))
+    return cancel_jobs(lambda: jobs_of(run))

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import HpcflowError, InputError
+from hpcflow.base.lock import alone
 from hpcflow.compute.jobs import CHAIN, Job, Place, plan_job, run_tag
 from hpcflow.compute.site import Site
-from hpcflow.compute.slurm import Queued, cancel_jobs, queued_jobs, run_jobs, submit
+from hpcflow.compute.slurm import PATIENCE_S, Queued, cancel_jobs, queued_jobs, submit
 from hpcflow.config.load import Config, dump_yaml
 from hpcflow.stages.run import Run
 
-__all__ = ["Plan", "plan_chain", "show", "stage_jobs", "submit_stages", "submitted_jobs", "with_ranks"]
+__all__ = ["Plan", "jobs_of", "plan_chain", "show", "stage_jobs", "submit_stages", "submitted_jobs", "with_ranks"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,13 @@ def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -
         InputError: if a stage cannot run with this config, or SLURM refuses a job.
         SchedulerError: if SLURM does not answer.
     """
-    plan = _plan(config, run, wanted, run_jobs(run.path))
+    _refuse_what_cannot_run(config, _plan(config, run, wanted, jobs_of(run)))
+    with alone(run.lock("submit"), "`--submit`"):
+        return _submit(config, run, site, wanted)
+
+
+def _submit(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> list[str]:
+    plan = _plan(config, run, wanted, jobs_of(run))
     said = [f"{stage}: job {job.id} is {job.state.lower()} already" for stage, job in plan.keep.items()]
     if plan.cancel:
         gone = {job.id for job in plan.cancel}
@@ -76,7 +83,15 @@ def submit_stages(config: Config, run: Run, site: Site, wanted: Sequence[str]) -
     for stage, after in plan.submit.items():
         job = plan_job(stage, site, Place(run.path), ids.get(after) if after else None)
         _write(job, config, site)
-        ids[stage] = submit(job)
+        try:
+            ids[stage] = submit(job)
+        except HpcflowError as e:
+            if not said:
+                raise
+            raise type(e)(
+                f"{e}; queued are {' and '.join(said)}: the same command submits the rest, "
+                f"`hpcflow cancel {run.path}` ends them"
+            ) from e
         _record(run, stage, ids[stage], job, site)
         said.append(f"{stage}: job {ids[stage]}" + (f", after {ids[after]}" if after else ""))
     done = [stage for stage in wanted if stage not in {*plan.submit, *plan.keep}]
@@ -90,10 +105,11 @@ def show(config: Config, run: Run, site: Site, wanted: Sequence[str]) -> str:
         InputError: as for `submit_stages`.
     """
     try:
-        jobs = run_jobs(run.path, patience_s=0)
+        jobs = jobs_of(run, patience_s=0)
     except HpcflowError:
         jobs = []  # a dry run works without SLURM too
     plan, parts = _plan(config, run, wanted, jobs), []
+    _refuse_what_cannot_run(config, plan)
     ids = dict(plan.ids)
     scripts: dict[Path, str] = {}
     for stage, after in plan.submit.items():
@@ -117,23 +133,43 @@ def with_ranks(site: Site, ranks: int | None) -> Site:
         raise InputError(f"--ranks {ranks}: {e} of site {site.name}") from e
 
 
-def stage_jobs(run: Path, jobs: Sequence[Queued]) -> dict[str, Queued]:
+def stage_jobs(jobs: Sequence[Queued]) -> dict[str, Queued]:
     """Return the latest job of each stage among a run's jobs."""
     order = sorted(jobs, key=lambda job: int(job.id))
-    return {stage: job for job in order for stage in CHAIN if job.name.endswith(f"-{run_tag(run)}-{stage}")}
+    return {stage: job for job in order for stage in CHAIN if job.name.endswith(f"-{stage}")}
 
 
 def submitted_jobs(run: Run) -> dict[str, dict[str, str]]:
-    """Return the record (id, name, site, time) of the job submitted last, by stage."""
-    return json.loads(run.jobs.read_text()) if run.jobs.is_file() else {}
+    """Return the record (id, name, site, time, run) of the job submitted last, by stage; none if it is damaged.
+
+    Jobs are found by their names, so that the record only serves after SLURM has forgotten them.
+    """
+    try:
+        noted = json.loads(run.jobs.read_text())
+    except (OSError, ValueError):
+        return {}
+    good = noted.items() if isinstance(noted, dict) else ()
+    return {stage: one for stage, one in good if isinstance(one, dict) and isinstance(one.get("id"), str)}
+
+
+def jobs_of(run: Run, patience_s: float = PATIENCE_S) -> list[Queued]:
+    """Return the jobs of a run that SLURM remembers, also of its folder's earlier name, and those of its workers.
+
+    Raises:
+        SchedulerError: if SLURM does not answer.
+    """
+    tag, here = f"-{run_tag(run.path)}-", str(run.path.resolve())
+    # Of a folder that was copied instead, the jobs belong to the original.
+    noted = submitted_jobs(run).values()
+    old = [one["name"] for one in noted if one.get("run", here) != here and not Path(one["run"]).exists()]
+    names = {*old, *(f"{name}-worker" for name in old)}
+    return [job for job in queued_jobs(patience_s=patience_s) if tag in job.name or job.name in names]
 
 
 def _plan(config: Config, run: Run, wanted: Sequence[str], jobs: Sequence[Queued]) -> Plan:
     run.refuse(config)
-    there = stage_jobs(run.path, [job for job in jobs if job.active])
-    plan = plan_chain(wanted, _finished(run) if len(wanted) > 1 else (), there)
-    _refuse_what_cannot_run(config, plan)
-    return plan
+    there = stage_jobs([job for job in jobs if job.active])
+    return plan_chain(wanted, _finished(run) if len(wanted) > 1 else (), there)
 
 
 def _refuse_what_cannot_run(config: Config, plan: Plan) -> None:
@@ -165,6 +201,7 @@ def _write(job: Job, config: Config, site: Site) -> None:
 
 
 def _record(run: Run, stage: str, id: str, job: Job, site: Site) -> None:
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    jobs = submitted_jobs(run) | {stage: {"id": id, "name": job.name, "site": site.name, "submitted": now}}
+    now, where = datetime.now(UTC).isoformat(timespec="seconds"), str(run.path.resolve())
+    noted = {"id": id, "name": job.name, "site": site.name, "submitted": now, "run": where}
+    jobs = submitted_jobs(run) | {stage: noted}
     write_whole(run.jobs, json.dumps(jobs, indent=1) + "\n")

@@ -1,3 +1,5 @@
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +8,7 @@ import pytest
 from hpcflow.base.errors import InputError
 from hpcflow.compute import slurm
 from hpcflow.compute.jobs import job_name, worker_job_name
+from hpcflow.compute.notes import Notes
 from hpcflow.compute.slurm import Queued
 from hpcflow.config.sites import load_site
 from hpcflow.stages.run import Run
@@ -73,7 +76,8 @@ def test_without_slurm_there_is_nothing_to_say(monkeypatch: pytest.MonkeyPatch, 
 def test_a_slurm_that_does_not_answer_hides_nothing_else(fake_slurm: Any, run: Run) -> None:
     fake_slurm.set(away=10_000)
     lines, workers = job_status(run)
-    assert lines == []
+    assert [(line.stage, line.id, line.active) for line in lines] == [("simulate", "1", True), ("train", "2", True)]
+    assert lines[0].says == "submitted; SLURM does not say how it is"
     assert workers.startswith("not known: SLURM does not answer")
     (run.logs / "jobs.json").unlink()
     assert job_status(run) == ([], ""), "a run that was never submitted"
@@ -88,3 +92,31 @@ def test_cancel_ends_the_run_and_nothing_else(fake_slurm: Any, run: Run, tmp_pat
     assert cancel(run) == 0
     with pytest.raises(InputError, match="not a run folder"):
         cancel(Run(tmp_path / "other"))
+
+
+def test_what_is_wrong_with_workers_is_shown(fake_slurm: Any, run: Run) -> None:
+    Notes("simulate", run.notes("simulate")).say("n1", "n1 is left out")
+    fake_slurm.add(worker_job_name(SITE, run.path, "simulate"), "RUNNING")
+    assert job_status(run)[1].startswith("1 running; n1 is left out (at ")
+
+
+@pytest.fixture
+def moved(fake_slurm: Any, run: Run) -> Run:
+    """Give a run whose folder was renamed after its jobs had been submitted."""
+    name = job_name(SITE, run.path, "train")
+    for one in (name, f"{name}-worker"):
+        fake_slurm.add(one)
+    noted = {"train": {"id": "1", "name": name, "run": str(run.path)}}
+    run.jobs.write_text(json.dumps(noted))
+    return Run(run.path.rename(run.path.with_name("renamed")))
+
+
+def test_a_renamed_run_finds_and_cancels_its_jobs(moved: Run) -> None:
+    assert job_status(moved) == ([JobStatus("train", "1", "running on ", True)], "1 running")
+    assert cancel(moved) == 2
+
+
+def test_a_copied_run_leaves_the_jobs_of_the_original_alone(fake_slurm: Any, moved: Run) -> None:
+    shutil.copytree(moved.path, moved.path.with_name("run"))  # the original is back
+    assert cancel(moved) == 0
+    assert cancel(Run(moved.path.with_name("run"))) == 2

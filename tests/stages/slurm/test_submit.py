@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hpcflow.base.errors import InputError
+from hpcflow.base.lock import alone
 from hpcflow.compute import slurm
 from hpcflow.compute.jobs import CHAIN, job_name
 from hpcflow.compute.slurm import Queued
@@ -171,3 +172,32 @@ def test_ranks_are_spread_over_the_nodes_of_the_site() -> None:
 def test_jobs_of_another_run_with_the_same_name_are_not_its_own(fake_slurm: Any, config: Config, run: Run) -> None:
     fake_slurm.add(job_name(SITE, Path("/elsewhere/run"), "simulate"))
     assert submit_stages(config, run, SITE, ["simulate"]) == ["simulate: job 2"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_chain_that_is_refused_in_the_middle_says_what_is_queued(fake_slurm: Any, config: Config, run: Run) -> None:
+    limit = "QOSMaxSubmitJobPerUserLimit"
+    fake_slurm.set(refusal=limit, accepts=2)
+    with pytest.raises(InputError, match=rf"sbatch refused: {limit}; queued are simulate: job 1 and train: job 2"):
+        submit_stages(config, run, SITE, CHAIN)
+    fake_slurm.set(refusal="")
+    assert submit_stages(config, run, SITE, CHAIN)[-3:] == [
+        "infer: job 3, after 2", "validate: job 4, after 3", "report: job 5, after 4",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("quick")
+def test_two_submissions_at_once_are_one_chain(fake_slurm: Any, config: Config, run: Run) -> None:
+    with alone(run.lock("submit"), "`--submit`"), pytest.raises(InputError, match="another `--submit` is running"):
+        submit_stages(config, run, SITE, CHAIN)
+    assert fake_slurm.jobs == {}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("text", ["", '{"simulate": {"id"', "[]", '{"simulate": 7}', '{"simulate": {"id": 7}}'])
+def test_a_damaged_record_of_jobs_is_replaced(fake_slurm: Any, config: Config, run: Run, text: str) -> None:
+    run.logs.mkdir(parents=True)
+    run.jobs.write_text(text)
+    assert submitted_jobs(run) == {}
+    assert submit_stages(config, run, SITE, ["simulate"]) == ["simulate: job 1"]
+    assert submitted_jobs(run)["simulate"]["id"] == "1"
