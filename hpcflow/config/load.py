@@ -43,11 +43,11 @@ class Config(Section):
     @model_validator(mode="before")
     @classmethod
     def _features_follow_the_noise(cls, raw: Any) -> Any:
-        """Default to asinh features with normal noise, because negative fluxes have no logarithm."""
+        """Default to absolute features with log-normal noise, whose fluxes all have a logarithm."""
         sections = [raw.get(name, {}) for name in ("observe", "train")] if isinstance(raw, Mapping) else [raw]
-        if not all(isinstance(section, Mapping) for section in sections) or sections[0].get("noise") != "normal":
+        if not all(isinstance(section, Mapping) for section in sections) or sections[0].get("noise") != "lognormal":
             return raw
-        return {**raw, "train": {"features": "asinh", **sections[1]}}
+        return {**raw, "train": {"features": "absolute", **sections[1]}}
 
     @model_validator(mode="after")
     def _features_suit_the_noise(self) -> "Config":

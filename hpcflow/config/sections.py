@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+SMALLEST_ERROR = 0.01  # relative; where there is no systematic, so that errors have a lower bound
 # --set infer.catalogues=FILE gives one word where a list is meant.
 Paths = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
@@ -69,10 +70,10 @@ class Model(Section):
 class Observe(Section):
     """How a survey observes a cluster: distances, errors, noise, missing bands."""
 
-    noise: Literal["lognormal", "normal"] = "lognormal"
-    relative_error: tuple[Fraction, Fraction] = (0.03, 0.5)
-    relative_error_scale: Literal["linear", "log"] = "linear"  # relative errors are uniform in this
-    undetected: Annotated[float, Field(ge=0)] = 1000.0  # largest relative error of undetected bands; normal noise only
+    noise: Literal["normal", "lognormal"] = "normal"
+    relative_error: tuple[Fraction, Fraction] = (0.05, 0.5)  # as catalogues list them; true ones if lognormal
+    relative_error_scale: Literal["linear", "log"] = "linear"  # true errors are uniform in this; lognormal noise only
+    undetected: Annotated[float, Field(ge=0)] = 0.1  # probability that a band is undetected; normal noise only
     distance_mpc: tuple[float, float] = (1.0, 30.0)
     systematic: Fraction | dict[str, Fraction] = 0.05  # relative, in quadrature: for all bands, or per band
     draws: Literal["fresh", "frozen"] = "fresh"
@@ -82,25 +83,26 @@ class Observe(Section):
     @model_validator(mode="before")
     @classmethod
     def _errors_follow_the_systematic(cls, raw: Any) -> Any:
-        """Default to errors from 0.6 of the systematic up: only noise makes a catalogue's errors smaller than it."""
-        if not isinstance(raw, Mapping) or "relative_error" in raw or "systematic" not in raw:
+        """Default to the errors that a catalogue has once the systematic is added.
+
+        A true error can be smaller than the listed one, which noise makes larger: log-normal noise starts at 0.6 of it.
+        """
+        if not isinstance(raw, Mapping) or "relative_error" in raw:
             return raw
-        given = raw["systematic"]
+        given = raw.get("systematic", 0.05)
         values = list(given.values()) if isinstance(given, Mapping) else [given]
-        if not values or not all(isinstance(value, float | int) and 0 <= value <= 0.8 for value in values):
+        if not values or not all(isinstance(value, float | int) and 0 <= value for value in values):
             return raw
-        return {**raw, "relative_error": [round(0.6 * min(values), 6), 0.5]}
+        least = 0.6 * min(values) if raw.get("noise") == "lognormal" else max(min(values), SMALLEST_ERROR)
+        return {**raw, "relative_error": [round(least, 6), 0.5]} if least < 0.5 else raw
 
     @model_validator(mode="after")
-    def _has_errors_of_undetected_bands(self) -> "Observe":
+    def _has_errors_that_can_be_drawn(self) -> "Observe":
         low, high = self.relative_error
-        if self.relative_error_scale == "log" and low == 0:
+        if low == 0 and (self.noise == "normal" or self.relative_error_scale == "log"):
             raise ValueError(f"relative_error [0, {high}] must start above 0 to be uniform in the log; raise its start")
-        if self.noise == "normal" and self.undetected and not (low > 0 and high < self.undetected):
-            raise ValueError(
-                f"relative_error [{low}, {high}] must start above 0 and end below undetected = {self.undetected:g}, "
-                "the largest error of undetected bands; change one of them, or set undetected to 0"
-            )
+        if self.undetected >= 1:
+            raise ValueError(f"undetected = {self.undetected:g} is the probability that a band is undetected; lower it")
         return self
 
 
@@ -127,7 +129,7 @@ class Train(Section):
     """The flow, and how it is trained."""
 
     flow: Annotated[Flow, Field(discriminator="family")] = Autoregressive()
-    features: Literal["absolute", "asinh", "paper"] = "absolute"  # asinh by default with normal noise
+    features: Literal["absolute", "asinh", "paper"] = "asinh"  # absolute by default with lognormal noise
     members: Annotated[int, Field(ge=1)] = 1  # number of flows in the ensemble
     batch: Annotated[int, Field(gt=0)] = 2048
     steps: Annotated[int, Field(gt=0)] = 20_000

@@ -17,7 +17,7 @@ from hpcflow.model.prior import Parameter, Prior
 
 __all__ = ["load", "read_description", "save"]
 
-SCHEMA = "hpcflow-flow/1"
+SCHEMA = "hpcflow-flow/2"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "flow.json"
 
 

@@ -11,6 +11,7 @@ from hpcflow.model.observe import Photometry
 __all__ = ["FEATURES", "Features"]
 
 MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR = 1e-4, 10.0  # so that useless bands stay finite
+LEAST_WEIGHT = 1e-3  # of a band in a cluster's mean luminosity, which undetected bands alone then still have
 
 
 def paper(photometry: Photometry) -> Tensor:
@@ -36,7 +37,8 @@ def asinh(photometry: Photometry) -> Tensor:
     log10(f* d^2) is replaced by log10(sigma d^2) + asinh(f* / 2 sigma) / ln 10 (Lupton, Gunn & Szalay 1999, AJ 118,
     1406; the softening is the band's own error), which is the same for a well-detected band, log10(sigma d^2) if f* is
     zero, and finite for any flux. r* is replaced by 1 / sqrt(1 + (f* / sigma)^2), which approaches 1 as a band drowns
-    in its error, and -log10 r* by the asinh.
+    in its error, and -log10 r* by the asinh. An undetected band says little about the luminosity: bands count in the
+    mean by (f* / sigma)^2 / (1 + (f* / sigma)^2).
     """
     observed = photometry.observed
     flux, sigma = (torch.where(observed, values, 1.0) for values in photometry[:2])
@@ -44,7 +46,8 @@ def asinh(photometry: Photometry) -> Tensor:
     signal = flux / sigma
     stretched = (signal / 2).asinh() / math.log(10)
     luminosity = sigma.log10() + 2 * photometry.distance.log10()[:, None] + stretched
-    return _by_band(observed, luminosity, (1 + signal**2).rsqrt(), stretched)
+    drowned = (1 + signal**2).rsqrt()
+    return _by_band(observed, luminosity, drowned, stretched, weight=1 - drowned**2 + LEAST_WEIGHT)
 
 
 FEATURES: dict[str, Callable[[Photometry], Tensor]] = {"paper": paper, "absolute": absolute, "asinh": asinh}
@@ -83,10 +86,11 @@ class Features(nn.Module):
         return (FEATURES[self.kind](photometry) - self.mean) / self.spread
 
 
-def _by_band(observed: Tensor, luminosity: Tensor, *more: Tensor) -> Tensor:
+def _by_band(observed: Tensor, luminosity: Tensor, *more: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the mean luminosity (N, 1), each band's difference from it, further columns (N, B), and `observed`."""
-    count = observed.sum(dim=1, keepdim=True).clamp(min=1)
-    mean = torch.where(observed, luminosity, 0).sum(dim=1, keepdim=True) / count
+    count = torch.where(observed, torch.ones_like(luminosity) if weight is None else weight, 0)
+    total = (count * torch.where(observed, luminosity, 0)).sum(dim=1, keepdim=True)
+    mean = total / count.sum(dim=1, keepdim=True).clamp(min=1e-6)
     bands = torch.stack([luminosity - mean, *more])
     return torch.cat([mean, *torch.where(observed, bands, 0), observed.to(mean.dtype)], dim=1)
 

@@ -12,7 +12,7 @@ from hpcflow.flow.history import Progress
 
 __all__ = ["SCHEMA", "Counters", "Header", "read_header"]
 
-SCHEMA = "hpcflow-training/1"
+SCHEMA = "hpcflow-training/2"
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,11 @@ class Observation:
     def observe(self, theta: Tensor, flux: Tensor, slices: Sequence[Slice]) -> Batch:
         """Observe simulations (N) anew, slice after slice."""
         bands, device = flux.shape[1], flux.device
-        tried = self._observer.tries * bands
+        errors, normals = self._observer.columns(bands)
         # Two calls per slice and one observation of all slices, because each call has a fixed cost.
-        uniform = torch.cat([torch.rand((n, 3 + tried + bands), generator=g, device=device) for n, g in slices])
-        noise = torch.cat([torch.randn((n, tried), generator=g, device=device) for n, g in slices])
-        mass, distance, band_set, error, missing = uniform.split([1, 1, 1, tried, bands], dim=1)
+        uniform = torch.cat([torch.rand((n, 3 + errors + bands), generator=g, device=device) for n, g in slices])
+        noise = torch.cat([torch.randn((n, normals), generator=g, device=device) for n, g in slices])
+        mass, distance, band_set, error, missing = uniform.split([1, 1, 1, errors, bands], dim=1)
         low, high = self._mass
         log_mass = low + (high - low) * mass[:, 0]
         draws = Draws(distance[:, 0], band_set[:, 0], error, missing, noise)

@@ -13,12 +13,11 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from hpcflow.model.error_law import ErrorLaw
+from hpcflow.model.signal_to_noise import LEAST_SIGNAL, SignalToNoise
 
 __all__ = ["NOISE", "Draws", "Observer", "Photometry", "add_systematic", "lognormal", "normal", "scale"]
 
 Array = Any  # numpy array or torch tensor
-
-TRIES = 6  # with errors up to 1000, one band in eight then stays undetected: half of clusters have all of five bands
 
 
 class Photometry(NamedTuple):
@@ -33,8 +32,8 @@ class Photometry(NamedTuple):
 class Draws(NamedTuple):
     """The random numbers of one observation of N clusters in B bands.
 
-    distance, band_set: (N,) uniform on [0, 1); missing: (N, B) uniform; error, noise: (N, T B) uniform and standard
-    normal, for up to T observations of each band.
+    distance, band_set: (N,) uniform on [0, 1); missing: (N, B) and error: (N, E) uniform; noise: (N, Z) standard normal.
+    `Observer.columns` gives E and Z.
     """
 
     distance: Array
@@ -75,26 +74,22 @@ def add_systematic(flux: Array, sigma: Array, systematic: float | Array) -> Arra
 class Observer:
     """Place clusters at a distance and observe them.
 
-    distance d ~ U[distance_mpc]; per band the true relative error r ~ U[relative_error], or uniform in log r, sigma = r
-    f, the observed flux f* drawn from the noise model, and r* = sigma / f* is what a catalogue would quote (Walter et
-    al. 2026, sect. 2.2). Each cluster is given one of the band sets with equal probability, and loses each band of it
-    with probability `missing`; a cluster that would keep fewer than two bands keeps its whole set.
+    Each cluster is at a distance d ~ U[distance_mpc], is given one of the band sets with equal probability, and loses
+    each band of it with probability `missing`; a cluster that would keep fewer than two bands keeps its whole set.
 
-    With `undetected`, r is uniform in the logarithm from the lowest error up to that value, so that bands can drown in
-    their noise and, with normal noise, f* can be negative: upper limits. Most bands would be limits, so a band that is
-    not detected, f* < sigma / r_max with r_max the highest error, is observed again, up to `TRIES` times in all.
-    Whether it is observed again depends on f* / sigma alone, whose distribution is the same for every flux: the density
-    of (f*, sigma) given f gains a factor that depends on the data but not on f, and posteriors do not change.
+    With log-normal noise the true relative error r of a band is uniform in `relative_error`, or uniform in log r,
+    sigma = r f, f* is drawn from the noise model, and r* = sigma / f* is what a catalogue would quote (Walter et al.
+    2026, sect. 2.2). With normal noise `relative_error` is the range of r* itself, which is how catalogues are known,
+    and bands can drown in their noise: see `model.signal_to_noise`.
 
     Args:
         noise: name of the noise model, see `NOISE`.
-        relative_error: lowest and highest true relative error.
+        relative_error: lowest and highest relative error: true ones with log-normal noise, listed ones with normal noise.
         distance_mpc: nearest and farthest distance in Mpc.
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
         missing: probability that a band of the set is lost.
-        undetected: largest relative error of undetected bands; 0 where all bands of training are detected.
-        relative_error_scale: relative errors are uniform in this scale, `linear` or `log`; with `undetected` always in
-            the log.
+        undetected: probability that a band is undetected, with normal noise.
+        relative_error_scale: with log-normal noise, relative errors are uniform in this scale, `linear` or `log`.
     """
 
     noise: str = "lognormal"
@@ -107,14 +102,24 @@ class Observer:
 
     @property
     def errors(self) -> ErrorLaw:
-        """The distribution of true relative errors."""
-        low, high = self.relative_error
-        return ErrorLaw(low, self.undetected or high, log=bool(self.undetected) or self.relative_error_scale == "log")
+        """The distribution of true relative errors, apart from what depends on the listed ones alone."""
+        if self.noise == "normal":
+            return ErrorLaw(1 / self._ratios.highest, 1 / LEAST_SIGNAL, log=True)
+        return ErrorLaw(*self.relative_error, log=self.relative_error_scale == "log")
 
     @property
-    def tries(self) -> int:
-        """The largest number T of times that a band is observed."""
-        return TRIES if self.undetected else 1
+    def trained_errors(self) -> tuple[float, float]:
+        """The smallest and the largest relative error that training covers; no largest one if bands are undetected."""
+        low, high = self.relative_error
+        return low, float("inf") if self.undetected else high
+
+    @property
+    def _ratios(self) -> SignalToNoise:
+        return SignalToNoise(*self.relative_error, self.undetected)
+
+    def columns(self, bands: int) -> tuple[int, int]:
+        """Return how many uniform numbers for errors, and how many normal ones for noise, a cluster takes."""
+        return (2 * bands + 1, 0) if self.noise == "normal" else (bands, bands)
 
     def __call__(self, flux: Array, log_mass: Array, rng: np.random.Generator) -> Photometry:
         """Observe noiseless unit-mass fluxes (N, B) [mJy at 10 pc] of clusters with log_mass (N,), in numpy."""
@@ -123,12 +128,13 @@ class Observer:
     def draws(self, shape: Sequence[int], rng: np.random.Generator) -> Draws:
         """Draw the random numbers for fluxes of shape (N, B)."""
         n, bands = shape
+        errors, noise = self.columns(bands)
         return Draws(
             distance=rng.random(n),
             band_set=rng.random(n),
-            error=rng.random((n, self.tries * bands)),
+            error=rng.random((n, errors)),
             missing=rng.random((n, bands)),
-            noise=rng.standard_normal((n, self.tries * bands)),
+            noise=rng.standard_normal((n, noise)),
         )
 
     def observe(self, flux: Array, log_mass: Array, draws: Draws) -> Photometry:
@@ -137,19 +143,14 @@ class Observer:
         near, far = self.distance_mpc
         distance = near + (far - near) * draws.distance
         true = flux * scale(log_mass, distance)[:, None]
-        seen, sigma = self._once(true, draws, 0)
-        for attempt in range(1, self.tries):
-            again = self._once(true, draws, attempt)
-            lost = seen * self.relative_error[1] < sigma
-            seen, sigma = (xp.where(lost, new, old) for new, old in zip(again, (seen, sigma), strict=True))
+        if self.noise == "normal":
+            listed, real = self._ratios.draw(draws.error)
+            sigma = true / real
+            seen = listed * sigma
+        else:
+            sigma = true * self.errors.draw(draws.error)
+            seen = NOISE[self.noise](true, sigma, draws.noise)
         return Photometry(seen, sigma, self._observed(draws, xp), distance)
-
-    def _once(self, true: Array, draws: Draws, attempt: int) -> tuple[Array, Array]:
-        """Return f* and sigma (N, B) of true fluxes, with the random numbers of one attempt."""
-        bands = true.shape[1]
-        mine = slice(attempt * bands, (attempt + 1) * bands)
-        sigma = true * self.errors.draw(draws.error[:, mine])
-        return NOISE[self.noise](true, sigma, draws.noise[:, mine]), sigma
 
     def _observed(self, draws: Draws, xp: Any) -> Array:
         kept = draws.missing >= self.missing

@@ -15,6 +15,8 @@ __all__ = ["Support"]
 
 Floats = NDArray[np.floating]
 
+ROUNDING = 1e-6  # relative; a systematic alone gives the smallest error of training itself
+
 
 @dataclass(frozen=True)
 class Support:
@@ -57,12 +59,10 @@ class Support:
             reason: (N, B) reasons why bands are not used.
         """
         flux, sigma, observed, distance = photometry
-        errors = self.observer.errors
         near, far = self.observer.distance_mpc
         placed = np.isfinite(distance) & (distance > 0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            log_sigma, dimming = np.log(sigma), -2 * np.log(distance * 1e5)[:, None]
-            by_errors = log_sigma - np.log(errors.high), log_sigma - np.log(errors.low)
+            dimming = -2 * np.log(distance * 1e5)[:, None]
         by_fluxes = np.log(10) * self.faintest + dimming, np.log(10) * self.brightest + dimming
         said = {
             Flag.MISSING_BAND: np.isin(reason, [Reason.NO_COVERAGE, Reason.NO_BAND]).any(axis=1)
@@ -70,7 +70,7 @@ class Support:
             Flag.NOT_DETECTED: np.isin(reason, [Reason.NOT_DETECTED, Reason.NEGATIVE]).any(axis=1),
             Flag.BAD_VALUE: np.isin(reason, [Reason.NOT_FINITE, Reason.BAD_ERROR]).any(axis=1),
             Flag.TOO_FEW_BANDS: observed.sum(axis=1) < LEAST_BANDS,
-            Flag.ERROR_OUTSIDE_TRAINING: self._outside(photometry, *by_errors),
+            Flag.ERROR_OUTSIDE_TRAINING: self._errors_outside(photometry),
             Flag.DISTANCE_OUTSIDE_TRAINING: placed & ~((distance >= near) & (distance <= far)),
             Flag.FLUX_OUTSIDE_TRAINING: placed & self._outside(photometry, *by_fluxes),
             Flag.BANDS_OUTSIDE_TRAINING: ~self._trained(observed),
@@ -80,6 +80,21 @@ class Support:
         return sum((np.where(rows, int(flag), 0) for flag, rows in said.items()), np.zeros(len(flux), int)).astype(
             np.int32
         )
+
+    def _errors_outside(self, photometry: Photometry) -> NDArray[np.bool_]:
+        """Return which clusters (N,) have a band whose error is outside the range of training.
+
+        With normal noise the range is one of listed errors. With log-normal noise it is one of true errors, and the
+        flux can be `MOST_SCATTER` standard deviations from the true one.
+        """
+        flux, sigma, observed, _ = photometry
+        low, high = self.observer.trained_errors
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if self.observer.noise == "normal":
+                error = np.where(flux > 0, sigma / flux, np.inf)
+                inside = (error >= low * (1 - ROUNDING)) & (error <= high)
+                return np.asarray((observed & ~inside).any(axis=1))
+            return self._outside(photometry, np.log(sigma) - np.log(high), np.log(sigma) - np.log(low))
 
     def _outside(self, photometry: Photometry, faintest: Floats, brightest: Floats) -> NDArray[np.bool_]:
         """Return which clusters (N,) have a band whose observation no true flux between two ln f (N, B) explains.

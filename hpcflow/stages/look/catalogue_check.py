@@ -68,19 +68,21 @@ def _galaxies(catalogue: Catalogue) -> Iterator[str]:
 
 def _bands(config: Config, catalogue: Catalogue) -> Iterator[str]:
     """Yield a line per band: what is missing and why, and how its errors compare with those of training."""
-    law = build_observer(config).errors
+    observer = build_observer(config)
+    lowest, highest = observer.trained_errors
     given = config.observe.systematic
     systematic = np.array([given[b] if isinstance(given, dict) else given for b in catalogue.bands])
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         error = add_systematic(catalogue.flux, catalogue.sigma, systematic) / np.abs(catalogue.flux)
-    yield f"relative errors in training: {law.low:g} to {law.high:g}; in the catalogue, with the systematic added:"
+    reach = f"{lowest:g} to {highest:g}" if np.isfinite(highest) else f"from {lowest:g} up"
+    yield f"relative errors in training: {reach}; in the catalogue, with the systematic added:"
     for i, (band, counts) in enumerate(catalogue.counts().items()):
         values = error[np.isfinite(error[:, i]), i]
         lost = ", ".join(f"{n:,} {reason.lower()}" for reason, n in counts.items() if reason != "OK")
         text = f"  {band}: {counts.get('OK', 0):,} usable" + (f", {lost}" if lost else "")
         if len(values):
             low, middle, high = np.quantile(values, (0.16, 0.5, 0.84))
-            outside = _percent((values < law.low) | (values > law.high))
+            outside = _percent((values < lowest) | (values > highest))
             text += f"; errors {low:.3f}, {middle:.3f}, {high:.3f} (16, 50, 84 %), {outside} beyond training's"
         yield text
 
