@@ -156,8 +156,8 @@ def truth_table(archive: xr.Dataset, truth: Floats) -> Table:
     Columns: of, group, clusters; close: share of MAP ages within 0.3 dex; catastrophic and catastrophic_best: share of
     ages wrong by ten times or more, of the MAP and of the mode nearest in age; marked: share of the catastrophic MAPs
     whose posterior is multimodal, NaN if there are none; multimodal: share of all clusters; by parameter: bias and
-    spread of the MAP, and covers_68 and weighted_68: share of truths in the central 68 % interval of the unweighted
-    and the weighted samples.
+    spread of the MAP, and covers_68 and flow_68: share of truths in the central 68 % interval of the posterior and,
+    where samples were weighted, of the flow's own samples.
 
     Args:
         archive: dataset from `summarise`.
@@ -169,7 +169,7 @@ def truth_table(archive: xr.Dataset, truth: Floats) -> Table:
     several, age, rows = multimodal(archive), names.index("log_age"), []
     inside = {
         short: (truth >= archive[name].values[:, 0]) & (truth <= archive[name].values[:, 2])
-        for name, short in (("quantile", "covers_68"), ("weighted_quantile", "weighted_68"))
+        for name, short in (("quantile", "covers_68"), ("quantile_flow", "flow_68"))
         if name in archive
     }
     for of, group, chosen in groups(archive):

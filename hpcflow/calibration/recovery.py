@@ -33,7 +33,7 @@ class Recovery:
         catastrophic: share of clusters whose MAP age is wrong by ten times or more.
         catastrophic_best: the same for the mode nearest in age.
         coverage: share of truths within the central 68 % interval, by parameter.
-        weighted: the same for samples weighted by the likelihood; empty if there are no weights.
+        flow: the same for the flow's own samples; empty if these were not weighted.
     """
 
     clusters: int
@@ -41,7 +41,7 @@ class Recovery:
     catastrophic: float
     catastrophic_best: float
     coverage: Mapping[str, float]
-    weighted: Mapping[str, float]
+    flow: Mapping[str, float]
 
     def error(self, share: float) -> float:
         """Return the standard error of a share of these clusters."""
@@ -94,7 +94,7 @@ def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
     """Return the recovery of the truth; None if no cluster has both a true age and a posterior.
 
     Args:
-        archive: dataset with map, mode and quantile (16, 50, 84 %), and weighted_quantile if there are weights.
+        archive: dataset with map, mode and quantile (16, 50, 84 %), and quantile_flow if there are weights.
         truth: (N, D) true parameters from `join_truth`.
     """
     names = [str(name) for name in archive["parameter"].values]
@@ -118,7 +118,7 @@ def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
         catastrophic=float((wrong >= CATASTROPHIC_DEX).mean()),
         catastrophic_best=float((wrong_best >= CATASTROPHIC_DEX).mean()),
         coverage=inside("quantile"),
-        weighted=inside("weighted_quantile") if "weighted_quantile" in archive else {},
+        flow=inside("quantile_flow") if "quantile_flow" in archive else {},
     )
 
 

@@ -73,7 +73,7 @@ class Observe(Section):
     noise: Literal["normal", "lognormal"] = "normal"
     relative_error: tuple[Fraction, Fraction] = (0.05, 0.5)  # as catalogues list them; true ones if lognormal
     relative_error_scale: Literal["linear", "log"] = "linear"  # true errors are uniform in this; lognormal noise only
-    undetected: Annotated[float, Field(ge=0)] = 0.1  # probability that a band is undetected; normal noise only
+    undetected: Annotated[float, Field(ge=0)] = 0.05  # probability that a band is undetected; normal noise only
     distance_mpc: tuple[float, float] = (1.0, 30.0)
     systematic: Fraction | dict[str, Fraction] = 0.05  # relative, in quadrature: for all bands, or per band
     draws: Literal["fresh", "frozen"] = "fresh"
@@ -91,7 +91,7 @@ class Observe(Section):
             return raw
         given = raw.get("systematic", 0.05)
         values = list(given.values()) if isinstance(given, Mapping) else [given]
-        if not values or not all(isinstance(value, float | int) and 0 <= value for value in values):
+        if not values or not all(isinstance(value, float | int) and value >= 0 for value in values):
             return raw
         least = 0.6 * min(values) if raw.get("noise") == "lognormal" else max(min(values), SMALLEST_ERROR)
         return {**raw, "relative_error": [round(least, 6), 0.5]} if least < 0.5 else raw
@@ -101,7 +101,7 @@ class Observe(Section):
         low, high = self.relative_error
         if low == 0 and (self.noise == "normal" or self.relative_error_scale == "log"):
             raise ValueError(f"relative_error [0, {high}] must start above 0 to be uniform in the log; raise its start")
-        if self.undetected >= 1:
+        if self.noise == "normal" and self.undetected >= 1:
             raise ValueError(f"undetected = {self.undetected:g} is the probability that a band is undetected; lower it")
         return self
 

@@ -22,13 +22,11 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
     table = truth_table(archive, truth)
     names = _short(table["of"].tolist(), table["group"].tolist())
     place = np.arange(len(table))
-    weighted = "log_age_weighted_68" in table.colnames
-    kind = "weighted_68" if weighted else "covers_68"
     panels = (
         (
             "truths in 68 % interval",
             68.0,
-            [(f"log_age_{kind}", "blue", "age"), (f"log_mass_{kind}", "green", "mass")],
+            [("log_age_covers_68", "blue", "age"), ("log_mass_covers_68", "green", "mass")],
         ),
         (
             "ages wrong by 10\u00d7",

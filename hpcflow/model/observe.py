@@ -32,8 +32,8 @@ class Photometry(NamedTuple):
 class Draws(NamedTuple):
     """The random numbers of one observation of N clusters in B bands.
 
-    distance, band_set: (N,) uniform on [0, 1); missing: (N, B) and error: (N, E) uniform; noise: (N, Z) standard normal.
-    `Observer.columns` gives E and Z.
+    distance, band_set: (N,) uniform on [0, 1); missing: (N, B) and error: (N, E) uniform; noise: (N, Z) standard
+    normal. `Observer.columns` gives E and Z.
     """
 
     distance: Array
@@ -84,7 +84,7 @@ class Observer:
 
     Args:
         noise: name of the noise model, see `NOISE`.
-        relative_error: lowest and highest relative error: true ones with log-normal noise, listed ones with normal noise.
+        relative_error: lowest and highest relative error: true ones with log-normal noise, else listed ones.
         distance_mpc: nearest and farthest distance in Mpc.
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
         missing: probability that a band of the set is lost.

@@ -1,4 +1,4 @@
-"""What a catalogue lists and what is true: the signal-to-noise ratios f* / sigma and f / sigma of bands under normal noise.
+"""What a catalogue lists and what is true under normal noise: the signal-to-noise ratios f* / sigma and f / sigma.
 
 If the true relative error sigma / f is uniform in the logarithm, an error says nothing about its flux, and the
 likelihood of a catalogue's (f*, sigma) is the noise alone, as in every chi^2 fit. Drawn like that, nearly all bands
@@ -24,7 +24,7 @@ Array = Any  # numpy array or torch tensor
 LEAST_SIGNAL = 1e-4  # smallest true f / sigma: a band is then 10 magnitudes below its error
 REACH = 8.0  # the largest true f / sigma is so many standard deviations above the largest listed one
 PAIRS = 20  # log2 of the number of pairs
-ALONE = 0.25  # fraction of detected bands whose error is not limited by that of its cluster
+ALONE = 0.1  # fraction of detected bands whose error is not limited by that of its cluster
 
 
 @dataclass(frozen=True)

@@ -62,10 +62,14 @@ class TargetAtDistances:
         one: photometry at the best distance.
         ones: photometry at each distance.
         log_mass: column of theta that compensates for the distance.
+
+    Attributes:
+        distances: (G,) the distances in Mpc.
     """
 
     def __init__(self, target: Target, one: Photometry, ones: list[Photometry], log_mass: int) -> None:
         self._target, self._one, self._ones, self._log_mass = target, one, ones, log_mass
+        self.distances = np.array([here.distance[0] for here in ones])
 
     def log_prob(self, theta: Floats) -> Floats:
         """Return log of p(photometry | theta, d) p(theta) (n,) at points theta (n, D), each at its own distance."""

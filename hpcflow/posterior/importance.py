@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-__all__ = ["Importance", "importance", "summarise_weighted"]
+__all__ = ["Importance", "importance", "resampled", "summarise_weighted"]
 
 Floats = NDArray[np.floating]
 
@@ -55,27 +55,37 @@ def importance(log_p: Floats, log_q: Floats) -> Importance:
     return Importance(log_weight, share, total - float(np.log(len(share))), float(1 / (share**2).sum() / len(share)))
 
 
-def summarise_weighted(theta: Floats, share: Floats, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
-    """Return weighted_quantile (Q, D), weighted_mean and weighted_std (D,) of samples (n, D) with shares (n,).
+def resampled(share: Floats, n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the indices (n,) of samples of equal weight, in random order.
 
-    All are NaN if the shares add up to zero.
+    A sample with share s occurs n s times, rounded down or up: systematic resampling (Kitagawa 1996, J. Comput. Graph.
+    Stat. 5, 1), which adds the least noise.
+
+    Args:
+        share: weights normalised to a sum of 1.
+        n: number of samples to return.
+        rng: random numbers of the cluster.
+
+    >>> sorted(resampled(np.array([0.5, 0.0, 0.25, 0.25]), 4, np.random.default_rng(1)).tolist())
+    [0, 0, 2, 3]
     """
+    chosen = np.searchsorted(np.cumsum(share), (np.arange(n) + rng.random()) / n * share.sum(), side="right")
+    return rng.permutation(np.minimum(chosen, np.flatnonzero(share)[-1]))
+
+
+def summarise_weighted(theta: Floats, share: Floats, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
+    """Return quantile (Q, D), mean, std (D,) and covariance (D, D) of samples (n, D) with shares (n,) that sum to 1."""
     points = theta.astype(np.float64)
-    if not share.sum() > 0:
-        nothing = np.full(points.shape[1], np.nan)
-        return {
-            "weighted_quantile": np.full((len(levels), points.shape[1]), np.nan),
-            "weighted_mean": nothing,
-            "weighted_std": nothing,
-        }
     mean = share @ points
+    covariance = (points - mean).T * share @ (points - mean)
     columns = np.ascontiguousarray(points.T)
     quantile = []
     for values, order in zip(columns, np.argsort(columns, axis=1), strict=True):
         ordered = share[order]
         quantile.append(np.interp(levels, np.cumsum(ordered) - ordered / 2, values[order]))
     return {
-        "weighted_quantile": np.stack(quantile, axis=1),
-        "weighted_mean": mean,
-        "weighted_std": np.sqrt(share @ (points - mean) ** 2),
+        "quantile": np.stack(quantile, axis=1),
+        "mean": mean,
+        "std": np.sqrt(np.diagonal(covariance)),
+        "covariance": covariance,
     }

@@ -16,14 +16,15 @@ from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
 from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
-from hpcflow.posterior.importance import Importance, importance
+from hpcflow.posterior.edges import error_edges, prior_edges
+from hpcflow.posterior.importance import resampled
 from hpcflow.posterior.modes import POINTS, Modes, mean_shift, of_cluster
-from hpcflow.posterior.polish import exact_modes, polish
+from hpcflow.posterior.polish import exact_modes, polish, shares
 from hpcflow.posterior.predictive import chi2, predictive, simulate
 from hpcflow.posterior.sampling import BLOCK, conditions, embedded, keyed_noise, padded, sample, summarise
 from hpcflow.posterior.support import Support
-from hpcflow.posterior.target import Posterior, Target
-from hpcflow.posterior.weighing import refined, weighed
+from hpcflow.posterior.target import Target
+from hpcflow.posterior.weighing import Weighed, refined, weighed
 from hpcflow.store.flags import LEAST_EFFECTIVE, LEAST_P, POOR_CHI2, Flag
 from hpcflow.store.schema import QUANTILES, Schema
 
@@ -106,19 +107,8 @@ class Inference:
             for i, one in zip(block, found, strict=True):
                 for name, value in one.items():
                     out[name][i] = value
-                flag[i] |= int(self._judged(one) if one else Flag.FAILED)
+                flag[i] |= int(one.get("flag", Flag.FAILED))
         return {**out, "flag": flag}
-
-    def _judged(self, found: Mapping[str, Any]) -> Flag:
-        """Return the flags that follow from a cluster's posterior."""
-        flag = Flag(0)
-        if not found["chi2_map"] <= POOR_CHI2:
-            flag |= Flag.POOR_FIT
-        if not found["predictive_p"] > LEAST_P:
-            flag |= Flag.UNLIKELY
-        if self._target and not found["efficiency"] * self._settings.samples >= LEAST_EFFECTIVE:
-            flag |= Flag.LOW_EFFICIENCY
-        return flag
 
     def _block(self, photometry: Photometry, errors: Floats, keys: Sequence[Key]) -> list[dict[str, Any]]:
         """Return the variables of each of up to BLOCK clusters; an empty mapping if a sample or mode is not finite.
@@ -161,35 +151,41 @@ class Inference:
         settings = self._settings
         if not (np.isfinite(theta).all() and np.isfinite(log_q).all() and np.isfinite(modes.location[0]).all()):
             return {}
-        densities = {"flow": (self._log_q(context), log_q)}
-        weights: dict[str, Any] = {}
-        exact: Posterior | None = None
-        if self._target:
-            target = TargetAtDistances(self._target, one, ones, self._mass)
-            log_p = target.log_prob(theta)
-            weights, exact = self._weigh(target, key, ones, theta, importance(log_p, log_q))
-            if len(ones) > 1:  # modes are sought at the best distance
-                log_p = self._target.log_prob(theta, one)
-            densities["exact"] = (partial(self._target.log_prob, one=one), log_p)
+        density, height = self._log_q(context), log_q
+        exact = None
+        found: dict[str, Any] = {"theta": theta[: settings.keep], "log_q": log_q[: settings.keep]}
+        own = summarise(theta, log_q, QUANTILES)
+        samples = theta[: settings.predictive]
+        distances = np.resize([here.distance[0] for here in ones], len(samples))
+        if self._target is None:
+            found |= own
+        else:
+            best = self._weighed(self._target, key, one, ones, theta, log_q)
+            chosen = resampled(best.share, max(settings.keep, len(samples)), rng_for(settings.seed, "resample", *key))
+            samples, distances = (a[chosen[: len(samples)]] for a in (best.theta, best.distance))
+            found |= {
+                "theta": best.theta[chosen[: settings.keep]],
+                "theta_flow": found["theta"],
+                **{f"{name}_flow": value for name, value in own.items()},
+                "map_flow": modes.location[0],
+                **best.summary(settings.keep, QUANTILES),
+                "log_bayes": best.log_evidence - self._target.log_perfect(one),
+            }
+            exact = best.exact
+            if settings.polish == "exact":  # modes are sought at the best distance
+                density, height = partial(self._target.log_prob, one=one), self._target.log_prob(theta, one)
         if exact and settings.polish == "exact":  # the flow's samples may be far from the posterior
             modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
-        elif settings.polish in densities:
+        elif settings.polish != "none":
             climbers = rng_for(settings.seed, "polish", *key).standard_normal((ROUNDS, ROWS, theta.shape[1]))
-            modes = polish(*densities[settings.polish], theta, modes, self._estimator.prior, climbers)
+            modes = polish(density, height, theta, modes, self._estimator.prior, climbers)
+        found |= {"mode": modes.location, "mode_share": modes.share, "map": modes.location[0]}
         if self._target:
             log_p = np.where(np.isfinite(modes.share), self._target.log_prob(modes.location, one), np.nan)
             with np.errstate(invalid="ignore"):  # NaN if the model cannot produce such a cluster
-                weights["mode_log_p"] = log_p - weights["log_evidence"]
-        return {
-            "theta": theta[: settings.keep],
-            "log_q": log_q[: settings.keep],
-            "mode": modes.location,
-            "mode_share": modes.share,
-            "map": modes.location[0],
-            **summarise(theta, log_q, QUANTILES),
-            **self._simulated(one, ones, key, modes.location[0], theta[: settings.predictive]),
-            **weights,
-        }
+                found["mode_log_p"] = log_p - found["log_evidence"]
+            found["mode_share"] = shares(modes.location, found["theta"])
+        return self._judged(found, one, self._simulated(one, key, modes.location[0], samples, distances))
 
     def _log_q(self, context: Tensor) -> Density:
         """Return the flow's log-density as a function of points (n, D), for a cluster with the given context."""
@@ -201,35 +197,50 @@ class Inference:
 
         return log_q
 
-    def _weigh(
-        self, target: TargetAtDistances, key: Key, ones: list[Photometry], theta: Floats, found: Importance
-    ) -> tuple[dict[str, Any], Posterior | None]:
-        """Return the archive's variables that follow from weights, and the exact posterior if they needed it."""
+    def _weighed(
+        self, target: Target, key: Key, one: Photometry, ones: list[Photometry], theta: Floats, log_q: Floats
+    ) -> Weighed:
+        """Return one cluster's weighted samples, better ones than the flow's first if it needs them."""
         settings = self._settings
-        weights = {"log_weight": found.log_weight[: settings.keep]}
-        if not settings.refine or found.effective >= LEAST_EFFECTIVE:
-            return weights | weighed(theta, found, QUANTILES), None
+        at = TargetAtDistances(target, one, ones, self._mass)
+        first = weighed(at, theta, log_q)
+        if not settings.refine or first.efficiency * len(theta) >= LEAST_EFFECTIVE:
+            return first
 
         def again(n: int) -> tuple[Floats, Floats]:
             noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
             more, log_q = sample_at(self._estimator, ones, noise)
             return more.numpy(), log_q.numpy()
 
-        rng = rng_for(settings.seed, "exact", *key)
-        better, exact = refined(target, theta, found, again, QUANTILES, rng)
-        return weights | better, exact
+        return refined(at, first, again, rng_for(settings.seed, "exact", *key))
 
     def _simulated(
-        self, one: Photometry, ones: list[Photometry], key: Key, best: Floats, theta: Floats
-    ) -> dict[str, Any]:
-        """Return the archive's variables that follow from re-simulating the MAP (D,) and samples (n, D)."""
+        self, one: Photometry, key: Key, best: Floats, samples: Floats, distances: Floats
+    ) -> tuple[Floats, dict[str, Any]]:
+        """Return the fluxes (n, B) of samples (n, D), and the archive's variables that follow from them and the MAP."""
         flux, sigma, observed, distance = (a[0] for a in one)
-        points = np.concatenate([best[None], theta.astype(np.float64)])
-        distances = np.append(distance, np.resize([here.distance[0] for here in ones], len(theta)))
-        true = simulate(self._simulator, self._columns, self._mass, points, distances)
+        points = np.concatenate([best[None], samples.astype(np.float64)])
+        true = simulate(self._simulator, self._columns, self._mass, points, np.append(distance, distances))
         rng = rng_for(self._settings.seed, "predictive", *key)
-        return {
+        return true[1:], {
             "map_flux": true[0],
             "chi2_map": chi2(true[0], flux, sigma, observed, len(best)),
             **predictive(true[1:], flux, sigma, self._support.observer.noise, rng, QUANTILES),
         }
+
+    def _judged(
+        self, found: dict[str, Any], one: Photometry, simulated: tuple[Floats, dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Return all of a cluster's variables, with the flags that follow from its posterior."""
+        true, known = simulated
+        edges = prior_edges(found["theta"], self._estimator.prior)
+        flag = error_edges(true, one.sigma[0], one.observed[0], self._support.observer.errors)
+        if edges.any():
+            flag |= Flag.PRIOR_EDGE
+        if not known["chi2_map"] <= POOR_CHI2:
+            flag |= Flag.POOR_FIT
+        if not known["predictive_p"] > LEAST_P:
+            flag |= Flag.UNLIKELY
+        if self._target and not found["efficiency"] * self._settings.samples >= LEAST_EFFECTIVE:
+            flag |= Flag.LOW_EFFICIENCY
+        return {**found, **known, "prior_edge": edges, "flag": flag}

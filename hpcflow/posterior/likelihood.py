@@ -130,6 +130,16 @@ class Likelihood:
         total = np.where(observed[:, None], terms, 0.0).sum(axis=-1)
         return np.where(np.isnan(total), -np.inf, total)
 
+    def log_perfect(self, one: Photometry) -> float:
+        """Return the log-likelihood of one cluster, (1, B), if the true flux of every band is the observed one.
+
+        It has the units of the evidence, so that their ratio compares clusters with other units, errors or bands.
+        """
+        flux, sigma = (np.asarray(a, dtype=np.float64)[one.observed] for a in (one.flux, one.sigma))
+        if self.law is LAWS["normal"]:  # whose density depends on f* - f alone, whatever the sign of f*
+            flux = np.abs(flux) + sigma
+        return float(self.band(np.log(flux), flux, sigma, edges=False).sum())
+
     def band(self, log_f: Floats, flux: Floats, sigma: Floats, edges: bool = True) -> Floats:
         """Return log p(f*, sigma | f) of single bands (...), -inf if the relative error is outside the training range.
 

@@ -10,7 +10,7 @@ from hpcflow.posterior.climb import ELITE, climb
 from hpcflow.posterior.modes import Modes
 from hpcflow.posterior.target import Posterior
 
-__all__ = ["exact_modes", "polish"]
+__all__ = ["exact_modes", "polish", "shares"]
 
 Floats = NDArray[np.floating]
 Density = Callable[[Floats], Floats]
@@ -76,12 +76,25 @@ def _joined(density: Density, places: Floats, tops: Floats, white: Floats, sprea
         if all(divided[k, j] for j in kept):
             kept.append(k)
     kept, missing = kept[:modes], max(0, modes - len(kept))
-    nearest = np.stack([((white - places[k] / spread) ** 2).sum(axis=1) for k in kept]).argmin(axis=0)
     return Modes(
         np.pad(places[kept], ((0, missing), (0, 0)), constant_values=np.nan),
-        np.pad(np.bincount(nearest, minlength=len(kept)) / len(white), (0, missing), constant_values=np.nan),
+        np.pad(_shares(places[kept] / spread, white), (0, missing), constant_values=np.nan),
         np.pad(tops[kept], (0, missing), constant_values=np.nan),
     )
+
+
+def shares(places: Floats, theta: Floats) -> Floats:
+    """Return the fraction (M,) of samples theta (n, D) nearest to each of the modes (M, D); NaN for absent modes."""
+    there = np.isfinite(places).all(axis=1)
+    spread = theta.std(axis=0, dtype=np.float64) + 1e-12
+    found = np.full(len(places), np.nan)
+    found[there] = _shares(places[there] / spread, theta / spread)
+    return found
+
+
+def _shares(places: Floats, white: Floats) -> Floats:
+    nearest = np.stack([((white - place) ** 2).sum(axis=1) for place in places]).argmin(axis=0)
+    return np.bincount(nearest, minlength=len(places)) / len(white)
 
 
 def _divided(density: Density, places: Floats, tops: Floats) -> NDArray[np.bool_]:

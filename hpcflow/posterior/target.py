@@ -52,6 +52,10 @@ class Target:
         inside = np.clip(theta.astype(np.float64), low, high)  # float32 values may round across the bound
         return self._likelihood(inside[None], one)[0] + self.prior.log_prob(inside)
 
+    def log_perfect(self, one: Photometry) -> float:
+        """Return log p(photometry | fluxes equal to the observed ones), the most that any model can reach."""
+        return self._likelihood.log_perfect(one)
+
     def exact(self, one: Photometry) -> Posterior | None:
         """Return the posterior on the exact grid; None if the model has none or cannot produce such a cluster."""
         if self._model is None:

@@ -1,65 +1,120 @@
-"""Weighted summaries of one cluster, and their refinement where the flow's efficiency is low."""
+"""The weighted samples of one cluster, and better ones where the flow's efficiency is low."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.posterior.distances import TargetAtDistances
-from hpcflow.posterior.importance import Importance, importance, summarise_weighted
+from hpcflow.posterior.importance import importance, summarise_weighted
 from hpcflow.posterior.target import Posterior
 from hpcflow.store.flags import LEAST_EFFECTIVE, Refined
 
-__all__ = ["refined", "weighed"]
+__all__ = ["Weighed", "refined", "weighed"]
 
 Floats = NDArray[np.floating]
 
 MORE = 4  # additional samples, as a multiple of the first ones
 
 
-def weighed(theta: Floats, found: Importance, levels: Sequence[float]) -> dict[str, NDArray[Any] | float | int]:
-    """Return the archive's weighted variables of one cluster from its samples theta (n, D) and their weights."""
-    return {
-        "log_evidence": found.log_evidence,
-        "efficiency": found.efficiency,
-        "refined": Refined.NONE,
-        **summarise_weighted(theta, found.share, levels),
-    }
+@dataclass(frozen=True)
+class Weighed:
+    """Samples that follow the exact posterior when they are weighted.
+
+    Args:
+        theta: (n, D) samples.
+        share: (n,) their weights, normalised to a sum of 1.
+        log_p: (n,) log of likelihood times prior.
+        distance: (n,) in Mpc, at which each was drawn.
+        log_weight: unnormalised log-weights of the flow's samples, the first ones first.
+        log_evidence: log p(photometry).
+        efficiency: effective number of the flow's samples over their number.
+        refined: where the samples come from.
+        exact: the exact posterior, if they come from it.
+    """
+
+    theta: Floats
+    share: Floats
+    log_p: Floats
+    distance: Floats
+    log_weight: Floats
+    log_evidence: float
+    efficiency: float
+    refined: Refined = Refined.NONE
+    exact: Posterior | None = None
+
+    def summary(self, keep: int, levels: Sequence[float]) -> dict[str, Any]:
+        """Return the archive's variables that follow from the weights.
+
+        Args:
+            keep: number of the flow's samples whose weights are kept.
+            levels: probabilities of the quantiles.
+        """
+        counts = (self.share > 0) & np.isfinite(self.log_p)
+        mean_log_p = self.share[counts] @ self.log_p[counts] / self.share[counts].sum() if counts.any() else np.nan
+        return {
+            **summarise_weighted(self.theta, self.share, levels),
+            "entropy": self.log_evidence - mean_log_p,
+            "log_weight": self.log_weight[:keep],
+            "log_evidence": self.log_evidence,
+            "efficiency": self.efficiency,
+            "effective": 1 / (self.share**2).sum(),
+            "refined": self.refined,
+        }
 
 
-def refined(
-    target: TargetAtDistances,
-    theta: Floats,
-    found: Importance,
-    again: Callable[[int], tuple[Floats, Floats]],
-    levels: Sequence[float],
-    rng: np.random.Generator,
-) -> tuple[dict[str, NDArray[Any] | float | int], Posterior | None]:
-    """Return the weighted variables of a cluster of low efficiency, from more samples or else from the exact grid.
-
-    The exact posterior is returned as well if it was used.
+def weighed(target: TargetAtDistances, theta: Floats, log_q: Floats) -> Weighed:
+    """Return a cluster's samples with their weights, or with equal ones if all weights are zero.
 
     Args:
         target: target density of the cluster.
-        theta: (n, D) samples of the cluster.
-        found: weights of the samples.
+        theta: (n, D) samples of the flow, drawn at the target's distances in turn.
+        log_q: (n,) the flow's log-density at each.
+    """
+    log_p = target.log_prob(theta)
+    log_weight = importance(log_p, log_q).log_weight
+    return _of(theta, log_p, log_weight, np.resize(target.distances, len(theta)))
+
+
+def refined(
+    target: TargetAtDistances, first: Weighed, again: Callable[[int], tuple[Floats, Floats]], rng: np.random.Generator
+) -> Weighed:
+    """Return better samples of a cluster of low efficiency: more of the flow's, or else those of the exact grid.
+
+    Args:
+        target: target density of the cluster.
+        first: the cluster's samples.
         again: function that draws a number of further samples, and returns them and log q.
-        levels: probabilities of the quantiles.
         rng: random numbers of the cluster.
     """
-    more, log_q = again(MORE * len(theta))
-    other = importance(target.log_prob(more), log_q)
-    theta = np.concatenate([theta, more])
-    both = importance(np.concatenate([found.log_weight, other.log_weight]), np.zeros(len(theta)))
-    exact = None if both.effective >= LEAST_EFFECTIVE else target.exact()
+    more = weighed(target, *again(MORE * len(first.theta)))
+    both = _of(*(np.concatenate([getattr(s, name) for s in (first, more)]) for name in _PER_SAMPLE))
+    enough = both.efficiency * len(both.theta) >= LEAST_EFFECTIVE
+    exact = None if enough else target.exact()
     if exact is None:
-        return weighed(theta, both, levels) | {"refined": Refined.MORE_SAMPLES}, None
-    samples = exact.sample(len(found.share), rng)
-    summary = summarise_weighted(samples, np.full(len(samples), 1 / len(samples)), levels)
-    return {
-        "log_evidence": exact.log_evidence,
-        "efficiency": both.efficiency,
-        "refined": Refined.EXACT_GRID,
-        **summary,
-    }, exact
+        return both if both.refined else replace(both, refined=Refined.MORE_SAMPLES)
+    n = len(first.theta)
+    theta = exact.sample(n, rng)
+    return replace(
+        both,
+        theta=theta,
+        share=np.full(n, 1 / n),
+        log_p=target.log_prob(theta),
+        distance=np.resize(target.distances, n),
+        log_evidence=exact.log_evidence,
+        refined=Refined.EXACT_GRID,
+        exact=exact,
+    )
+
+
+_PER_SAMPLE = ("theta", "log_p", "log_weight", "distance")
+
+
+def _of(theta: Floats, log_p: Floats, log_weight: Floats, distance: Floats) -> Weighed:
+    found = importance(log_weight, np.zeros(len(log_weight)))
+    share, origin = found.share, Refined.NONE
+    if not found.efficiency > 0:
+        share, origin = np.full(len(theta), 1 / len(theta)), Refined.UNWEIGHTED
+    return Weighed(theta, share, log_p, distance, log_weight, found.log_evidence, found.efficiency, origin)

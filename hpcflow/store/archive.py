@@ -14,13 +14,15 @@ from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking
 from hpcflow.store.regions import Regions
-from hpcflow.store.schema import KNOWN, SCHEMA, Schema
+from hpcflow.store.schema import EARLIER, KNOWN, SCHEMA, Schema
 
 __all__ = ["PosteriorArchive"]
 
 CHUNK = 64  # clusters per chunk of the samples
 COUNTERS = {"checksum": "BLAKE2b hash of the partition's rows as written, 8 bytes as a signed integer"}
-BY_SAMPLE = ("theta", "log_q", "log_weight")
+SAMPLES = ("theta", "theta_flow")
+DENSITIES = ("log_q", "log_weight")  # of theta_flow, or of theta where there is no theta_flow
+BY_SAMPLE = (*SAMPLES, *DENSITIES)
 
 
 class PosteriorArchive:
@@ -65,7 +67,7 @@ class PosteriorArchive:
             modes: number of modes kept per cluster.
             parameters: parameters and their bounds, in the order of theta's last axis.
             attrs: provenance: seed, hashes and versions.
-            weighted: whether the likelihood is tractable, so that samples have importance weights.
+            weighted: whether the likelihood is tractable, so that values follow from weighted samples.
             band_sets: bands of each instrument set; one set of all bands if empty.
 
         Raises:
@@ -89,7 +91,7 @@ class PosteriorArchive:
                 rows=CHUNK if name in BY_SAMPLE else None,
                 attrs=described.attrs,
                 values=typed.get(name),
-                split=name == "theta",
+                split=name in SAMPLES,
                 small=name in BY_SAMPLE,
             )
         prior = {p.name: [p.low, p.high, p.scale] for p in parameters}
@@ -103,13 +105,17 @@ class PosteriorArchive:
         return cls(Regions.create(path, SCHEMA, clusters, partition, variables, everything, COUNTERS))
 
     @classmethod
-    def open(cls, path: Path) -> "PosteriorArchive":
+    def open(cls, path: Path, *, reading: bool = False) -> "PosteriorArchive":
         """Open an existing archive.
 
+        Args:
+            path: folder of the archive.
+            reading: whether an archive of an earlier version will do; see `store.reading`.
+
         Raises:
-            InputError: if there is no archive at `path`.
+            InputError: if there is no archive at `path`, or another version wrote it.
         """
-        return cls(Regions.open(path, SCHEMA))
+        return cls(Regions.open(path, SCHEMA, *([EARLIER] if reading else [])))
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -163,10 +169,11 @@ class PosteriorArchive:
 
     def packed(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return the variables of samples (N, n, ...) as they are stored: packed and sorted by age."""
-        order = np.argsort(arrays["theta"][..., self._age], axis=1, kind="stable")
-        theta = np.take_along_axis(arrays["theta"], order[..., None], axis=1)
-        found: dict[str, NDArray[Any]] = {"theta": self._packing.pack(theta)}
-        for name in set(BY_SAMPLE[1:]) & set(arrays):
+        found: dict[str, NDArray[Any]] = {}
+        for name in (name for name in SAMPLES if name in arrays):  # densities belong to the last of them
+            order = np.argsort(arrays[name][..., self._age], axis=1, kind="stable")
+            found[name] = self._packing.pack(np.take_along_axis(arrays[name], order[..., None], axis=1))
+        for name in (name for name in DENSITIES if name in arrays):
             found[name] = LogPacking().pack(np.take_along_axis(arrays[name], order, axis=1))
         return found
 

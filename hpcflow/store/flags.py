@@ -4,12 +4,16 @@ from enum import IntEnum, IntFlag
 from typing import Any
 
 __all__ = [
+    "ERROR_MARGIN",
+    "LARGEST_ERROR",
     "LEAST_BANDS",
     "LEAST_EFFECTIVE",
     "LEAST_P",
     "MEANINGS",
     "MOST_SCATTER",
     "POOR_CHI2",
+    "PRESSED",
+    "PRIOR_MARGIN",
     "SPELT",
     "Classifier",
     "Flag",
@@ -25,6 +29,10 @@ MOST_SCATTER = 3.0  # standard deviations from the nearest true flux beyond whic
 POOR_CHI2 = 10.0  # reduced chi^2
 LEAST_EFFECTIVE = 100.0  # effective samples; with fewer, weighted quantiles err by a tenth of a standard deviation
 LEAST_P = 1e-3  # predictive p-value
+LARGEST_ERROR = 0.35  # relative error above which log-normal noise is far from what catalogues have
+PRESSED = 0.5  # fraction of the posterior next to an edge of training that counts as pressed against it
+PRIOR_MARGIN = 0.02  # fraction of the prior's range that is next to its edge
+ERROR_MARGIN = 0.1  # relative distance from the largest or smallest error in training that is next to it
 
 
 class Reason(IntEnum):
@@ -37,6 +45,7 @@ class Reason(IntEnum):
     NEGATIVE = 4
     BAD_ERROR = 5
     NO_BAND = 6
+    FAINT = 7
 
 
 class Classifier(IntEnum):
@@ -48,11 +57,12 @@ class Classifier(IntEnum):
 
 
 class Refined(IntEnum):
-    """How a cluster's weighted values were refined after its first samples."""
+    """Where a cluster's values come from, if not from its first samples and their weights."""
 
     NONE = 0
     MORE_SAMPLES = 1
     EXACT_GRID = 2
+    UNWEIGHTED = 3  # the model cannot produce any of the flow's samples
 
 
 class Flag(IntFlag):
@@ -72,16 +82,23 @@ class Flag(IntFlag):
     UNLIKELY = 2048
     UPPER_LIMIT = 4096
     NO_DISTANCE = 8192
+    PRIOR_EDGE = 16384
+    LARGEST_ERROR_EDGE = 32768
+    SMALLEST_ERROR_EDGE = 65536
 
 
 SPELT = ("no", "one", "two", "three", "four", "five")
 MEANINGS = {
     Flag.MISSING_BAND: "a band of the model has no coverage or is not in the catalogue",
-    Flag.NOT_DETECTED: "a band's flux is not positive or is marked as undetected; the band is left out",
+    Flag.NOT_DETECTED: (
+        "a band's flux is not positive, is marked as undetected or, under log-normal noise, has an error above "
+        f"{LARGEST_ERROR:.0%}; the band is left out"
+    ),
     Flag.BAD_VALUE: "a band's flux or error is not a usable number; the band is left out",
     Flag.TOO_FEW_BANDS: f"fewer than {SPELT[LEAST_BANDS]} usable bands: no posterior",
     Flag.ERROR_OUTSIDE_TRAINING: (
-        f"no error in the training range explains a band's flux and error within {MOST_SCATTER:g} sigma"
+        "a band's relative error is outside the range in training; under log-normal noise, no error in that range "
+        f"explains its flux and error within {MOST_SCATTER:g} sigma"
     ),
     Flag.DISTANCE_OUTSIDE_TRAINING: "the distance is outside the range the flow was trained on",
     Flag.FLUX_OUTSIDE_TRAINING: (
@@ -96,6 +113,18 @@ MEANINGS = {
     Flag.UNLIKELY: f"predictive p-value below {LEAST_P:g}: the model rarely produces such photometry",
     Flag.UPPER_LIMIT: "a band is undetected and counts as an upper limit: its flux may be zero or negative",
     Flag.NO_DISTANCE: "the galaxy has no distance: no posterior; give one in infer.distance_mpc",
+    Flag.PRIOR_EDGE: (
+        f"more than {PRESSED:.0%} of the posterior lies within {PRIOR_MARGIN:.0%} of the prior's range from one of its "
+        "bounds; prior_edge says from which"
+    ),
+    Flag.LARGEST_ERROR_EDGE: (
+        f"in some band, more than {PRESSED:.0%} of the posterior needs a true relative error within {ERROR_MARGIN:.0%} "
+        "of the largest in training"
+    ),
+    Flag.SMALLEST_ERROR_EDGE: (
+        f"in some band, more than {PRESSED:.0%} of the posterior needs a true relative error within {ERROR_MARGIN:.0%} "
+        "of the smallest in training"
+    ),
 }
 
 
@@ -112,7 +141,7 @@ def value_attributes(values: type[IntEnum]) -> dict[str, Any]:
     """Return the CF attributes of a variable that holds one of several values.
 
     >>> value_attributes(Refined)
-    {'flag_values': [0, 1, 2], 'flag_meanings': 'none more_samples exact_grid'}
+    {'flag_values': [0, 1, 2, 3], 'flag_meanings': 'none more_samples exact_grid unweighted'}
     """
     return {
         "flag_values": [int(value) for value in values],

@@ -91,8 +91,13 @@ class Regions:
         return cls.open(path, schema)
 
     @classmethod
-    def open(cls, path: Path, schema: str) -> "Regions":
+    def open(cls, path: Path, schema: str, *others: str) -> "Regions":
         """Open a group for reading and for writing partitions.
+
+        Args:
+            path: folder of the group.
+            schema: the schema that it should have.
+            others: further schemas that will do.
 
         Raises:
             InputError: if there is no group at `path`, or it has another schema.
@@ -102,7 +107,7 @@ class Regions:
         except (GroupNotFoundError, FileNotFoundError) as e:
             raise InputError(f"{path} does not exist; run the stage that writes it first") from e
         found = group.attrs.get("schema")
-        if found != schema:
+        if found not in (schema, *others):
             raise InputError(
                 f"{path} holds {found}, but this version of hpcflow reads {schema}; remove it and make it again"
             )

@@ -12,10 +12,12 @@ from hpcflow.model.prior import Parameter
 from hpcflow.store.flags import Classifier, Reason, Refined, flag_attributes, value_attributes
 from hpcflow.store.packing import LogPacking, SamplePacking
 
-__all__ = ["KNOWN", "QUANTILES", "SCHEMA", "Description", "Schema"]
+__all__ = ["EARLIER", "KNOWN", "QUANTILES", "SCHEMA", "Description", "Schema"]
 
-SCHEMA = "hpcflow-posteriors/3"
+SCHEMA = "hpcflow-posteriors/4"
+EARLIER = "hpcflow-posteriors/3"  # can still be read, see `store.reading`
 QUANTILES = (0.16, 0.5, 0.84)
+EDGES = {"flag_values": [-1, 0, 1], "flag_meanings": "lower none upper"}
 EMPTY = {"str": "", "float32": np.nan, "float64": np.nan}
 
 
@@ -51,7 +53,7 @@ class Schema:
         parameters: parameters with units and bounds, in the order of theta's last axis.
         bands: labels of the bands.
         samples, modes: number kept per cluster.
-        weighted: whether samples have importance weights.
+        weighted: whether the likelihood is tractable, so that values follow from weighted samples.
         band_sets: bands of each instrument set; one set of all bands if empty.
 
     >>> schema = Schema((Parameter("log_age", 6, 10, "dex(yr)"),), ("U", "V"), samples=4, modes=1)
@@ -76,7 +78,7 @@ class Schema:
         """All variables by name."""
         units = _units(self.parameters)
         known, inferred = _known(units, self.band_sets or [self.bands]), _posterior(units, self.packing)
-        return known | inferred | (_weights(units) if self.weighted else {})
+        return known | inferred | (_weights(units, self.packing) if self.weighted else {})
 
     def shape(self, name: str, clusters: int) -> tuple[int, ...]:
         """Return the shape of a variable for this many clusters."""
@@ -106,6 +108,11 @@ BY_SAMPLE, BY_MODE, BY_QUANTILE = ("cluster", "sample"), ("cluster", "mode"), ("
 
 def _number(dims: tuple[str, ...], long_name: str, unit: str = "1", dtype: str = "float32", **more: Any) -> Description:
     return Description(dims, dtype, {"long_name": long_name, "units": unit, **more})
+
+
+def _samples(long_name: str, units: str, packing: SamplePacking) -> Description:
+    order = {"comment": "sorted by log_age for compression; the order has no meaning"}
+    return _number(("cluster", "sample", "parameter"), long_name, units, "uint16", **order, **packing.attributes())
 
 
 def _other(dims: tuple[str, ...], long_name: str, dtype: str, **more: Any) -> Description:
@@ -149,14 +156,13 @@ KNOWN = tuple(_known("", ()))  # names of the variables known before inference
 
 def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
     """Return the variables of posteriors that every archive has."""
-    order = {"comment": "sorted by log_age for compression; the order has no meaning"}
-    packed, logs = packing.attributes(), LogPacking().attributes()
-    density = "log of the flow's density at each sample, per declared unit"
+    logs = LogPacking().attributes()
+    density = "log of the flow's density at each of its own samples, per declared unit"
     highest = "maximum a posteriori: the highest mode, refined on the density named by the attribute `polish`"
     p_value = "posterior predictive p-value of chi^2: fraction of predictions that fit worse"
     by_quantile = ("cluster", "band", "quantile")
     return {
-        "theta": _number(("cluster", "sample", "parameter"), "posterior samples", units, "uint16", **order, **packed),
+        "theta": _samples("posterior samples, all of the same weight", units, packing),
         "log_q": _number(BY_SAMPLE, density, "nat", "int32", **logs),
         "mode": _number(("cluster", "mode", "parameter"), "modes of the joint posterior, highest first", units),
         "mode_share": _number(BY_MODE, "fraction of samples nearest to each mode"),
@@ -166,7 +172,8 @@ def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
         "mean": _number(BY_PARAMETER, "posterior mean", units),
         "std": _number(BY_PARAMETER, "posterior standard deviation", units),
         "covariance": _number(("cluster", "parameter", "parameter2"), "posterior covariance"),
-        "entropy": _number(ROW, "differential entropy of the posterior, -E[log q]", "nat"),
+        "prior_edge": _other(BY_PARAMETER, "bound of the prior that the posterior is pressed against", "int8", **EDGES),
+        "entropy": _number(ROW, "differential entropy of the posterior", "nat"),
         "predictive_mean": _number(BY_BAND, "mean flux density of the posterior predictive", "mJy"),
         "predictive_quantile": _number(
             by_quantile, "quantiles of the posterior predictive", "mJy", levels=list(QUANTILES)
@@ -179,18 +186,30 @@ def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
     }
 
 
-def _weights(units: str) -> dict[str, Description]:
-    """Return the variables of archives whose likelihood is tractable."""
-    logs = LogPacking().attributes()
-    weight = "log of likelihood x prior / q of each sample, unnormalised: the mean weight is the evidence"
-    quantiles = "quantiles of the marginal posteriors, from weighted samples"
+def _weights(units: str, packing: SamplePacking) -> dict[str, Description]:
+    """Return the variables of archives whose likelihood is tractable: the flow's own values, and what weights give."""
+    weight = (
+        "log of likelihood x prior / q of each of the flow's samples, unnormalised: the mean weight is the evidence"
+    )
+    evidence = "log of the evidence, log p(photometry), a density of fluxes and errors in mJy"
+    bayes = (
+        "log of the evidence over the likelihood of a model that reproduces every flux: comparable between band sets"
+    )
+    drawn = "effective number of the flow's samples divided by the number drawn"
+    number = "effective number of the samples that quantiles, moments and theta come from"
     return {
-        "log_weight": _number(BY_SAMPLE, weight, "nat", "int32", **logs),
-        "log_evidence": _number(ROW, "log of the evidence, log p(photometry)", "nat"),
-        "efficiency": _number(ROW, "effective sample size divided by the number of samples drawn"),
-        "weighted_mean": _number(BY_PARAMETER, "posterior mean, from weighted samples", units),
-        "weighted_std": _number(BY_PARAMETER, "posterior standard deviation, from weighted samples", units),
-        "weighted_quantile": _number(BY_QUANTILE, quantiles, units, levels=list(QUANTILES)),
+        "theta_flow": _samples("samples of the flow as drawn, to be weighted by log_weight", units, packing),
+        "log_weight": _number(BY_SAMPLE, weight, "nat", "int32", **LogPacking().attributes()),
+        "log_evidence": _number(ROW, evidence, "nat"),
+        "log_bayes": _number(ROW, bayes, "nat"),
+        "efficiency": _number(ROW, drawn),
+        "effective": _number(ROW, number),
+        "refined": _other(ROW, "where values come from", "uint8", **value_attributes(Refined)),
         "mode_log_p": _number(BY_MODE, "log of the exact posterior density at each mode", "nat"),
-        "refined": _other(ROW, "how the weighted values were refined", "uint8", **value_attributes(Refined)),
+        "map_flow": _number(BY_PARAMETER, "highest mode of the flow's samples", units),
+        "quantile_flow": _number(BY_QUANTILE, "quantiles of the flow's samples", units, levels=list(QUANTILES)),
+        "mean_flow": _number(BY_PARAMETER, "mean of the flow's samples", units),
+        "std_flow": _number(BY_PARAMETER, "standard deviation of the flow's samples", units),
+        "covariance_flow": _number(("cluster", "parameter", "parameter2"), "covariance of the flow's samples"),
+        "entropy_flow": _number(ROW, "differential entropy of the flow's density, -E[log q]", "nat"),
     }

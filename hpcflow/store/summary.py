@@ -13,7 +13,7 @@ Counts = dict[str, NDArray[np.integer]]
 
 KEPT = 40  # samples per cluster: enough for the density of the whole catalogue, and few enough for memory
 VALUES = 3_000_000  # numbers read at once, 24 MB unpacked
-LEFT_OUT = {"theta", "log_q", "log_weight", "covariance", "checksum", "status"}
+LEFT_OUT = {"theta", "theta_flow", "log_q", "log_weight", "covariance", "covariance_flow", "checksum", "status"}
 
 
 def summarise(archive: xr.Dataset) -> xr.Dataset:

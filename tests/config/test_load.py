@@ -72,8 +72,8 @@ def test_a_section_that_is_not_a_mapping_is_refused(tiny: Callable[..., Path], s
             "observe={relative_error_scale: log, relative_error: [0, 0.5]}",
             "must start above 0 to be uniform in the log",
         ),
-        ("observe={noise: normal, relative_error: [0, 0.5]}", "must start above 0 and end below undetected = 1000"),
-        ("observe={noise: normal, undetected: 0.4}", "must start above 0 and end below undetected = 0.4"),
+        ("observe={noise: normal, relative_error: [0, 0.5]}", "must start above 0 to be uniform in the log"),
+        ("observe={undetected: 1000}", "undetected = 1000 is the probability that a band is undetected; lower it"),
         ("observe.band_sets=[[F999W]]", "F999W, which model.bands lacks"),
         ("model.parameters={log_age: {low: 6, high: 10}}", "lacks ebv, log_mass"),
         ("model.fixed={ebv: 1}", "ebv is in both parameters and fixed"),
@@ -164,17 +164,21 @@ def test_a_space_keeps_the_kinds_of_its_numbers(tiny: Callable[..., Path]) -> No
     batch, rate = config.search.space.values()
     assert [type(end) for end in (batch.low, batch.high, rate.low, rate.high)] == [int, int, float, int]
     assert batch.corners == [8, 64]
-    assert load_config(tiny(search={"space": {"train.features": {"choices": ["absolute", "paper"]}}}))
+    assert load_config(
+        tiny(search={"space": {"train.features": {"choices": ["absolute", "paper"]}}}, observe={"noise": "lognormal"})
+    )
 
 
 def test_errors_in_training_follow_the_systematic(tiny: Callable[..., Path]) -> None:
-    assert load_config(tiny(observe={"systematic": 0.1})).observe.relative_error == (0.06, 0.5)
-    assert load_config(tiny(observe={"systematic": 0.05})).observe.relative_error == (0.03, 0.5)
+    assert load_config(tiny(observe={"systematic": 0.1})).observe.relative_error == (0.1, 0.5)
+    assert load_config(tiny(observe={"systematic": 0.0})).observe.relative_error == (0.01, 0.5)
+    true = load_config(tiny(observe={"systematic": 0.05, "noise": "lognormal"}))
+    assert true.observe.relative_error == (0.03, 0.5)
     given = load_config(tiny(observe={"systematic": 0.1, "relative_error": [0.01, 0.4]}))
     assert given.observe.relative_error == (0.01, 0.4)
     bands = dict.fromkeys(("F275W", "F336W", "F438W", "F555W", "F814W"), 0.05)
     each = load_config(tiny(observe={"systematic": bands | {"F275W": 0.1}}))
-    assert each.observe.relative_error == (0.03, 0.5)
+    assert each.observe.relative_error == (0.05, 0.5)
     with pytest.raises(InputError, match=r"observe\.systematic must be one number, or one for each of F275W"):
         load_config(tiny(observe={"systematic": {"F275W": 0.1}}))
     with pytest.raises(InputError, match="systematic"):

@@ -19,7 +19,7 @@ NOISES: dict[str, dict[str, Any]] = {
     "lognormal": {"noise": "lognormal"},
     "lognormal, log errors": {"noise": "lognormal", "relative_error_scale": "log"},
     "normal": {"noise": "normal"},
-    "upper limits": {"noise": "normal", "undetected": 1000.0},
+    "upper limits": {"noise": "normal", "undetected": 0.3},
 }
 LAWS = pytest.mark.parametrize("noise", NOISES)
 

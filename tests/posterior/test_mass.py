@@ -10,8 +10,8 @@ from hpcflow.posterior.mass import MassGivenFlux
 PRIOR = Prior((Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 OBSERVERS = {
     "lognormal": Observer("lognormal", (0.03, 0.5), missing=0.1),
-    "normal": Observer("normal", (0.03, 0.5), missing=0.1),
-    "upper limits": Observer("normal", (0.03, 0.5), missing=0.1, undetected=1000.0),
+    "normal": Observer("normal", (0.05, 0.5), missing=0.1),
+    "upper limits": Observer("normal", (0.05, 0.5), missing=0.1, undetected=0.3),
 }
 laws = pytest.mark.parametrize("law", OBSERVERS)
 MASSES = np.linspace(2, 8, 20_001)

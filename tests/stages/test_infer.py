@@ -304,6 +304,6 @@ def test_options_of_reading_default_to_the_readers_own(tiny: Callable[..., Path]
     assert checked.shape[1] == len(config.model.bands)
     unchecked = load_config(tiny(), ["infer.catalogues=[a.fits]", "infer.check_units=false"])
     assert infer.options_of(unchecked).model_fluxes is None
-    normal = load_config(tiny(), ["observe={noise: normal, relative_error: [0.03, 0.5]}"])
-    assert infer.options_of(normal).negative
     assert not infer.options_of(load_config(tiny(), ["observe.missing=0"])).may_lack
+    lognormal = load_config(tiny(), ["observe={noise: lognormal}"])
+    assert not infer.options_of(lognormal).negative

@@ -28,7 +28,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..
     path = write_config(folder)
     config, rng = load_config(path), np.random.default_rng(1)
     theta = build_prior(config).sample(N, rng)
-    seen = Observer("normal", (0.03, 0.5), (17.69, 17.7), undetected=1000.0)(
+    seen = Observer("normal", (0.05, 0.5), (17.69, 17.7), undetected=0.3)(
         build_simulator(config)(theta[:, [0, 2]]), theta[:, 1], rng
     )
     columns: dict[str, object] = {"galaxy": ["NGC1566"] * N}

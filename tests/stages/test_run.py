@@ -14,8 +14,8 @@ def test_a_run_older_than_a_key_resumes_with_its_default(tiny: Callable[..., Pat
     record = load_yaml(run.path / "run.yaml")
     del record["config"]["observe"]["undetected"]
     (run.path / "run.yaml").write_text(dump_yaml(record))
-    with pytest.raises(InputError, match=r"observe\.undetected: 1000\.0 -> 5\.0"):
-        run.begin("train", load_config(tiny(), ["observe.undetected=5"]))
+    with pytest.raises(InputError, match=r"observe\.undetected: 0\.05 -> 0\.2"):
+        run.begin("train", load_config(tiny(), ["observe.undetected=0.2"]))
     run.begin("train", config)
     assert load_yaml(run.path / "run.yaml")["config"] == config.plain()
 

@@ -13,7 +13,7 @@ from hpcflow.calibration.agreement import clusters_against_published, published_
 from hpcflow.calibration.recovery import find_truth, join_truth
 from hpcflow.catalogues.write import write_rows
 from hpcflow.stages.run import Run
-from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.reading import open_archive
 from hpcflow.store.summary import has_posterior, summarise
 
 __all__ = ["compare", "write_tables"]
@@ -30,8 +30,7 @@ def compare(run: Run, truth: Sequence[Path] = ()) -> list[Path]:
     Raises:
         InputError: if there is no archive, or it has neither a published fit nor a known truth.
     """
-    PosteriorArchive.open(run.posteriors)
-    archive = summarise(xr.open_zarr(run.posteriors, chunks=None))
+    archive = summarise(open_archive(run.posteriors))
     files = list(truth) or find_truth(run.config().infer.catalogues, run.path)
     known = join_truth(archive, files) if files else None
     written = write_tables(archive, known, run.tables)

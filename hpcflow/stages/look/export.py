@@ -17,17 +17,20 @@ from hpcflow.stages.progress import log
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
+from hpcflow.store.reading import open_archive
 from hpcflow.store.schema import QUANTILES
 
 __all__ = ["export"]
 
 BLOCK = 16_384  # clusters in memory at once
 ABOUT = ("galaxy", "cluster_id", "ra", "dec", "distance", "cluster_class")
-BY_PARAMETER = ("map", "mean", "std", "weighted_mean", "weighted_std", "published")
-BY_QUANTILE = {"quantile": "q", "weighted_quantile": "weighted_q"}
+BY_PARAMETER = ("map", "mean", "std", "map_flow", "mean_flow", "std_flow", "prior_edge", "published")
+BY_QUANTILE = {"quantile": "", "quantile_flow": "_flow"}
 BY_MODE = {"mode_share": "share", "mode_log_q": "log_q", "mode_log_p": "log_p"}
 BY_BAND = ("flux", "sigma", "observed", "map_flux", "predictive_mean", "predictive_rank")
-BY_CLUSTER = ("entropy", "log_evidence", "efficiency", "refined", "chi2_map", "predictive_p", "flag")
+BY_CLUSTER = (
+    *("entropy", "log_evidence", "log_bayes", "efficiency", "effective", "refined", "chi2_map", "predictive_p", "flag"),
+)
 
 
 def export(run: Run, to: str, galaxy: str | None = None) -> Path:
@@ -36,7 +39,7 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
     Raises:
         InputError: if there is no archive, the format is unknown, or the galaxy has no cluster.
     """
-    archive = PosteriorArchive.open(run.posteriors)
+    archive = PosteriorArchive.open(run.posteriors, reading=True)
     name = normalise_galaxy(galaxy) if galaxy else None
     path = run.path / f"clusters{f'-{name}' if name else ''}.{to}"
     refuse_unknown(path)
@@ -51,7 +54,7 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
         log.warning(
             "export: %d of %d clusters have no posterior yet; run `hpcflow infer` to resume", lacking, len(chosen)
         )
-    write_blocks(_blocks(xr.open_zarr(archive.path, chunks=None), chosen), path)
+    write_blocks(_blocks(open_archive(archive.path), chosen), path)
     return path
 
 
@@ -86,10 +89,10 @@ def _table(ds: xr.Dataset, units: Mapping[str, str], text: Mapping[str, NDArray[
         for name in BY_PARAMETER:
             if name in there:
                 _add(table, f"{parameter}_{name}", ds[name].values[:, i], ds[name], unit=unit)
-        for name, short in BY_QUANTILE.items():
+        for name, suffix in BY_QUANTILE.items():
             for k, level in enumerate(QUANTILES if name in there else ()):
                 says = ds[name].attrs["long_name"].replace("quantiles", f"{level:.0%} quantile")
-                column = f"{parameter}_{short}{round(100 * level)}"
+                column = f"{parameter}_q{round(100 * level)}{suffix}"
                 _add(table, column, ds[name].values[:, k, i], ds[name], says, unit)
         for k in range(modes):
             says = f"mode {k + 1} of the joint posterior"

@@ -17,12 +17,12 @@ from hpcflow.flow.checkpoint import DESCRIPTION
 from hpcflow.flow.history import HISTORY
 from hpcflow.model.filters import load_curve
 from hpcflow.stages.run import Run
-from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.reading import open_archive
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["RunFolder", "open_folder"]
 
-Store = SimulationStore | PosteriorArchive | ValidationStore
+Store = SimulationStore | ValidationStore
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class RunFolder:
     @cached_property
     def posteriors(self) -> xr.Dataset | None:
         """The archive's finished clusters; also None if no partition is finished."""
-        return _finished(_open(PosteriorArchive, self.paths.posteriors), "cluster")
+        path = self.paths.posteriors
+        return _finished(open_archive(path) if path.is_dir() else None, "cluster")
 
     @cached_property
     def validation(self) -> xr.Dataset | None:
@@ -82,12 +83,13 @@ class RunFolder:
         """Return the numbers of finished and of all partitions of each store; (0, 0) if it does not exist."""
         stores: dict[str, tuple[type[Store], Path]] = {
             "simulations": (SimulationStore, self.paths.simulations),
-            "posteriors": (PosteriorArchive, self.paths.posteriors),
             "validation": (ValidationStore, self.paths.validation),
         }
+        opened = {name: _open(kind, path) for name, (kind, path) in stores.items()}
+        path = self.paths.posteriors
+        opened["posteriors"] = open_archive(path) if path.is_dir() else None
         found = {}
-        for name, (kind, path) in stores.items():
-            store = _open(kind, path)
+        for name, store in opened.items():
             found[name] = (0, 0) if store is None else (int((store["status"] == 1).sum()), store.sizes["partition"])
         return found
 

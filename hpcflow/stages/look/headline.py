@@ -71,7 +71,7 @@ def recovery_numbers(found: Recovery) -> list[Number]:
         )
         for what, shares in (
             ("truth in the 68 % interval", found.coverage),
-            ("truth in the 68 % interval, weighted samples", found.weighted),
+            ("truth in the 68 % interval of the flow alone", found.flow),
         )
         for name, value in shares.items()
     ]

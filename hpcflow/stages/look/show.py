@@ -18,6 +18,7 @@ from hpcflow.stages.look.folder import open_folder
 from hpcflow.stages.look.samples import find_cluster
 from hpcflow.stages.report import draw, render
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.reading import open_archive
 from hpcflow.store.summary import count_flags, units
 
 __all__ = ["show"]
@@ -41,9 +42,8 @@ def show(run: Path, cluster_id: str, galaxy: str | None = None) -> Path:
         InputError: if the folder is not a run, or there is no such cluster with a posterior.
     """
     folder = open_folder(run)
-    row = find_cluster(PosteriorArchive.open(folder.paths.posteriors), cluster_id, galaxy)
-    archive = xr.open_zarr(folder.paths.posteriors, chunks=None)
-    one = archive.isel(cluster=[row]).load()
+    row = find_cluster(PosteriorArchive.open(folder.paths.posteriors, reading=True), cluster_id, galaxy)
+    one = open_archive(folder.paths.posteriors).isel(cluster=[row]).load()
     truth = _truth(folder.config, run, one)
     found, why = exact_posteriors(folder.config, one, [0], MODES)
     exact = found.get(0)
@@ -95,7 +95,7 @@ def _facts(one: xr.Dataset, exact: Exact | None) -> list[tuple[str, str]]:
     if int(one["cluster_class"].item()) >= 0:
         lines.append(("class in the catalogue", str(one["cluster_class"].item())))
     lines += number("chi2_map") + number("predictive_p") + number("entropy", ".2f", "nat")
-    lines += number("efficiency", ".3f") + number("log_evidence", ".2f", "nat")
+    lines += number("efficiency", ".3f") + number("log_bayes", ".2f", "nat") + number("log_evidence", ".2f", "nat")
     if exact is not None:
         text = f"{exact.log_evidence:.2f} nat".replace("-", "\u2212")
         lines.append(("log of the evidence, on the exact grid", text))
@@ -109,7 +109,7 @@ def _parameters(
     unit, found = units(one), {}
     for d, parameter in enumerate(one["parameter"].values.tolist()):
         values = {"MAP": float(one["map"][0, d])}
-        for title, name in (("flow", "quantile"), ("weighted", "weighted_quantile")):
+        for title, name in (("posterior", "quantile"), ("flow alone", "quantile_flow")):
             if name in one:
                 values |= _interval(title, one[name][0, :, d].values)
         if exact is not None:

@@ -1,0 +1,70 @@
+"""The archive as a dataset for reading, in the terms of this version whichever version wrote it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hpcflow.store.archive import CHUNK
+from hpcflow.store.regions import Regions
+from hpcflow.store.schema import EARLIER, SCHEMA
+
+__all__ = ["open_archive"]
+
+Floats = NDArray[np.floating]
+
+# What archives of schema 3 call the values that follow from weights, and those of the flow's own samples.
+WEIGHTED = ("quantile", "mean", "std")
+OWN = (*WEIGHTED, "covariance", "entropy")
+
+
+def open_archive(path: Path) -> xr.Dataset:
+    """Return an archive of this or an earlier version as a lazy dataset.
+
+    Archives of schema 3 listed the flow's own values first, and those of weighted samples as `weighted_quantile` and so
+    on. They are renamed here: `quantile` is that of weighted samples, `quantile_flow` the flow's, and `theta` is drawn
+    from the flow's samples by their weights. The weighted covariance and entropy, which they lack, are absent.
+
+    Raises:
+        InputError: if there is no archive at `path`, or its schema is not known.
+    """
+    schema = Regions.open(path, SCHEMA, EARLIER).attrs["schema"]
+    if schema == SCHEMA:
+        # Without chunks, rows of arrays are read on demand, and dask is not needed.
+        dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+        return dataset
+    old = xr.open_zarr(path, chunks={"cluster": CHUNK})
+    return _renamed(old) if "log_weight" in old else old
+
+
+def _renamed(old: xr.Dataset) -> xr.Dataset:
+    own = {name: f"{name}_flow" for name in ("theta", *OWN)}
+    new = old.rename_vars(own).rename_vars({f"weighted_{name}": name for name in WEIGHTED})
+    new["theta"] = _along(_resample, new["theta_flow"], new["log_weight"]).assign_attrs(old["theta"].attrs)
+    return new
+
+
+def _along(function: Callable[..., Floats], theta: xr.DataArray, log_weight: xr.DataArray) -> xr.DataArray:
+    """Apply a function of samples (n, D) and weights (n,) to every cluster, chunk by chunk when it is needed."""
+    found: xr.DataArray = xr.apply_ufunc(
+        function,
+        theta,
+        log_weight,
+        input_core_dims=[["sample", "parameter"], ["sample"]],
+        output_core_dims=[["sample", "parameter"]],
+        vectorize=True,
+        dask="parallelized",
+        output_dtypes=[theta.dtype],
+    )
+    return found
+
+
+def _resample(theta: Floats, log_weight: Floats) -> Floats:
+    """Return as many samples of equal weight, in the order of the given ones; unchanged if there is no weight."""
+    weight = np.exp(log_weight - np.nanmax(np.append(log_weight, -1e300)))
+    if not weight.sum() > 0:
+        return theta
+    place = (np.arange(len(theta)) + 0.5) / len(theta) * weight.sum()
+    return theta[np.minimum(np.searchsorted(np.cumsum(weight), place, side="right"), len(theta) - 1)]
