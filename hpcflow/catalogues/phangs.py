@@ -18,8 +18,9 @@ from hpcflow.catalogues.phangs_sed import IDENTIFIERS, PUBLISHED, is_sed, obs_of
 from hpcflow.catalogues.plain import find_column, load_table, numbers, strings
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.sentinels import marks
-from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy, unit_of
+from hpcflow.catalogues.units import to_mjy, unit_of
 from hpcflow.catalogues.write import write_rows
+from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
 from hpcflow.store.flags import Classifier, Reason
 
 __all__ = ["NO_COVERAGE", "Classes", "read_phangs", "write_phangs", "write_sed"]

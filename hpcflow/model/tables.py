@@ -21,12 +21,16 @@ FOLDER = Path(__file__).parent.parent / "data" / "ssp"
 
 @dataclass(frozen=True)
 class SspTable:
-    """Spectra of one metallicity: ages (T,) in Myr, nodes (W,) in nm, spec (W, T) in W/nm per solar mass formed."""
+    """Spectra of one metallicity: ages (T,) in Myr, nodes (W,) in nm, spec (W, T) in W/nm per solar mass formed.
+
+    mass_fraction (T,) is the fraction of the mass formed that is in living stars, None where the table lacks it.
+    """
 
     t_myr: Floats
     wl_nm: Floats
     spec: Floats
     metallicity: float = np.nan
+    mass_fraction: Floats | None = None
 
     @property
     def digest(self) -> str:
@@ -86,20 +90,27 @@ def load_tables(name_or_path: str) -> list[SspTable]:
         )
     read, form = next(known for suffix, known in FORMATS.items() if path.name.lower().endswith(suffix))
     try:
-        t_myr, wl_nm, spec, listed = read(path)
+        t_myr, wl_nm, spec, listed, living = read(path)
     except (KeyError, ValueError, TypeError, EOFError, OSError, StopIteration, BadZipFile) as e:
         raise InputError(f"SSP table {path}: expected {form} ({e})") from e
     if spec.ndim == 2 and listed is None:
-        return [_checked(path, t_myr, wl_nm, spec, np.nan)]
+        return [_checked(path, t_myr, wl_nm, spec, np.nan, living)]
     spec = np.reshape(spec, (-1, *spec.shape[-2:]))
+    fractions = [None] * len(spec) if living is None else np.reshape(living, (-1, len(t_myr)))
     if listed is None or len(listed) != len(spec):
         raise InputError(
             f"SSP table {path}: `metallicity` must list one number for each of the {len(spec)} tables in spec"
         )
-    return [_checked(path, t_myr, wl_nm, spec[i], float(listed[i])) for i in np.argsort(listed)]
+    if len(fractions) != len(spec):
+        raise InputError(
+            f"SSP table {path}: `mass_fraction` must have a row for each of the {len(spec)} tables in spec"
+        )
+    return [_checked(path, t_myr, wl_nm, spec[i], float(listed[i]), fractions[i]) for i in np.argsort(listed)]
 
 
-def _checked(path: Path, t_myr: Floats, wl_nm: Floats, spec: Floats, metallicity: float) -> SspTable:
+def _checked(
+    path: Path, t_myr: Floats, wl_nm: Floats, spec: Floats, metallicity: float, mass_fraction: Floats | None
+) -> SspTable:
     if spec.shape != (len(wl_nm), len(t_myr)):
         raise InputError(
             f"SSP table {path}: spec is {spec.shape}, expected wavelengths x ages {len(wl_nm), len(t_myr)}"
@@ -107,4 +118,4 @@ def _checked(path: Path, t_myr: Floats, wl_nm: Floats, spec: Floats, metallicity
     finite = all(np.isfinite(a).all() for a in (t_myr, wl_nm, spec))
     if not finite or (np.diff(t_myr) <= 0).any() or (np.diff(wl_nm) <= 0).any():
         raise InputError(f"SSP table {path}: ages and wavelengths must increase, and all numbers must be finite")
-    return SspTable(t_myr, wl_nm, np.ascontiguousarray(spec), metallicity)
+    return SspTable(t_myr, wl_nm, np.ascontiguousarray(spec), metallicity, mass_fraction)

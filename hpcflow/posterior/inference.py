@@ -13,7 +13,7 @@ from torch import Tensor
 from hpcflow.base.partitions import rng_for
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
-from hpcflow.model.simulator import Simulator
+from hpcflow.model.simulator import Derived, Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
 from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
 from hpcflow.posterior.edges import error_edges, prior_edges
@@ -66,7 +66,8 @@ class Inference:
         simulator: simulator of unit-mass fluxes.
         support: range of the data that the flow was trained on.
         settings: what to compute.
-        target: likelihood times prior, if tractable; samples then have importance weights.
+        target: likelihood times prior, if tractable; values then follow from weighted samples.
+        derived: quantities that follow from the parameters.
     """
 
     def __init__(
@@ -76,13 +77,19 @@ class Inference:
         support: Support,
         settings: Settings,
         target: Target | None = None,
+        derived: Derived | None = None,
     ) -> None:
         self._estimator, self._simulator, self._support, self._settings = estimator, simulator, support, settings
-        self._target = target
+        self._target, self._derived = target, derived
         names = estimator.prior.names
         self._columns, self._mass = [names.index(p) for p in simulator.parameters], names.index("log_mass")
         self._schema = Schema(
-            estimator.prior.parameters, estimator.bands, settings.keep, settings.modes, weighted=target is not None
+            estimator.prior.parameters,
+            estimator.bands,
+            settings.keep,
+            settings.modes,
+            weighted=target is not None,
+            derived=derived.quantities if derived else (),
         )
 
     def infer(self, rows: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -185,6 +192,9 @@ class Inference:
             with np.errstate(invalid="ignore"):  # NaN if the model cannot produce such a cluster
                 found["mode_log_p"] = log_p - found["log_evidence"]
             found["mode_share"] = shares(modes.location, found["theta"])
+        if self._derived:
+            found["derived_map"] = self._derived(modes.location[:1])[0]
+            found["derived_quantile"] = np.quantile(self._derived(found["theta"]), QUANTILES, axis=0)
         return self._judged(found, one, self._simulated(one, key, modes.location[0], samples, distances))
 
     def _log_q(self, context: Tensor) -> Density:

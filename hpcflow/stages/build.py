@@ -16,14 +16,15 @@ from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.model.simulator import Simulator
+from hpcflow.model.simulator import Derived, Simulator
 from hpcflow.model.tables import load_tables
 from hpcflow.posterior.likelihood import Likelihood
-from hpcflow.sources.cluster.simulators import SIMULATORS
+from hpcflow.sources.cluster import simulators
 from hpcflow.stages.run import Run
 
 __all__ = [
     "SETTINGS",
+    "build_derived",
     "build_likelihood",
     "build_observer",
     "build_prior",
@@ -71,7 +72,7 @@ def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[s
         InputError: if a table, curve or parameter cannot be used.
     """
     model = config.model
-    return SIMULATORS[model.simulator](
+    return simulators.SIMULATORS[model.simulator](
         bands=model.bands if bands is None else bands,
         parameters=parameters,
         fixed=model.fixed,
@@ -97,6 +98,18 @@ def _cigale_settings(config: Config) -> dict[str, Any]:
 
 # What each simulator takes from a config besides bands, parameters and fixed values.
 SETTINGS: dict[str, Callable[[Config], dict[str, Any]]] = {"ssp": _ssp_settings, "cigale": _cigale_settings}
+
+
+def build_derived(config: Config) -> Derived | None:
+    """Return what follows from clusters' parameters; None with a simulator that has no such quantities.
+
+    Raises:
+        InputError: if a table cannot be used.
+    """
+    model = config.model
+    if model.simulator != "ssp":
+        return None
+    return simulators.build_derived(ssp=model.ssp, parameters=tuple(model.parameters), fixed=model.fixed)
 
 
 def build_observer(config: Config) -> Observer:

@@ -26,7 +26,7 @@ from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.inference import Inference, Settings
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
-from hpcflow.stages.build import build_likelihood, build_prior, config_of, model_fluxes, simulator_of
+from hpcflow.stages.build import build_derived, build_likelihood, build_prior, config_of, model_fluxes, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
@@ -202,7 +202,9 @@ def _inference(run: str) -> Inference:
         refine=wanted.refine,
     )
     support = Support.from_plain(checkpoint.read_description(folder)["support"])
-    return Inference(checkpoint.load(folder), simulator_of(run), support, settings, target)
+    return Inference(
+        checkpoint.load(folder), simulator_of(run), support, settings, target, build_derived(config_of(run))
+    )
 
 
 def _target(config: Config) -> tuple[Target | None, str]:
@@ -247,7 +249,7 @@ def _open_or_create(
         archive = PosteriorArchive.open(run.posteriors)
         refuse_other_sources(run.posteriors, archive.attrs, sources)
         return archive
-    versions = provenance()
+    versions, derived = provenance(), build_derived(config)
     if not config.infer.marginalise_distance:
         catalogue = replace(catalogue, distance_error=np.zeros(len(catalogue)))
     systematic, parameters = config.observe.systematic, build_prior(config).parameters
@@ -273,6 +275,7 @@ def _open_or_create(
         attrs=attrs,
         weighted=weighted,
         band_sets=config.observe.band_sets,
+        derived=derived.quantities if derived else (),
     )
 
 

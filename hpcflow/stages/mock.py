@@ -16,7 +16,6 @@ from hpcflow.catalogues.depth import DEPTHS, photometric_error
 from hpcflow.catalogues.galaxies import bands_of, galaxies
 from hpcflow.catalogues.matching import parse_bands
 from hpcflow.catalogues.phangs import write_phangs
-from hpcflow.catalogues.units import AB_ZERO_MJY
 from hpcflow.catalogues.write import write_rows
 from hpcflow.model.observe import add_systematic, normal, scale
 from hpcflow.model.simulator import Simulator

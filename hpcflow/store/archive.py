@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
+from hpcflow.model.simulator import Quantity
 from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking
@@ -55,6 +56,7 @@ class PosteriorArchive:
         attrs: Mapping[str, Any],
         weighted: bool = False,
         band_sets: Sequence[Sequence[str]] = (),
+        derived: Sequence[Quantity] = (),
     ) -> "PosteriorArchive":
         """Create an archive with the photometry of a catalogue's clusters and no posteriors yet.
 
@@ -69,19 +71,23 @@ class PosteriorArchive:
             attrs: provenance: seed, hashes and versions.
             weighted: whether the likelihood is tractable, so that values follow from weighted samples.
             band_sets: bands of each instrument set; one set of all bands if empty.
+            derived: quantities that follow from the parameters.
 
         Raises:
             InputError: if the folder exists.
         """
         clusters = len(known["galaxy"])
         partition = partition or partition_rows(clusters, CHUNK)
-        schema = Schema(parameters, bands, samples, modes, weighted, band_sets)
+        schema = Schema(parameters, bands, samples, modes, weighted, band_sets, derived)
         typed = {name: _typed(known[name], schema.variables[name].dtype) for name in KNOWN}
         names = [p.name for p in parameters]
         variables = {
             "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
             "band": Variable(("band",), (len(bands),), "str", "", values=list(bands)),
         }
+        if derived:
+            labels = [q.name for q in derived]
+            variables["derived"] = Variable(("derived",), (len(labels),), "str", "", values=labels)
         for name, described in schema.variables.items():
             variables[name] = Variable(
                 described.dims,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.model.prior import Parameter
+from hpcflow.model.simulator import Quantity
 from hpcflow.store.flags import Classifier, Reason, Refined, flag_attributes, value_attributes
 from hpcflow.store.packing import LogPacking, SamplePacking
 
@@ -55,6 +56,7 @@ class Schema:
         samples, modes: number kept per cluster.
         weighted: whether the likelihood is tractable, so that values follow from weighted samples.
         band_sets: bands of each instrument set; one set of all bands if empty.
+        derived: quantities that follow from the parameters.
 
     >>> schema = Schema((Parameter("log_age", 6, 10, "dex(yr)"),), ("U", "V"), samples=4, modes=1)
     >>> schema.shape("predictive_quantile", clusters=7)
@@ -67,6 +69,7 @@ class Schema:
     modes: int
     weighted: bool = False
     band_sets: Sequence[Sequence[str]] = ()
+    derived: Sequence[Quantity] = ()
 
     @property
     def packing(self) -> SamplePacking:
@@ -78,7 +81,8 @@ class Schema:
         """All variables by name."""
         units = _units(self.parameters)
         known, inferred = _known(units, self.band_sets or [self.bands]), _posterior(units, self.packing)
-        return known | inferred | (_weights(units, self.packing) if self.weighted else {})
+        weights = _weights(units, self.packing) if self.weighted else {}
+        return known | inferred | weights | (_derived(self.derived) if self.derived else {})
 
     def shape(self, name: str, clusters: int) -> tuple[int, ...]:
         """Return the shape of a variable for this many clusters."""
@@ -90,6 +94,7 @@ class Schema:
             "parameter2": len(self.parameters),
             "band": len(self.bands),
             "quantile": len(QUANTILES),
+            "derived": len(self.derived),
         }
         return tuple(sizes[dim] for dim in self.variables[name].dims)
 
@@ -183,6 +188,19 @@ def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
         "map_flux": _number(BY_BAND, "noiseless flux density of the re-simulated MAP", "mJy"),
         "chi2_map": _number(ROW, "reduced chi^2 of the re-simulated MAP, over max(bands - parameters, 1)"),
         "flag": _other(ROW, "warnings about the cluster and its posterior", "int32", **flag_attributes()),
+    }
+
+
+def _derived(quantities: Sequence[Quantity]) -> dict[str, Description]:
+    """Return the variables of quantities that follow from the parameters."""
+    units = ", ".join(f"{q.name}: {q.unit or '1'}" for q in quantities)
+    meaning = {"comment": "; ".join(f"{q.name}: {q.long_name}" for q in quantities)}
+    dims = ("cluster", "quantile", "derived")
+    return {
+        "derived_map": _number(("cluster", "derived"), "derived quantities at the MAP", units, **meaning),
+        "derived_quantile": _number(
+            dims, "quantiles of derived quantities over the posterior", units, levels=list(QUANTILES), **meaning
+        ),
     }
 
 

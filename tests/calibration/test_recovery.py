@@ -53,19 +53,19 @@ def test_shares_count_what_they_say(archive: xr.Dataset, truth: np.ndarray) -> N
     assert found.catastrophic_best == pytest.approx(4 / n)
     assert found.close == pytest.approx((n - 5 - (abs(truth[5, 0] - 6.3) > 0.3)) / n)
     assert set(found.coverage) == {"log_age", "log_mass", "ebv"}
-    assert found.weighted == {}
+    assert found.flow == {}
     assert 0 < found.error(found.close) < 0.1
 
 
-def test_weighted_intervals_are_counted_as_well(archive: xr.Dataset, truth: np.ndarray) -> None:
+def test_intervals_of_the_flow_alone_are_counted_as_well(archive: xr.Dataset, truth: np.ndarray) -> None:
     wide = archive["quantile"].copy()
     wide[{"quantile": 0}], wide[{"quantile": 2}] = -np.inf, np.inf
-    found = recovery(archive.assign(weighted_quantile=wide), truth)
-    assert found.weighted == dict.fromkeys(("log_age", "log_mass", "ebv"), 1.0)
+    found = recovery(archive.assign(quantile_flow=wide), truth)
+    assert found.flow == dict.fromkeys(("log_age", "log_mass", "ebv"), 1.0)
     assert found.coverage == recovery(archive, truth).coverage
     names = [line.name for line in recovery_numbers(found)]
     interval = "truth in the 68 % interval"
-    assert names.index(f"{interval}, weighted samples, log age") > names.index(f"{interval}, E(B\u2212V)")
+    assert names.index(f"{interval} of the flow alone, log age") > names.index(f"{interval}, E(B\u2212V)")
 
 
 def test_without_truth_there_is_no_recovery(archive: xr.Dataset, truth: np.ndarray) -> None:

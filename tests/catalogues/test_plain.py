@@ -10,7 +10,8 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.read_options import ReadOptions
-from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB, to_mjy
+from hpcflow.catalogues.units import to_mjy
+from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
 from hpcflow.store.flags import Reason
 
 BANDS = {"F336W": "WFC3_UVIS.F336W", "F555W": "WFC3_UVIS.F555W"}

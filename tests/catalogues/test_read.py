@@ -19,9 +19,10 @@ from hpcflow.catalogues.galaxies import (
 )
 from hpcflow.catalogues.read import READERS, detect_format, read_catalogue
 from hpcflow.catalogues.read_options import ReadOptions
-from hpcflow.catalogues.units import VEGA_TO_AB, check_colours
+from hpcflow.catalogues.units import check_colours
 from hpcflow.config.load import load_config
 from hpcflow.model.filters import shipped_curves
+from hpcflow.model.zero_points import VEGA_TO_AB
 from hpcflow.stages.build import model_fluxes
 from hpcflow.stages.init import shipped_configs
 from hpcflow.store.flags import Reason

@@ -42,9 +42,9 @@ def test_yaml_tags_make_no_objects(tmp_path: Path) -> None:
 
 def test_features_follow_the_noise_unless_they_are_named(tiny: Callable[..., Path]) -> None:
     path = tiny()
-    assert load_config(path).train.features == "absolute"
-    assert load_config(path, ["observe.noise=normal"]).train.features == "asinh"
-    assert load_config(path, ["train.features=asinh"]).train.features == "asinh"
+    assert load_config(path).train.features == "asinh"
+    assert load_config(path, ["observe.noise=lognormal"]).train.features == "absolute"
+    assert load_config(path, ["observe.noise=lognormal", "train.features=asinh"]).train.features == "asinh"
     for kind in ("absolute", "paper"):
         with pytest.raises(InputError, match=r"set train\.features to asinh"):
             load_config(path, ["observe.noise=normal", f"train.features={kind}"])

@@ -131,7 +131,7 @@ def test_a_cluster_is_the_same_among_bad_rows(kind: tuple[str, str]) -> None:
     for row, flag in ((1, Flag.TOO_FEW_BANDS), (2, Flag.TOO_FEW_BANDS), (4, Flag.NO_DISTANCE)):
         assert mixed["flag"][row] & flag
         for name, value in mixed.items():
-            assert name in ("flag", "refined") or np.isnan(value[row]).all(), name
+            assert name in ("flag", "refined", "prior_edge") or np.isnan(value[row]).all(), name
     assert mixed["flag"][1] & Flag.BAD_VALUE
     assert mixed["flag"][2] & Flag.NOT_DETECTED
     assert not (clean["flag"] & (Flag.TOO_FEW_BANDS | Flag.FAILED)).any()
@@ -246,7 +246,7 @@ def test_weights_agree_with_the_exact_posterior() -> None:
     found = engine(*EXACT).infer(given)
     for i in range(len(given["galaxy"])):
         one = Photometry(*(given[name][i : i + 1] for name in ("flux", "sigma", "observed", "distance")))
-        expected = target().log_prob(found["theta"][i], one) - found["log_q"][i]
+        expected = target().log_prob(found["theta_flow"][i], one) - found["log_q"][i]
         np.testing.assert_allclose(found["log_weight"][i], expected, rtol=1e-9)
         at_modes = target().log_prob(found["mode"][i], one) - found["log_evidence"][i]
         known = np.isfinite(found["mode_share"][i])
@@ -255,6 +255,18 @@ def test_weights_agree_with_the_exact_posterior() -> None:
         (found["flag"] & Flag.LOW_EFFICIENCY) != 0, found["efficiency"] * 150 < LEAST_EFFECTIVE
     )
     assert (found["refined"] == Refined.NONE).all()
+
+
+def test_theta_has_the_distribution_of_the_weighted_samples() -> None:
+    found = engine(*EXACT).infer(rows())
+    for i in range(6):
+        drawn = {tuple(sample) for sample in found["theta"][i]}
+        assert len(drawn) <= max(found["effective"][i] * 10, 1)  # few samples have nearly all of the weight
+        low, high = found["quantile"][i, 0], found["quantile"][i, 2]
+        assert (np.abs(found["theta"][i].mean(axis=0) - found["mean"][i]) <= 0.5 * found["std"][i] + 1e-6).all()
+        assert (low <= high).all()
+    np.testing.assert_allclose(found["std"], np.sqrt(np.diagonal(found["covariance"], axis1=1, axis2=2)))
+    assert (found["log_bayes"] < 0).all()
 
 
 def test_polishing_on_the_exact_density_raises_the_map_above_all_samples() -> None:
@@ -266,7 +278,9 @@ def test_polishing_on_the_exact_density_raises_the_map_above_all_samples() -> No
         assert top >= target().log_prob(plain["map"][i : i + 1], one)[0]
         assert (np.diff(climbed["mode_log_p"][i][np.isfinite(climbed["mode_share"][i])]) <= 0).all()
     assert np.median(climbed["chi2_map"]) < np.median(plain["chi2_map"]) / 10
-    np.testing.assert_array_equal(plain["theta"], climbed["theta"])
+    np.testing.assert_array_equal(plain["theta"], climbed["theta_flow"])
+    np.testing.assert_array_equal(plain["quantile"], climbed["quantile_flow"])
+    np.testing.assert_array_equal(plain["map"], climbed["map_flow"])
 
 
 def test_an_untrained_flow_is_refined_to_the_exact_posterior() -> None:
@@ -281,8 +295,9 @@ def test_an_untrained_flow_is_refined_to_the_exact_posterior() -> None:
         )
         samples = posterior.sample(4000, np.random.default_rng(1))
         assert found["log_evidence"][i] == pytest.approx(posterior.log_evidence)
-        np.testing.assert_allclose(found["weighted_mean"][i], samples.mean(axis=0), atol=0.15)
-        assert (np.abs(found["mean"][i] - samples.mean(axis=0)) > 0.15).any()  # the flow's own samples are far off
+        for mean in (found["mean"][i], found["theta"][i].mean(axis=0)):
+            np.testing.assert_allclose(mean, samples.mean(axis=0), atol=0.15 if mean is found["mean"][i] else 0.5)
+        assert (np.abs(found["mean_flow"][i] - samples.mean(axis=0)) > 0.15).any()  # the flow's own are far off
 
 
 @pytest.mark.parametrize("kind", [("autoregressive", "none"), ("autoregressive", "exact")])
@@ -310,10 +325,10 @@ def test_refined_clusters_include_the_distance_error() -> None:
     wide = engine("autoregressive", "exact", refine=True).infer({**given, "distance_error": np.full(2, 0.1)})
     both = (narrow["refined"] == Refined.EXACT_GRID) & (wide["refined"] == Refined.EXACT_GRID)
     assert both.any()  # an untrained flow needs the grid
-    expected = np.hypot(narrow["weighted_std"][both, 1], 0.2)
-    inside = (narrow["weighted_mean"][both, 1] > 3) & (narrow["weighted_mean"][both, 1] < 7)
+    expected = np.hypot(narrow["std"][both, 1], 0.2)
+    inside = (narrow["mean"][both, 1] > 3) & (narrow["mean"][both, 1] < 7)
     assert inside.any()
-    np.testing.assert_allclose(wide["weighted_std"][both, 1][inside], expected[inside], rtol=0.35)
+    np.testing.assert_allclose(wide["std"][both, 1][inside], expected[inside], rtol=0.35)
     np.testing.assert_allclose(wide["mode"][both, 0], narrow["mode"][both, 0], atol=0.3)
 
 

@@ -6,8 +6,9 @@ from astropy.table import Table
 
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.mast import addresses
-from hpcflow.catalogues.units import VEGA_TO_AB, to_mjy
+from hpcflow.catalogues.units import to_mjy
 from hpcflow.config.load import Config, load_config
+from hpcflow.model.zero_points import VEGA_TO_AB
 from hpcflow.stages.build import build_survey_simulator
 from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.init import shipped_configs

@@ -99,7 +99,10 @@ def test_a_sample_keeps_its_density_and_weight(tmp_path: Path, catalogue: Catalo
     theta = rng.uniform((6, 2, 0), (10, 8, 1.5), (3, 40, 3))
     log_q, log_weight = rng.normal(0, 30, (3, 40)), rng.normal(100, 3, (3, 40))
     log_weight[0, 0], log_q[0, 1], log_q[1], log_weight[1], theta[1] = -np.inf, 9e4, np.nan, np.nan, np.nan
-    archive.write(archive.partitions[0], {"theta": theta, "log_q": log_q, "log_weight": log_weight})
+    archive.write(
+        archive.partitions[0],
+        {"theta": theta, "theta_flow": theta, "log_q": log_q, "log_weight": log_weight},
+    )
     ds = archive.dataset().isel(cluster=slice(0, 3))
     for name, values in (("log_q", log_q), ("log_weight", log_weight)):
         expected = by_age(values, theta)
@@ -166,14 +169,15 @@ def test_weights_are_stored_only_if_the_likelihood_is_tractable(
     assert set(weighted.variables) - set(archive.dataset().variables) == {
         "log_weight",
         "log_evidence",
+        "log_bayes",
         "efficiency",
-        "weighted_mean",
-        "weighted_std",
-        "weighted_quantile",
+        "effective",
         "mode_log_p",
         "refined",
+        "theta_flow",
+        *(f"{name}_flow" for name in ("map", "quantile", "mean", "std", "covariance", "entropy")),
     }
-    assert weighted["refined"].attrs["flag_meanings"] == "none more_samples exact_grid"
+    assert weighted["refined"].attrs["flag_meanings"] == "none more_samples exact_grid unweighted"
     assert weighted["log_weight"].dims == ("cluster", "sample")
 
 

@@ -5,12 +5,16 @@ import re
 import pytest
 
 from hpcflow.store.flags import (
+    ERROR_MARGIN,
+    LARGEST_ERROR,
     LEAST_BANDS,
     LEAST_EFFECTIVE,
     LEAST_P,
     MEANINGS,
     MOST_SCATTER,
     POOR_CHI2,
+    PRESSED,
+    PRIOR_MARGIN,
     SPELT,
     Classifier,
     Flag,
@@ -21,12 +25,16 @@ from hpcflow.store.flags import (
 )
 
 THRESHOLDS = {
-    Flag.TOO_FEW_BANDS: SPELT[LEAST_BANDS],
-    Flag.ERROR_OUTSIDE_TRAINING: f"{MOST_SCATTER:g}",
-    Flag.FLUX_OUTSIDE_TRAINING: f"{MOST_SCATTER:g}",
-    Flag.POOR_FIT: f"{POOR_CHI2:g}",
-    Flag.LOW_EFFICIENCY: f"{LEAST_EFFECTIVE:g}",
-    Flag.UNLIKELY: f"{LEAST_P:g}",
+    Flag.NOT_DETECTED: [f"{100 * LARGEST_ERROR:g}"],
+    Flag.TOO_FEW_BANDS: [SPELT[LEAST_BANDS]],
+    Flag.ERROR_OUTSIDE_TRAINING: [f"{MOST_SCATTER:g}"],
+    Flag.FLUX_OUTSIDE_TRAINING: [f"{MOST_SCATTER:g}"],
+    Flag.POOR_FIT: [f"{POOR_CHI2:g}"],
+    Flag.LOW_EFFICIENCY: [f"{LEAST_EFFECTIVE:g}"],
+    Flag.UNLIKELY: [f"{LEAST_P:g}"],
+    Flag.PRIOR_EDGE: [f"{100 * PRESSED:g}", f"{100 * PRIOR_MARGIN:g}"],
+    Flag.LARGEST_ERROR_EDGE: [f"{100 * PRESSED:g}", f"{100 * ERROR_MARGIN:g}"],
+    Flag.SMALLEST_ERROR_EDGE: [f"{100 * PRESSED:g}", f"{100 * ERROR_MARGIN:g}"],
 }
 
 
@@ -37,7 +45,7 @@ def numbers(meaning: str) -> list[str]:
 
 @pytest.mark.parametrize("flag", Flag, ids=lambda flag: flag.name)
 def test_a_meaning_quotes_its_threshold_and_no_other_number(flag: Flag) -> None:
-    assert numbers(MEANINGS[flag]) == ([THRESHOLDS[flag]] if flag in THRESHOLDS else [])
+    assert numbers(MEANINGS[flag]) == THRESHOLDS.get(flag, [])
 
 
 def test_every_bit_has_a_name_and_a_meaning() -> None:

@@ -8,10 +8,11 @@ import pytest
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
+from hpcflow.model.simulator import Quantity
 from hpcflow.store.schema import KNOWN, Schema
 
 PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("r_v", 2, 5))
-SCHEMA = Schema(PARAMETERS, ("U", "V", "I"), samples=5, modes=2)
+SCHEMA = Schema(PARAMETERS, ("U", "V", "I"), samples=5, modes=2, derived=(Quantity("m_v", "mag", "magnitude"),))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -21,9 +22,10 @@ def test_nothing_has_absent_values_of_every_inferred_variable(weighted: bool) ->
     assert set(nothing) == set(schema.variables) - set(KNOWN)
     for name, values in nothing.items():
         assert values.shape == schema.shape(name, 4)
-        assert (values == 0 if name in ("flag", "refined") else np.isnan(values)).all(), name
+        assert (values == 0 if name in ("flag", "refined", "prior_edge") else np.isnan(values)).all(), name
     assert nothing["theta"].shape == (4, 5, 2)
     assert nothing["predictive_quantile"].shape == (4, 3, 3)
+    assert nothing["derived_quantile"].shape == (4, 3, 1)
 
 
 def test_catalogues_give_the_variables_known_before_inference() -> None:

@@ -1,6 +1,6 @@
 """The simulators of star clusters, by name, and how each is built from a config's plain values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hpcflow.base.errors import InputError
@@ -9,10 +9,11 @@ from hpcflow.model.simulator import Simulator
 from hpcflow.model.tables import load_ssp, load_tables
 from hpcflow.sources.cluster.ages import Ages
 from hpcflow.sources.cluster.cigale import CigaleSimulator
+from hpcflow.sources.cluster.derived import DerivedCluster
 from hpcflow.sources.cluster.elsewhere import SimulatorElsewhere
 from hpcflow.sources.cluster.ssp import SspSimulator
 
-__all__ = ["SIMULATORS", "build_cigale", "build_ssp"]
+__all__ = ["SIMULATORS", "build_cigale", "build_derived", "build_ssp"]
 
 
 def build_ssp(
@@ -36,6 +37,22 @@ def build_ssp(
     curves = {band: load_curve(curve) for band, curve in bands.items()}
     screen = {name: value for name, value in fixed.items() if name != "metallicity"}
     return SspSimulator(tables, curves, parameters, screen, ages, extinction, bounds, threads)
+
+
+def build_derived(*, ssp: str, parameters: Sequence[str], fixed: Mapping[str, float]) -> DerivedCluster:
+    """Return the derived quantities of the `ssp` simulator's clusters.
+
+    Args:
+        ssp: name or path of the table.
+        parameters: all parameters of the prior.
+        fixed: values of the others.
+
+    Raises:
+        InputError: if the table is not usable.
+    """
+    free = "metallicity" in parameters
+    tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
+    return DerivedCluster(tables, parameters, fixed)
 
 
 def build_cigale(

@@ -26,6 +26,7 @@ BLOCK = 16_384  # clusters in memory at once
 ABOUT = ("galaxy", "cluster_id", "ra", "dec", "distance", "cluster_class")
 BY_PARAMETER = ("map", "mean", "std", "map_flow", "mean_flow", "std_flow", "prior_edge", "published")
 BY_QUANTILE = {"quantile": "", "quantile_flow": "_flow"}
+BY_DERIVED = ("derived_map", "derived_quantile")
 BY_MODE = {"mode_share": "share", "mode_log_q": "log_q", "mode_log_p": "log_p"}
 BY_BAND = ("flux", "sigma", "observed", "map_flux", "predictive_mean", "predictive_rank")
 BY_CLUSTER = (
@@ -60,8 +61,9 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
 
 def _blocks(ds: xr.Dataset, chosen: NDArray[np.bool_]) -> Iterator[Table]:
     """Yield tables of the chosen clusters (N,), block by block; text columns have the same width in all blocks."""
-    units = dict(entry.split(": ", 1) for entry in ds["theta"].attrs["units"].split(", "))
-    wanted = (*ABOUT, *BY_PARAMETER, *BY_QUANTILE, "mode", *BY_MODE, *BY_BAND, *BY_CLUSTER)
+    listed = [ds[name].attrs["units"] for name in ("theta", *BY_DERIVED[:1]) if name in ds]
+    units = dict(entry.split(": ", 1) for entry in ", ".join(listed).split(", "))
+    wanted = (*ABOUT, *BY_PARAMETER, *BY_QUANTILE, *BY_DERIVED, "mode", *BY_MODE, *BY_BAND, *BY_CLUSTER)
     ds = ds[[name for name in wanted if name in ds]]
     text = {name: _text(ds[name].values) for name in ("galaxy", "cluster_id")}
     text["flags"] = _said(ds["flag"].values)
@@ -97,6 +99,13 @@ def _table(ds: xr.Dataset, units: Mapping[str, str], text: Mapping[str, NDArray[
         for k in range(modes):
             says = f"mode {k + 1} of the joint posterior"
             _add(table, f"{parameter}_mode{k + 1}", ds["mode"].values[:, k, i], ds["mode"], says, unit)
+    for i, quantity in enumerate(ds["derived"].values.tolist() if "derived" in there else ()):
+        unit = units[quantity]
+        _add(table, f"{quantity}_map", ds["derived_map"].values[:, i], ds["derived_map"], unit=unit)
+        for k, level in enumerate(QUANTILES):
+            says = f"{level:.0%} quantile over the posterior"
+            column = f"{quantity}_q{round(100 * level)}"
+            _add(table, column, ds["derived_quantile"].values[:, k, i], ds["derived_quantile"], says, unit)
     for name, short in BY_MODE.items():
         for k in range(modes if name in there else 0):
             _add(table, f"{short}_mode{k + 1}", ds[name].values[:, k], ds[name])
