@@ -1,6 +1,6 @@
 """The catalogue that every reader returns: clusters, their photometry in mJy, and why a band cannot be used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.model.observe import add_systematic
 from hpcflow.store.flags import Reason
 
 __all__ = ["PUBLISHED", "Catalogue"]
@@ -83,6 +84,20 @@ class Catalogue:
         usable = reason == Reason.OK
         flux, sigma = np.where(usable, self.flux, np.nan), np.where(usable, self.sigma, np.nan)
         return replace(self, flux=flux, sigma=sigma, reason=reason)
+
+    def bright(self, systematic: float | Mapping[str, float], largest: float) -> Self:
+        """Return the catalogue without bands whose relative error is large: log-normal noise cannot describe them.
+
+        Args:
+            systematic: relative error added in quadrature, one for all bands or one for each.
+            largest: largest relative error that stays.
+        """
+        relative = np.array([systematic[b] if isinstance(systematic, Mapping) else systematic for b in self.bands])
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            faint = add_systematic(self.flux, self.sigma, relative) > largest * self.flux
+        faint &= self.observed
+        flux, sigma = np.where(faint, np.nan, self.flux), np.where(faint, np.nan, self.sigma)
+        return replace(self, flux=flux, sigma=sigma, reason=np.where(faint, np.uint8(Reason.FAINT), self.reason))
 
     def select(self, rows: NDArray[Any]) -> Self:
         """Return the rows of a boolean mask (N,) or of indices (M,)."""

@@ -67,7 +67,7 @@ class Support:
         said = {
             Flag.MISSING_BAND: np.isin(reason, [Reason.NO_COVERAGE, Reason.NO_BAND]).any(axis=1)
             & self._lacks(observed),
-            Flag.NOT_DETECTED: np.isin(reason, [Reason.NOT_DETECTED, Reason.NEGATIVE]).any(axis=1),
+            Flag.NOT_DETECTED: np.isin(reason, [Reason.NOT_DETECTED, Reason.NEGATIVE, Reason.FAINT]).any(axis=1),
             Flag.BAD_VALUE: np.isin(reason, [Reason.NOT_FINITE, Reason.BAD_ERROR]).any(axis=1),
             Flag.TOO_FEW_BANDS: observed.sum(axis=1) < LEAST_BANDS,
             Flag.ERROR_OUTSIDE_TRAINING: self._errors_outside(photometry),

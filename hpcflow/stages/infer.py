@@ -31,6 +31,7 @@ from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.flags import LARGEST_ERROR
 from hpcflow.store.reuse import Reuse
 
 __all__ = ["flow_of", "infer", "options_of", "read_catalogues"]
@@ -99,7 +100,8 @@ def read_catalogues(config: Config) -> Catalogue:
     paths, options = _with_photometry(config.infer.catalogues), options_of(config)
     whole = Catalogue.concatenate([read_catalogue(path, config.model.bands, options) for path in paths]).by_galaxy()
     whole.refuse_without_distance()
-    return whole
+    # Log-normal noise would force the model to at least twice the error of a faint band.
+    return whole.bright(config.observe.systematic, LARGEST_ERROR) if config.observe.noise == "lognormal" else whole
 
 
 def options_of(config: Config) -> ReadOptions:
