@@ -101,6 +101,8 @@ class Observe(Section):
         low, high = self.relative_error
         if low == 0 and (self.noise == "normal" or self.relative_error_scale == "log"):
             raise ValueError(f"relative_error [0, {high}] must start above 0 to be uniform in the log; raise its start")
+        if self.noise == "normal" and not low < high:
+            raise ValueError(f"relative_error [{low}, {high}] has no width; raise its end")
         if self.noise == "normal" and self.undetected >= 1:
             raise ValueError(f"undetected = {self.undetected:g} is the probability that a band is undetected; lower it")
         return self

@@ -19,6 +19,7 @@ from hpcflow.catalogues.phangs import write_phangs
 from hpcflow.catalogues.write import write_rows
 from hpcflow.model.observe import add_systematic, normal, scale
 from hpcflow.model.simulator import Simulator
+from hpcflow.model.zero_points import AB_ZERO_MJY
 from hpcflow.sources.cluster.population import SOLAR, Globulars, Population
 
 __all__ = ["Drawn", "draw_mock", "make_mock", "recognised", "write_truth"]

@@ -7,7 +7,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hpcflow.store.archive import CHUNK
 from hpcflow.store.regions import Regions
 from hpcflow.store.schema import EARLIER, SCHEMA
 
@@ -35,23 +34,23 @@ def open_archive(path: Path) -> xr.Dataset:
         # Without chunks, rows of arrays are read on demand, and dask is not needed.
         dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
         return dataset
-    old = xr.open_zarr(path, chunks={"cluster": CHUNK})
+    old = xr.open_zarr(path)  # with dask, so that samples are drawn when they are read
     return _renamed(old) if "log_weight" in old else old
 
 
 def _renamed(old: xr.Dataset) -> xr.Dataset:
     own = {name: f"{name}_flow" for name in ("theta", *OWN)}
+    theta = _along(_resample, old["theta"], old["log_weight"]).assign_attrs(old["theta"].attrs)
     new = old.rename_vars(own).rename_vars({f"weighted_{name}": name for name in WEIGHTED})
-    new["theta"] = _along(_resample, new["theta_flow"], new["log_weight"]).assign_attrs(old["theta"].attrs)
-    return new
+    return new.assign(theta=theta)
 
 
 def _along(function: Callable[..., Floats], theta: xr.DataArray, log_weight: xr.DataArray) -> xr.DataArray:
     """Apply a function of samples (n, D) and weights (n,) to every cluster, chunk by chunk when it is needed."""
     found: xr.DataArray = xr.apply_ufunc(
         function,
-        theta,
-        log_weight,
+        theta.chunk(sample=-1, parameter=-1),
+        log_weight.chunk(sample=-1),
         input_core_dims=[["sample", "parameter"], ["sample"]],
         output_core_dims=[["sample", "parameter"]],
         vectorize=True,

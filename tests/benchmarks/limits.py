@@ -19,7 +19,6 @@ from hpcflow.flow import checkpoint
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry, normal, scale
-from hpcflow.model.zero_points import AB_ZERO_MJY
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.run import Run
 from printed import table

@@ -73,6 +73,7 @@ def test_a_section_that_is_not_a_mapping_is_refused(tiny: Callable[..., Path], s
             "must start above 0 to be uniform in the log",
         ),
         ("observe={noise: normal, relative_error: [0, 0.5]}", "must start above 0 to be uniform in the log"),
+        ("observe={relative_error: [0.1, 0.1]}", r"relative_error \[0.1, 0.1\] has no width; raise its end"),
         ("observe={undetected: 1000}", "undetected = 1000 is the probability that a band is undetected; lower it"),
         ("observe.band_sets=[[F999W]]", "F999W, which model.bands lacks"),
         ("model.parameters={log_age: {low: 6, high: 10}}", "lacks ebv, log_mass"),

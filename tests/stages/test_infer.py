@@ -27,7 +27,7 @@ from hpcflow.stages.run import Run
 from hpcflow.stages.train import train_flow
 from hpcflow.store.flags import Flag, Reason
 
-WEIGHTED = ("log_weight", "log_evidence", "efficiency", "weighted_quantile", "weighted_mean", "mode_log_p", "refined")
+WEIGHTED = ("log_weight", "log_evidence", "efficiency", "quantile_flow", "mean_flow", "mode_log_p", "refined")
 
 
 def test_where_the_likelihood_is_tractable_samples_have_weights(inferred: Run) -> None:
@@ -45,7 +45,7 @@ def test_where_the_likelihood_is_tractable_samples_have_weights(inferred: Run) -
 def test_errors_without_a_range_have_no_density_so_no_weights_are_invented(
     tmp_path: Path, tiny: Callable[..., Path]
 ) -> None:
-    path = tiny(observe={"relative_error": [0.1, 0.1], "missing": 0.1})
+    path = tiny(observe={"noise": "lognormal", "relative_error": [0.1, 0.1], "missing": 0.1})
     sets = [f"infer.catalogues=[{tmp_path / 'mock.fits'}]"]
     config, run = load_config(path, sets), Run(tmp_path / "run")
     make_mock(build_survey_simulator(config), config.model.bands, 20, 2, tmp_path)

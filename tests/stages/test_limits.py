@@ -48,8 +48,10 @@ def archives(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..
 
 def test_log_normal_noise_leaves_them_out(archives: dict[str, xr.Dataset]) -> None:
     archive = archives["lognormal"]
-    lost = archive["reason"].values == Reason.NEGATIVE
-    assert lost.any()
+    reason = archive["reason"].values
+    lost = np.isin(reason, (Reason.NEGATIVE, Reason.FAINT))
+    assert (reason == Reason.NEGATIVE).any()
+    assert (reason == Reason.FAINT).any()
     assert (archive["observed"].values != lost).all()
     flag = archive["flag"].values
     np.testing.assert_array_equal((flag & Flag.NOT_DETECTED) > 0, lost.any(axis=1))

@@ -12,8 +12,10 @@ from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.distances import at_distances, sample_at
+from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
 from hpcflow.posterior.sampling import keyed_noise
+from hpcflow.posterior.target import Target
+from hpcflow.stages.build import build_likelihood
 from hpcflow.stages.infer import flow_of
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
@@ -25,7 +27,7 @@ NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "dista
 
 
 def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Table:
-    """Draw all samples of one cluster again.
+    """Draw all samples of the flow for one cluster again, with their weights where the archive has weights.
 
     They are the samples of inference, in the same order, because their noise depends only on the cluster and the seed.
     On another kind of processor, or with another release of torch, the last bits may differ.
@@ -36,7 +38,7 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
         galaxy: needed if several galaxies have this cluster_id.
 
     Returns:
-        a column per parameter, with its unit, and log_q [nat].
+        a column per parameter, with its unit, log_q, and log_weight where the likelihood is tractable [nat].
 
     Raises:
         InputError: if there is no such cluster, it has no posterior, or the archive was made with another flow.
@@ -57,17 +59,17 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
     with as_worker():
         ones = at_distances(photometry, float(one["distance_error"][0]), archive.attrs["seed"], key)
         theta, log_q = (a.numpy() for a in sample_at(estimator, ones, noise))
-    text = "log of the flow's density, per declared units"
-    return Table(
-        [
-            *(
-                Column(theta[:, i], p.name, unit=p.unit or None, description="posterior samples")
-                for i, p in enumerate(estimator.prior.parameters)
-            ),
-            Column(log_q, "log_q", description=text),
-        ],
-        meta={"OBJECT": " ".join(key)},
-    )
+    columns = [
+        Column(theta[:, i], p.name, unit=p.unit or None, description="samples of the flow")
+        for i, p in enumerate(estimator.prior.parameters)
+    ]
+    columns.append(Column(log_q, "log_q", description="log of the flow's density, per declared units"))
+    if "log_weight" in archive.written:
+        target, mass = Target(build_likelihood(folder.config())), estimator.prior.names.index("log_mass")
+        weight = TargetAtDistances(target, photometry, ones, mass).log_prob(theta) - log_q
+        says = "log of likelihood x prior / q, unnormalised: weighted by its exponential, samples are the posterior's"
+        columns.append(Column(weight, "log_weight", description=says))
+    return Table(columns, meta={"OBJECT": " ".join(key)})
 
 
 def write_samples(run: Path, cluster_id: str, galaxy: str | None, out: Path | None) -> Path:

@@ -11,11 +11,15 @@ from hpcflow.stages.run import Run
 
 
 def test_errors_are_those_training_draws(tiny: Callable[..., Path]) -> None:
-    config: dict[str, Any] = load_config(tiny(observe={"relative_error": [0.1, 0.3], "missing": 0.1})).plain()
+    observe = {"noise": "lognormal", "relative_error": [0.1, 0.3], "missing": 0.1}
+    config: dict[str, Any] = load_config(tiny(observe=observe)).plain()
     errors = trained_errors(config)
     assert errors is not None and np.isfinite(errors).all()
     assert 0.18 < np.median(errors) < 0.23
     assert np.quantile(errors, 0.001) > 0.05 and np.quantile(errors, 0.999) < 0.8
+    listed = trained_errors(load_config(tiny(observe={"relative_error": [0.1, 0.3], "undetected": 0.05})).plain())
+    assert listed is not None and listed.min() >= 0.1
+    assert 0.01 < (listed > 0.3).mean() < 0.05  # bands below zero can be well above their error
     assert trained_errors({"name": "of another version"}) is None
 
 
@@ -29,9 +33,10 @@ def test_exact_posteriors_are_of_the_rows_asked_for_and_always_the_same(inferred
     assert again[3].modes.shape == (0, 3)
 
 
-def test_the_reason_for_no_posterior_is_returned(inferred: Run) -> None:
+def test_the_reason_for_no_posterior_is_returned(inferred: Run, tiny: Callable[..., Path]) -> None:
     archive = xr.open_zarr(inferred.posteriors).load()
     assert exact_posteriors({}, archive, [1]) == ({}, "name is missing; add it")
     assert exact_posteriors(inferred.config().plain(), archive, []) == ({}, "there is no cluster to show")
     dark = archive.assign(sigma=archive["sigma"] * 1e9)
-    assert exact_posteriors(inferred.config().plain(), dark, [1])[1].startswith("the errors of the photometry")
+    config = load_config(tiny(observe={"noise": "lognormal"})).plain()
+    assert exact_posteriors(config, dark, [1])[1].startswith("the errors of the photometry")

@@ -55,7 +55,7 @@ def test_blocks_make_no_difference(
         assert table["cluster_id"].tolist() == PosteriorArchive.open(run.posteriors).read("cluster_id").tolist()
 
 
-def test_weighted_numbers_are_there_where_the_archive_has_them(tmp_path: Path) -> None:
+def test_numbers_of_weights_are_there_where_the_archive_has_them(tmp_path: Path) -> None:
     n, shape = 3, (3, 2)
     catalogue = Catalogue(
         galaxy=np.array(["NGC1566"] * n),
@@ -81,7 +81,7 @@ def test_weighted_numbers_are_there_where_the_archive_has_them(tmp_path: Path) -
         weighted=True,
     )
     kinds = [Refined.NONE, Refined.EXACT_GRID, Refined.MORE_SAMPLES]
-    found = {"efficiency": np.full(n, 0.25), "refined": np.array(kinds), "weighted_quantile": np.full((n, 3, 2), 7)}
+    found = {"efficiency": np.full(n, 0.25), "refined": np.array(kinds), "quantile_flow": np.full((n, 3, 2), 7)}
     archive.write(archive.partitions[0], {"theta": np.full((n, 4, 2), np.nan), **found})
     path = export(Run(tmp_path), "fits")
     table, header = Table.read(path), fits.getheader(path, 1)
@@ -89,9 +89,9 @@ def test_weighted_numbers_are_there_where_the_archive_has_them(tmp_path: Path) -
     assert table["efficiency"].tolist() == [0.25] * n
     assert table["refined"].tolist() == kinds
     assert "2 exact_grid" in says["refined"]
-    assert table["log_age_weighted_q50"].tolist() == [7] * n
-    assert says["log_age_weighted_q50"].startswith("50% quantile of the marginal posteriors, from weighted")
-    assert {"log_evidence", "log_p_mode1", "r_v_weighted_mean", "odd_name_flux"} <= set(table.colnames)
+    assert table["log_age_q50_flow"].tolist() == [7] * n
+    assert says["log_age_q50_flow"].startswith("50% quantile of the flow's samples")
+    assert {"log_evidence", "log_p_mode1", "r_v_mean_flow", "odd_name_flux"} <= set(table.colnames)
     assert table["cluster_id"].tolist() == ["1", "2", "33"]
 
 

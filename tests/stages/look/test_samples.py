@@ -23,13 +23,13 @@ def test_samples_are_reproduced_bit_for_bit(inferred: Run) -> None:
     for row in (0, 17, 30):
         again = samples(inferred.path, str(ds.cluster_id.values[row]), str(ds.galaxy.values[row]))
         assert len(again) == 200
-        theta = np.stack([again[name] for name in ds["parameter"].values.tolist()], axis=1)
-        kept = {"theta": theta[None, :50].astype(np.float64), "log_q": again["log_q"][None, :50]}
+        theta = np.stack([again[name] for name in ds["parameter"].values.tolist()], axis=1, dtype=np.float64)
+        kept = {"theta_flow": theta[None, :50], **{name: again[name][None, :50] for name in ("log_q", "log_weight")}}
         partition = archive.partitions[row // 16]
         for name, packed in archive.packed(kept).items():
             np.testing.assert_array_equal(packed[0], archive.read(name, partition)[row % 16], err_msg=name)
-        np.testing.assert_allclose(theta.mean(axis=0), ds["mean"].values[row], rtol=1e-6)
-        np.testing.assert_allclose(-again["log_q"].mean(), ds["entropy"].values[row], rtol=1e-5)
+        np.testing.assert_allclose(theta.mean(axis=0), ds["mean_flow"].values[row], rtol=1e-6)
+        np.testing.assert_allclose(-again["log_q"].mean(), ds["entropy_flow"].values[row], rtol=1e-5)
 
 
 def test_they_are_written_with_units(inferred: Run, tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_they_are_written_with_units(inferred: Run, tmp_path: Path) -> None:
     cluster, galaxy = str(ds.cluster_id.values[0]), str(ds.galaxy.values[0])
     for path in (None, tmp_path / "one.ecsv"):
         written = Table.read(write_samples(inferred.path, cluster, galaxy, path))
-        assert written.colnames == ["log_age", "log_mass", "ebv", "log_q"]
+        assert written.colnames == ["log_age", "log_mass", "ebv", "log_q", "log_weight"]
         assert str(written["ebv"].unit) == "mag"
         assert len(written) == 200
 
@@ -84,7 +84,7 @@ def test_samples_over_distances_are_reproduced_too(inferred: Run, tmp_path: Path
     again = samples(run.path, str(ds.cluster_id.values[17]), str(ds.galaxy.values[17]))
     theta = np.stack([again[name] for name in ds["parameter"].values.tolist()], axis=1)
     theta = theta.astype(np.float64)  # as inference packs them
-    packed = archive.packed({"theta": theta[None, :50], "log_q": again["log_q"][None, :50]})
+    packed = archive.packed({"theta_flow": theta[None, :50], "log_q": again["log_q"][None, :50]})
     for name, values in packed.items():
         np.testing.assert_array_equal(values[0], archive.read(name, archive.partitions[1])[1], err_msg=name)
     neglected = PosteriorArchive.open(inferred.posteriors).dataset()
