@@ -41,9 +41,9 @@ def open_archive(path: Path) -> xr.Dataset:
 def _renamed(old: xr.Dataset) -> xr.Dataset:
     own = {name: f"{name}_flow" for name in ("theta", *OWN)}
     theta = _along(_resample, old["theta"], old["log_weight"]).assign_attrs(old["theta"].attrs)
-    # xarray assigns nothing to a dataset with a variable named as one of its axes, so `quantile` comes last
     new = old.rename_vars(own).assign(theta=theta)
-    return new.rename_vars({f"weighted_{name}": name for name in WEIGHTED})
+    new = new.rename_vars({f"weighted_{name}": name for name in WEIGHTED})
+    return new.set_coords("quantile")  # as xarray takes it when it opens an archive, by its name
 
 
 def _along(function: Callable[..., Floats], theta: xr.DataArray, log_weight: xr.DataArray) -> xr.DataArray:

@@ -4,9 +4,8 @@
     hpcflow infer CONFIG DIR/mock.fits --run RUN
     python tests/benchmarks/faint.py RUN/posteriors.zarr DIR/mock_truth.fits
 
-Samples are weighted by the likelihood, where the archive has weights, and from the flat prior to the population that
-the mock was drawn from; only then do 68 % intervals hold 68 % of truths. Globulars are left out, because their
-metallicity is not the model's.
+Samples are weighted from the flat prior to the population that the mock was drawn from; only then do 68 % intervals
+hold 68 % of truths. Globulars are left out, because their metallicity is not the model's.
 """
 
 import argparse
@@ -31,7 +30,7 @@ __all__ = ["Judged", "judge", "ranks"]
 NAMES = ("log_age", "log_mass", "ebv")
 WRONG_DEX = 1.0
 OUTSIDE = 0.997
-SAYS_NOTHING = Flag.MISSING_BAND | Flag.UPPER_LIMIT  # of the data, not of the posterior
+SAYS_NOTHING = Flag.MISSING_BAND | Flag.UPPER_LIMIT | Flag.PRIOR_EDGE  # that a posterior is to be doubted
 FEW = 20  # effective samples
 BLOCK = 100  # clusters read at once
 Floats = NDArray[np.floating]
@@ -72,16 +71,16 @@ def _judged(rows: Rows) -> Judged:
     return Judged(len(rows), *shares)
 
 
-def ranks(archive: xr.Dataset, truth: Floats) -> tuple[Floats, Floats]:
+def ranks(archive: xr.Dataset, truth: Floats, flat: bool = False) -> tuple[Floats, Floats]:
     """Return the share of each cluster's weighted samples that are younger than the truth, and their effective number.
 
     Args:
         archive: as for `judge`.
         truth: (N, 3).
+        flat: whether to leave the flat prior as it is.
 
     Returns:
-        two (N,), NaN where there is no truth or no posterior. If all weights of a cluster are zero, its samples count
-        alike, and the effective number is 0.
+        two (N,), NaN where there is no truth or no posterior.
     """
     n = archive.sizes["cluster"]
     rank, effective = np.full(n, np.nan), np.full(n, np.nan)
@@ -89,11 +88,9 @@ def ranks(archive: xr.Dataset, truth: Floats) -> tuple[Floats, Floats]:
         here = slice(start, min(start + BLOCK, n))
         block = archive.isel(cluster=here)
         theta = [block["theta"].sel(parameter=name).values.astype(np.float64) for name in NAMES]
-        log_weight = block["log_weight"].values if "log_weight" in block else np.zeros(theta[0].shape)
-        log_weight = np.where(np.isfinite(log_weight), log_weight, -np.inf)
         with np.errstate(invalid="ignore", divide="ignore"):
             log_prior = Population().log_density(*theta) + np.log(recognised(theta[0]))
-            weight, lost = _normalised(log_weight + log_prior)
+            weight, lost = _normalised(0 * theta[0] if flat else log_prior)
             younger = (weight * (theta[0] < truth[here, :1])).sum(axis=1)
         good = np.isfinite(theta[0]).all(axis=1) & np.isfinite(truth[here]).all(axis=1)
         rank[here] = np.where(good, younger, np.nan)
