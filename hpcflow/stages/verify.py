@@ -113,7 +113,7 @@ def verify_archive(run: Run) -> Iterator[str]:
     Raises:
         InputError: if there is no archive.
     """
-    archive = PosteriorArchive.open(run.posteriors)
+    archive = PosteriorArchive.open(run.posteriors, reading=True)
     try:
         archive.check()
     except DamagedError as e:

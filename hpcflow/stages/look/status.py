@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,17 +55,17 @@ def status(run: Run) -> list[StageStatus]:
         InputError: if the folder is not a run.
     """
     borrows = run.config().infer.flow is not None
-    stores: dict[str, tuple[Any, Path, str]] = {
-        "simulate": (SimulationStore, run.simulations, "simulations"),
-        "infer": (PosteriorArchive, run.posteriors, "clusters"),
-        "validate": (ValidationStore, run.validation, "simulations"),
+    stores: dict[str, tuple[Callable[[Path], Any], Path, str]] = {
+        "simulate": (SimulationStore.open, run.simulations, "simulations"),
+        "infer": (partial(PosteriorArchive.open, reading=True), run.posteriors, "clusters"),
+        "validate": (ValidationStore.open, run.validation, "simulations"),
     }
     found = {}
-    for stage, (kind, path, unit) in stores.items():
+    for stage, (opened, path, unit) in stores.items():
         done, total, rate, waiting = 0, 0, 0.0, 0
         lost: dict[str, int] = {}
         if path.exists():
-            store = kind.open(path)
+            store = opened(path)
             total = sum(map(len, store.partitions))
             done = total - sum(map(len, store.missing()))
             rate = pace(store.finished(), time.time()) * len(store.partitions[0]) if done < total else 0.0
