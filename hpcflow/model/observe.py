@@ -67,7 +67,7 @@ NOISE = {"lognormal": lognormal, "normal": normal}
 def add_systematic(flux: Array, sigma: Array, systematic: float | Array) -> Array:
     """Return catalogue errors (N, B) with a relative systematic, one or (B,), in quadrature; Walter+ 2026, eq. 10."""
     xp = array_namespace(flux)
-    return xp.sqrt(sigma**2 + (systematic * flux) ** 2)
+    return xp.hypot(sigma, systematic * flux)
 
 
 @dataclass(frozen=True)

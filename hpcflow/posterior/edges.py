@@ -37,7 +37,7 @@ def error_edges(true: Floats, sigma: Floats, observed: NDArray[np.bool_], errors
         observed: (B,) which bands are used.
         errors: distribution of true relative errors in training.
     """
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         error = sigma[observed] / true[:, observed]
     flag = Flag(0)
     if ((error > errors.high * (1 - ERROR_MARGIN)).mean(axis=0) > PRESSED).any():

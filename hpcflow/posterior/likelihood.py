@@ -138,7 +138,8 @@ class Likelihood:
         flux, sigma = (np.asarray(a, dtype=np.float64)[one.observed] for a in (one.flux, one.sigma))
         if self.law is LAWS["normal"]:  # whose density depends on f* - f alone, whatever the sign of f*
             flux = np.abs(flux) + sigma
-        return float(self.band(np.log(flux), flux, sigma, edges=False).sum())
+        with np.errstate(over="ignore", invalid="ignore"):  # an absurd error is infinite
+            return float(self.band(np.log(flux), flux, sigma, edges=False).sum())
 
     def band(self, log_f: Floats, flux: Floats, sigma: Floats, edges: bool = True) -> Floats:
         """Return log p(f*, sigma | f) of single bands (...), -inf if the relative error is outside the training range.

@@ -70,7 +70,7 @@ class Support:
             Flag.NOT_DETECTED: np.isin(reason, [Reason.NOT_DETECTED, Reason.NEGATIVE, Reason.FAINT]).any(axis=1),
             Flag.BAD_VALUE: np.isin(reason, [Reason.NOT_FINITE, Reason.BAD_ERROR]).any(axis=1),
             Flag.TOO_FEW_BANDS: observed.sum(axis=1) < LEAST_BANDS,
-            Flag.ERROR_OUTSIDE_TRAINING: self._errors_outside(photometry),
+            Flag.ERROR_OUTSIDE_TRAINING: self._errors_outside(photometry, by_fluxes[1]),
             Flag.DISTANCE_OUTSIDE_TRAINING: placed & ~((distance >= near) & (distance <= far)),
             Flag.FLUX_OUTSIDE_TRAINING: placed & self._outside(photometry, *by_fluxes),
             Flag.BANDS_OUTSIDE_TRAINING: ~self._trained(observed),
@@ -81,19 +81,21 @@ class Support:
             np.int32
         )
 
-    def _errors_outside(self, photometry: Photometry) -> NDArray[np.bool_]:
+    def _errors_outside(self, photometry: Photometry, brightest: Floats) -> NDArray[np.bool_]:
         """Return which clusters (N,) have a band whose error is outside the range of training.
 
-        With normal noise the range is one of listed errors. With log-normal noise it is one of true errors, and the
-        flux can be `MOST_SCATTER` standard deviations from the true one.
+        With normal noise the range is one of listed errors, and no error is larger than training's largest for the
+        `brightest` ln f (N, B). With log-normal noise it is one of true errors, and the flux can be `MOST_SCATTER`
+        standard deviations from the true one.
         """
         flux, sigma, observed, _ = photometry
         low, high = self.observer.trained_errors
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             if self.observer.noise == "normal":
                 error = np.where(flux > 0, sigma / flux, np.inf)
                 inside = (error >= low * (1 - ROUNDING)) & (error <= high)
-                return np.asarray((observed & ~inside).any(axis=1))
+                absurd = np.log(sigma) - np.log(self.observer.errors.high) > brightest
+                return np.asarray((observed & (absurd | ~inside)).any(axis=1))
             return self._outside(photometry, np.log(sigma) - np.log(high), np.log(sigma) - np.log(low))
 
     def _outside(self, photometry: Photometry, faintest: Floats, brightest: Floats) -> NDArray[np.bool_]:

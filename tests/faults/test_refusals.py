@@ -39,7 +39,7 @@ def test_an_archive_of_another_schema(inferred: Run, copied: Callable[[Run], Run
     described = json.loads(path.read_text())
     described["attributes"]["schema"] = "hpcflow-posteriors/1"
     path.write_text(json.dumps(described))
-    refused(run, "holds hpcflow-posteriors/1, but this version of hpcflow reads hpcflow-posteriors/3; remove it")
+    refused(run, "holds hpcflow-posteriors/1, but this version of hpcflow reads hpcflow-posteriors/4; remove it")
 
 
 def test_an_archive_of_another_flow(inferred: Run, copied: Callable[[Run], Run]) -> None:
