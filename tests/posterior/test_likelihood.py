@@ -6,6 +6,7 @@ from scipy.integrate import quad
 from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
+from hpcflow.model.signal_to_noise import SignalToNoise
 from hpcflow.posterior.likelihood import LAWS, Likelihood
 
 PRIOR = Prior((Parameter("log_age", 6, 10.0), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
@@ -73,7 +74,7 @@ def test_with_normal_noise_the_density_agrees_with_the_draws_but_for_a_factor_of
     observer = Observer("normal", (0.05, 0.5), undetected=0.3)
     made, seen = Likelihood(Toy(), PRIOR, observer), {}
     for true in (1.0, 1.3):
-        listed, real = observer._ratios.draw(rng.random((n, 3)))
+        listed, real = SignalToNoise(*observer.relative_error, observer.undetected).draw(rng.random((n, 3)))
         sigma = true / real[:, 0]
         flux = listed[:, 0] * sigma
         seen[true] = int(((np.abs(flux - 1.1) < 0.05) & (np.abs(sigma - 0.25) < 0.02)).sum())
