@@ -41,9 +41,9 @@ in_vain() {
 # site's network, because node names may belong to another network.
 ranks() {
     if [[ ${GLOO_SOCKET_IFNAME:-} ]]; then
-        MASTER_ADDR=$("$HPCFLOW_PYTHON" -m hpcflow.compute.interface "$GLOO_SOCKET_IFNAME") || exit
+        MASTER_ADDR=$("${HPCFLOW_PYTHON[@]}" -m hpcflow.compute.interface "$GLOO_SOCKET_IFNAME") || exit
         export MASTER_ADDR
     fi
     # Where sbatch is told to pass nothing on, srun would not pass on either what this script has exported.
-    to_the_end srun --export=ALL --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 "$@"
+    to_the_end srun --export=ALL --cpus-per-task="$SLURM_CPUS_PER_TASK" --kill-on-bad-exit=1 "${HPCFLOW_SRUN[@]}" "$@"
 }

@@ -116,6 +116,6 @@ def test_ranks_get_the_environment_though_the_site_passes_none_on(tmp_path: Path
     (tmp_path / "srun").write_text('#!/bin/sh\necho "$*"\n')
     (tmp_path / "srun").chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "3"}
-    job = ["bash", "-c", f'source "{LIB}"; ranks python -m hpcflow']
+    job = ["bash", "-c", f'source "{LIB}"; HPCFLOW_SRUN=(--mpi=none "--x=a b"); ranks python -m hpcflow']
     done = subprocess.run(job, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout == "--export=ALL --cpus-per-task=3 --kill-on-bad-exit=1 python -m hpcflow\n"
+    assert done.stdout == "--export=ALL --cpus-per-task=3 --kill-on-bad-exit=1 --mpi=none --x=a b python -m hpcflow\n"

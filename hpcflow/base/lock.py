@@ -1,6 +1,8 @@
 """A lock against second drivers: each would take the other's workers for leftovers of a dead one."""
 
+import errno
 import fcntl
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,9 @@ from pathlib import Path
 from hpcflow.base.errors import InputError
 
 __all__ = ["alone"]
+
+log = logging.getLogger("hpcflow")
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # on some parallel file systems, or as these are mounted
 
 
 @contextmanager
@@ -27,4 +32,8 @@ def alone(path: Path, what: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as e:
             raise InputError(f"another {what} is running in {path.parent}; wait until it ends") from e
+        except OSError as e:
+            if e.errno not in WITHOUT_LOCKS:
+                raise
+            log.warning("%s is on a file system without locks; make sure that no other %s runs there", path, what)
         yield

@@ -152,5 +152,5 @@ class RunPaths:
         return self.logs / "workers"
 
     def private(self, stage: str) -> Path:
-        """The folder of certificates, which exists while a stage has workers."""
+        """How the folder of certificates begins, which exists while a stage has workers; each driver has its own."""
         return self.path / f".{stage}-workers"

@@ -29,7 +29,7 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
         return _this_process(where)
     if isinstance(where, Here):
         return local_workers(min(where.workers, most))
-    if not where.interface:
+    if not (where.driver.interface and where.worker.interface):
         raise InputError(
             f"the site {where.name} names no interface, and workers would listen on all; set interface in its file "
             "to the one between nodes, e.g. ib0 (`ip -brief address` on a node lists them)"

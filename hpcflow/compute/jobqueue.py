@@ -37,7 +37,7 @@ def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Worker
     count, ledger = jobs * site.worker.cores, Ledger()
     with (
         private_folder(run, stage) as private,
-        scheduler_for(str(site.interface), private, ledger) as (scheduler, client),
+        scheduler_for(str(site.driver.interface), private, ledger) as (scheduler, client),
     ):
         job = plan_worker(stage, site, Place(run), private, scheduler.address)
         write_whole(private / "setup.sh", job.setup)

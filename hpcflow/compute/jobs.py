@@ -3,7 +3,7 @@
 import hashlib
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +17,7 @@ __all__ = [
     "Place",
     "job_name",
     "lifetime",
+    "memory",
     "options",
     "plan_job",
     "plan_worker",
@@ -157,7 +158,7 @@ def plan_worker(stage: str, site: Site, place: Place, private: Path, scheduler: 
         *options(each),
         "--ntasks=1",
         f"--cpus-per-task={each.cores}",
-        f"--mem={each.memory_mb}M",
+        *memory(each),
         *workers_command(site, place, private, scheduler),
         f"--nworkers={each.cores}",
         f"--lifetime={least}s",
@@ -168,13 +169,14 @@ def plan_worker(stage: str, site: Site, place: Place, private: Path, scheduler: 
 
 def workers_command(site: Site, place: Place, private: Path, scheduler: str) -> list[str]:
     """Return the command that runs workers until their scheduler is gone; other options of `dask worker` may follow."""
+    limit = site.worker.memory_mb
     return [
         str(place.scripts / "worker.sbatch"),
         str(private / "setup.sh"),
-        str(site.interface),
+        str(site.worker.interface),
         scheduler,
         "--nthreads=1",
-        f"--memory-limit={site.worker.memory_mb // site.worker.cores}MiB",
+        f"--memory-limit={f'{limit // site.worker.cores}MiB' if limit else 'auto'}",
         f"--local-directory={site.scratch}",
         "--dashboard-address=127.0.0.1:0",
         f"--death-timeout={DEATH_S}s",
@@ -217,13 +219,25 @@ def setup_script(site: Site, place: Place, exports: Mapping[str, str] = MappingP
         f"# The environment of jobs at the site {site.name}; hpcflow wrote this file when the job was submitted.",
         *(f"module load {shlex.quote(module)} || return" for module in site.modules),
         *site.activate,
-        f"export HPCFLOW_PYTHON={shlex.quote(site.python or place.python)}",
+        f"HPCFLOW_PYTHON=({shlex.join(_python(site, place))})",
+        f"HPCFLOW_SRUN=({shlex.join(site.train.srun)})",
     ]
-    if site.interface:
-        interface = shlex.quote(site.interface)
+    if site.train.interface:
+        interface = shlex.quote(site.train.interface)
         lines.append(f"export GLOO_SOCKET_IFNAME={interface} NCCL_SOCKET_IFNAME={interface}")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
     return "\n".join([*lines, f"source {shlex.quote(str(place.scripts / 'lib.sh'))}", ""])
+
+
+def memory(asked: Resources) -> list[str]:
+    """Return the memory of a job as an option of sbatch, if the site takes it."""
+    return [] if asked.memory_mb is None else [f"--mem={asked.memory_mb}M"]
+
+
+def _python(site: Site, place: Place) -> Sequence[str]:
+    """Return the command that runs Python on the nodes."""
+    said = site.python or place.python
+    return [said] if isinstance(said, str) else said
 
 
 def _asked(stage: str, site: Site) -> tuple[str, list[str]]:
@@ -235,10 +249,10 @@ def _asked(stage: str, site: Site) -> tuple[str, list[str]]:
             f"--ntasks={train.ranks}",
             f"--ntasks-per-node={train.ranks // train.nodes}",
         ]
-        return "train", [*spread, f"--cpus-per-task={train.cores}", f"--mem={train.memory_mb}M"]
+        return "train", [*spread, f"--cpus-per-task={train.cores}", *memory(train)]
     if stage != "report" and site.pool == "runner":
-        each = -(-site.worker.memory_mb // site.worker.cores)
-        tasks = site.workers * site.worker.cores + 2  # two more for driver and scheduler
-        return "worker", [f"--ntasks={tasks}", "--cpus-per-task=1", f"--mem-per-cpu={each}M"]
+        total, tasks = site.worker.memory_mb, site.workers * site.worker.cores + 2  # two for driver and scheduler
+        each = [] if total is None else [f"--mem-per-cpu={-(-total // site.worker.cores)}M"]
+        return "worker", [f"--ntasks={tasks}", "--cpus-per-task=1", *each]
     driver = site.driver
-    return "driver", ["--ntasks=1", f"--cpus-per-task={driver.cores}", f"--mem={driver.memory_mb}M"]
+    return "driver", ["--ntasks=1", f"--cpus-per-task={driver.cores}", *memory(driver)]

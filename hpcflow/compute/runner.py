@@ -43,11 +43,16 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
     ledger, place = Ledger(), Place(run)
     with (
         private_folder(run, stage) as private,
-        scheduler_for(str(site.interface), private, ledger) as (scheduler, client),
+        scheduler_for(str(site.worker.interface), private, ledger) as (scheduler, client),
     ):
         write_whole(private / "setup.sh", worker_setup(site, place, private))
         command = workers_command(site, place, private, scheduler.address)
-        steps = _Steps(command, count, ledger, RunPaths(run).workers / f"{stage}.{os.environ['SLURM_JOB_ID']}.out")
+        steps = _Steps(
+            [*site.worker.srun, "bash", *command],
+            count,
+            ledger,
+            RunPaths(run).workers / f"{stage}.{os.environ['SLURM_JOB_ID']}.out",
+        )
         try:
             yield Workers(client, count, f"{count} workers in this allocation of {site.name}", steps.check)
             client.retire_workers()
@@ -59,7 +64,7 @@ class _Steps:
     """Steps of this job, whose tasks are workers.
 
     Args:
-        command: what a task runs.
+        command: further options of srun, and what a task runs.
         count: number of workers.
         ledger: what the scheduler sees of them.
         log: file of all that they say.
@@ -98,5 +103,5 @@ class _Steps:
         # Tasks of a step that goes on keep their processors when they die, so their successors share these.
         step = ["srun", "--export=ALL", "--overlap", f"--ntasks={tasks}", "--cpus-per-task=1", "--kill-on-bad-exit=0"]
         with self._log.open("ab") as log:
-            self._steps.append(subprocess.Popen([*step, "bash", *self._command], stdout=log, stderr=log))
+            self._steps.append(subprocess.Popen([*step, *self._command], stdout=log, stderr=log))
         self._since = time.monotonic()

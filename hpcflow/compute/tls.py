@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import mkdtemp
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,10 +36,12 @@ def private_folder(run: Path, stage: str) -> Iterator[Path]:
     Raises:
         InputError: if another driver of this stage is running.
     """
-    folder = RunPaths(run.resolve()).private(stage)
+    name = RunPaths(run.resolve()).private(stage)
     with alone(RunPaths(run).lock(stage), f"`hpcflow {stage}`"):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
+        for left in name.parent.glob(f"{name.name}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        # A name of its own, as nodes may remember for a while what was in the folder of an earlier driver.
+        folder = Path(mkdtemp(prefix=f"{name.name}-", dir=name.parent))
         folder.chmod(0o700)  # whatever the parent's default access list says
         try:
             yield folder

@@ -182,14 +182,15 @@ def _store(place: Rendezvous) -> Any:
     """Return the store that the ranks share; at an IP address, rank 0 listens on this address only."""
     where = urlsplit(place.method)
     try:
-        ipaddress.ip_address(where.hostname or "")
+        address = ipaddress.ip_address(where.hostname or "")
     except ValueError:
         meeting = dist.rendezvous(place.method, place.rank, place.size, timeout=MEET)  # type: ignore[attr-defined]
         return next(meeting)[0]
     own = None
     if place.rank == 0:
         try:
-            own = socket.create_server((where.hostname or "", where.port or 0)).detach()
+            family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
+            own = socket.create_server((str(address), where.port or 0), family=family).detach()
         except OSError as e:
             raise LostRankError(
                 f"rank 0 cannot listen on {where.netloc} ({e.strerror}); run the same command again"

@@ -30,17 +30,23 @@ NASTY = Site(
     "nasty",
     driver=Resources(account="a; rm -rf ~", qos="$(id)", directives=("--comment=it's `odd`",)),
     train=Resources(
-        constraint="a&b|c", gres="gpu:a100:2", nodes=2, ranks=4, cores=3, memory_gb=7.5, walltime_minutes=1
+        constraint="a&b|c",
+        gres="gpu:a100:2",
+        nodes=2,
+        ranks=4,
+        cores=3,
+        memory_gb=7.5,
+        walltime_minutes=1,
+        interface="ib0; true",
+        srun=("--mpi=$(id)", "--comment=it's odd"),
     ),
-    interface="ib0; true",
     modules=("gcc/13", "odd; name"),
     activate=("source '/with space/bin/activate'", "export A=1"),
     python="/with space/$HOME/python",
     job_prefix="my.jobs",
 )
-SITES = {name: load_site(name) for name in ("devcluster", "example-infiniband", "example-whole-nodes")} | {
-    "nasty": NASTY
-}
+NAMES = ("devcluster", "example-apptainer", "example-cpu", "example-infiniband", "example-whole-nodes")
+SITES = {name: load_site(name) for name in NAMES} | {"nasty": NASTY}
 
 
 def golden(name: str, text: str) -> None:
@@ -83,11 +89,11 @@ def test_commands_of_a_check(kind: str) -> None:
 
 
 def test_a_setup_script_passes_the_sites_values_unchanged(tmp_path: Path) -> None:
-    (tmp_path / "lib.sh").write_text('echo "$HPCFLOW_PYTHON|$GLOO_SOCKET_IFNAME|$A"\n')
+    (tmp_path / "lib.sh").write_text('echo "${HPCFLOW_PYTHON[*]}|${HPCFLOW_SRUN[1]}|$GLOO_SOCKET_IFNAME|$A"\n')
     site = replace(NASTY, activate=("export A=1",))
     script = 'module() { echo "$*"; }\n' + setup_script(site, replace(PLACE, scripts=tmp_path))
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "load gcc/13\nload odd; name\n/with space/$HOME/python|ib0; true|1\n"
+    assert done.stdout == "load gcc/13\nload odd; name\n/with space/$HOME/python|--comment=it's odd|ib0; true|1\n"
     assert done.stderr == ""
 
 
@@ -98,6 +104,26 @@ def test_a_job_knows_its_limit_and_where_its_lives_are_counted(stage: str, limit
     setup = plan_job(stage, NASTY, PLACE).setup
     assert f"export HPCFLOW_LIMIT='{limit}" in setup
     assert f"export HPCFLOW_LIVES=/project/runs/phangs/logs/submitted/{stage}/lives\n" in setup
+
+
+def test_an_interpreter_may_be_a_command_with_arguments(tmp_path: Path) -> None:
+    (tmp_path / "lib.sh").write_text("printf '%s|' \"${HPCFLOW_PYTHON[@]}\" -m hpcflow\n")
+    site = replace(NASTY, modules=(), activate=(), python=("apptainer", "exec", "--bind=/a b", "x.sif", "python"))
+    script = setup_script(site, replace(PLACE, scripts=tmp_path))
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "apptainer|exec|--bind=/a b|x.sif|python|-m|hpcflow|"
+
+
+def test_a_site_that_takes_no_memory_is_told_none() -> None:
+    site = replace(NASTY, driver=Resources(memory_gb=None), worker=Resources(memory_gb=None))
+    commands = [
+        plan_job("infer", site, PLACE).command,
+        plan_worker("infer", site, PLACE, Path("/x"), "tls://y:1").command,
+    ]
+    commands.append(plan_job("infer", replace(site, pool="runner"), PLACE).command)
+    assert not any(
+        part.startswith("--mem") and part != "--memory-limit=auto" for command in commands for part in command
+    )
 
 
 def test_a_missing_module_ends_the_job(tmp_path: Path) -> None:

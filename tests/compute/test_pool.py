@@ -23,7 +23,8 @@ from hpcflow.compute.site import Resources, Site
 from hpcflow.compute.slurm import ask, queued_jobs
 
 ROOT = Path(__file__).parents[2]
-SITE = Site("test", worker=Resources("cpu", walltime_minutes=10, memory_gb=0.6), workers=4, interface="lo")
+ANY = Resources("cpu", walltime_minutes=10, memory_gb=0.6, interface="lo")
+SITE = Site("test", driver=ANY, worker=ANY, workers=4)
 
 pytestmark = pytest.mark.slurm
 
@@ -202,7 +203,7 @@ def test_a_network_that_is_gone_for_a_while_costs_time_only(tmp_path: Path, need
 
     subprocess.run([ip, "addr", "add", *address, "label", "lo:hpc"], check=True)
     try:
-        run(replace(SITE, interface="lo:hpc"), tmp_path, 16, take_away)
+        run(replace(SITE, driver=replace(ANY, interface="lo:hpc")), tmp_path, 16, take_away)
     finally:
         subprocess.run([ip, "addr", "del", *address], check=False)
     assert len(gone) == 2

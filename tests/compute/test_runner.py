@@ -14,8 +14,9 @@ from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.runner import runner_workers
-from hpcflow.compute.site import Site
+from hpcflow.compute.site import Resources, Site
 
+INSIDE = Site("inside", worker=Resources(interface="lo", memory_gb=0.6))
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,14 +37,14 @@ def drive() -> None:
             nanny.kill()
             killed.append(nanny.pid)
 
-    with runner_workers(Site("inside", interface="lo"), here, "simulate") as workers:
+    with runner_workers(INSIDE, here, "simulate") as workers:
         print(map_partitions(workers, task, str(here), partitions(150, 1), lambda _: None, check=kill_a_task))
 
 
 def test_it_needs_an_allocation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_NTASKS", "2")
     with pytest.raises(InputError, match="need an allocation of at least three tasks"):  # noqa: SIM117
-        with runner_workers(Site("inside", interface="lo"), tmp_path, "simulate"):
+        with runner_workers(INSIDE, tmp_path, "simulate"):
             pass
 
 

@@ -29,15 +29,24 @@ def test_the_folder_of_a_killed_driver_is_removed(tmp_path: Path) -> None:
     left.mkdir()
     (left / "key.pem").write_text("of a dead one")
     with private_folder(tmp_path, "infer") as folder:
-        assert folder == left
+        assert not left.exists()
+        assert folder.name.startswith(".infer-workers-")
         assert list(folder.iterdir()) == []
+
+
+def test_no_two_drivers_have_folders_of_the_same_name(tmp_path: Path) -> None:
+    names = set[str]()
+    for _ in range(3):
+        with private_folder(tmp_path, "infer") as folder:
+            names.add(folder.name)
+    assert len(names) == 3
 
 
 def test_a_second_driver_of_a_stage_is_refused(tmp_path: Path) -> None:
     with private_folder(tmp_path, "infer"), private_folder(tmp_path, "validate"):
         with pytest.raises(InputError, match="another `hpcflow infer` is running"), private_folder(tmp_path, "infer"):
             pass
-        assert (tmp_path / ".infer-workers").is_dir()
+        assert len(list(tmp_path.glob(".infer-workers-*"))) == 1
 
 
 def test_the_configuration_names_files_and_holds_no_key(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_every_shipped_site_loads_and_says_whether_it_is_an_example(name: str) -
     site = load_site(name)
     assert site.name == name
     assert site.example == name.startswith("example-") == ("EXAMPLE" in shipped_sites()[name].read_text())
-    assert site.interface
+    assert site.driver.interface and site.worker.interface and site.train.interface
 
 
 def test_there_are_sites_of_both_pools() -> None:
@@ -67,6 +67,9 @@ def test_a_site_that_is_written_down_is_read_back(tmp_path: Path, name: str) -> 
         ("directives: [exclusive]", "is not an option of sbatch"),
         ('directives: ["--a\\nb"]', "is not an option of sbatch"),
         ('activate: ["a\\nb"]', "must be a single line"),
+        ("train: {srun: [mpi]}", "train: srun: 'mpi' is not an option of srun"),
+        ("python: []", "python must name an interpreter"),
+        ("python: {a: b}", "python"),
         ("pool: threads", "'jobs' or 'runner'"),
         ("job_prefix: a b", "letters, digits"),
         ("workers: 0", "workers must be positive"),
@@ -88,6 +91,16 @@ def test_an_unknown_site_is_refused_and_the_shipped_ones_are_listed() -> None:
         load_site("nowhere")
     with pytest.raises(InputError, match="cannot be read"):
         load_site("./nowhere.yaml")
+
+
+def test_an_interface_may_differ_between_kinds_of_job(tmp_path: Path) -> None:
+    site = load_site(written(tmp_path, "interface: ib0\ndriver: {interface: eno1}"))
+    assert (site.driver.interface, site.worker.interface, site.train.interface) == ("eno1", "ib0", "ib0")
+
+
+def test_memory_may_be_left_to_the_site(tmp_path: Path) -> None:
+    site = load_site(written(tmp_path, "memory_gb: null\ntrain: {memory_gb: 3}"))
+    assert (site.worker.memory_mb, site.train.memory_mb) == (None, 3072)
 
 
 def test_memory_is_given_in_whole_mebibytes() -> None:

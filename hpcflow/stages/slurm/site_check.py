@@ -11,7 +11,7 @@ from typing import Any
 
 from hpcflow import __version__
 from hpcflow.base.errors import InputError
-from hpcflow.compute.jobs import Place, options, setup_script
+from hpcflow.compute.jobs import Place, memory, options, setup_script
 from hpcflow.compute.site import Resources, Site
 from hpcflow.compute.slurm import Queued, ask, cancel_jobs, job_id, queued_jobs
 from hpcflow.config.load import dump_yaml
@@ -116,7 +116,7 @@ def check_command(kind: str, site: Site, folder: Path) -> list[str]:
         *options(asked),
         *(spread if kind == "train" else ["--ntasks=1"]),
         f"--cpus-per-task={asked.cores}",
-        f"--mem={asked.memory_mb}M",
+        *memory(asked),
         str(Place(folder).scripts / "check.sbatch"),
         str(folder / "setup.sh"),
         kind,

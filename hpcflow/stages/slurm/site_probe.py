@@ -58,8 +58,8 @@ def probe(kind: str, folder: Path) -> Probe | None:
         return _ranks()
     wrong, submitted = [], ""
     try:
-        if site.interface:
-            address_of(site.interface)
+        if interface := (site.driver if kind == "driver" else site.worker).interface:
+            address_of(interface)
         if kind in ("worker", "nested"):
             tempfile.TemporaryFile(dir=site.scratch).close()
         if kind == "driver" and site.pool == "jobs":

@@ -3,6 +3,7 @@ module load gcc/13 || return
 module load 'odd; name' || return
 source '/with space/bin/activate'
 export A=1
-export HPCFLOW_PYTHON='/with space/$HOME/python'
+HPCFLOW_PYTHON=('/with space/$HOME/python')
+HPCFLOW_SRUN=('--mpi=$(id)' '--comment=it'"'"'s odd')
 export GLOO_SOCKET_IFNAME='ib0; true' NCCL_SOCKET_IFNAME='ib0; true'
 source /opt/hpcflow/jobs/lib.sh

@@ -10,7 +10,7 @@ sbatch
 --mem=4096M
 /opt/hpcflow/jobs/worker.sbatch
 /project/runs/phangs/.infer-workers/setup.sh
-ib0; true
+None
 tls://10.0.0.1:1
 --nthreads=1
 --memory-limit=4096MiB

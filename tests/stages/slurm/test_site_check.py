@@ -45,7 +45,7 @@ def test_ranks_meet_though_sbatch_passes_no_environment_on(tmp_path: Path, monke
     ("line", "says"),
     [
         ("partition: nowhere", "partition 'nowhere': "),
-        ("interface: ib7", "no IPv4 address on an interface ib7; it has "),
+        ("interface: ib7", "no address on an interface ib7; it has "),
         ("python: /nowhere/python", "the interpreter is not on the node; set python"),
         ("modules: [gcc]", "nodes have no `module` command; "),
         ("activate: ['exec false']", "it printed nothing and ended as failed"),

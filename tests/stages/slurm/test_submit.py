@@ -109,7 +109,7 @@ def test_a_chain_is_noted_and_frozen(fake_slurm: Any, config: Config, run: Run) 
         folder = run.logs / "submitted" / stage
         assert load_config(folder / "config.yaml") == config
         assert load_site(str(folder / "site.yaml")) == SITE
-        assert "export HPCFLOW_PYTHON=" in (folder / "setup.sh").read_text()
+        assert "HPCFLOW_PYTHON=(" in (folder / "setup.sh").read_text()
         command = fake_slurm.jobs[noted[stage]["id"]]["command"]
         assert str(folder / "config.yaml") in command
         assert str(folder / "setup.sh") in command
@@ -151,7 +151,7 @@ def test_show_writes_and_submits_nothing(fake_slurm: Any, config: Config, run: R
     assert text.count("sbatch --parsable") == 5
     assert "afterok:<job of simulate>" in text.replace("'", "")
     assert "to_the_end() {" in text
-    assert "export HPCFLOW_PYTHON=" in text
+    assert "HPCFLOW_PYTHON=(" in text
     assert fake_slurm.calls("sbatch") == []
     assert not run.path.exists()
 

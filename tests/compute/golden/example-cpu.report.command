@@ -1,0 +1,17 @@
+sbatch
+--parsable
+--job-name=hpcflow-phangs-0c91874c-report
+--dependency=singleton,afterok:4711
+--signal=B:USR1@120
+--chdir=/home/ada
+--output=/project/runs/phangs/logs/report.%j.out
+--partition=service
+--account=astro
+--time=4320
+--ntasks=1
+--cpus-per-task=1
+/opt/hpcflow/jobs/report.sbatch
+/project/runs/phangs/logs/submitted/report/setup.sh
+/project/runs/phangs/logs/submitted/report/config.yaml
+--run
+/project/runs/phangs
