@@ -16,7 +16,7 @@ IPV6 = Path("/proc/net/if_inet6")
 
 
 def address_of(interface: str) -> str:
-    """Return an interface's address on this machine: IPv4, or IPv6 if it has no other.
+    """Return an interface's address on this machine: IPv4, or IPv6 in brackets if it has no other.
 
     >>> address_of("lo")
     '127.0.0.1'
@@ -39,10 +39,10 @@ def address_of(interface: str) -> str:
 
 
 def _ipv6(interface: str) -> str:
-    """Return an interface's global IPv6 address, nothing if it has none."""
+    """Return an interface's global IPv6 address in brackets, nothing if it has none."""
     rows = (line.split() for line in IPV6.read_text().splitlines()) if IPV6.is_file() else ()
     found = [address for address, _, _, scope, _, name in rows if name == interface and scope == "00"]
-    return str(IPv6Address(bytes.fromhex(found[0]))) if found else ""
+    return f"[{IPv6Address(bytes.fromhex(found[0]))}]" if found else ""
 
 
 if __name__ == "__main__":

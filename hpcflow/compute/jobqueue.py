@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hpcflow.base.atomic import write_whole
 from hpcflow.base.paths import RunPaths
-from hpcflow.compute.jobs import Place, plan_worker
+from hpcflow.compute.jobs import Place, plan_worker, worker_files
 from hpcflow.compute.ledger import Ledger
 from hpcflow.compute.pool import Pool
 from hpcflow.compute.scheduler import scheduler_for
@@ -40,6 +40,7 @@ def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Worker
         scheduler_for(str(site.driver.interface), private, ledger) as (scheduler, client),
     ):
         job = plan_worker(stage, site, Place(run), private, scheduler.address)
-        write_whole(private / "setup.sh", job.setup)
+        for path, text in worker_files(site, Place(run), private).items():
+            write_whole(path, text)
         with Pool(site, job, jobs, ledger, scheduler, RunPaths(run)) as pool:
             yield Workers(client, count, f"up to {count} workers of {site.name}", pool.check)

@@ -23,8 +23,8 @@ __all__ = [
     "plan_worker",
     "run_tag",
     "setup_script",
+    "worker_files",
     "worker_job_name",
-    "worker_setup",
     "workers_command",
 ]
 
@@ -65,14 +65,14 @@ class Job:
         name: name that is unique to run and stage, so that the job can be found from these.
         command: sbatch and its arguments.
         folder: folder of the files that the job reads: setup.sh, config.yaml, site.yaml.
-        setup: content of setup.sh.
+        setup: content of setup.sh, if it is for this job alone.
     """
 
     stage: str
     name: str
     command: tuple[str, ...]
     folder: Path
-    setup: str
+    setup: str = ""
 
 
 def run_tag(run: Path) -> str:
@@ -159,19 +159,19 @@ def plan_worker(stage: str, site: Site, place: Place, private: Path, scheduler: 
         "--ntasks=1",
         f"--cpus-per-task={each.cores}",
         *memory(each),
-        *workers_command(site, place, private, scheduler),
+        *workers_command(site, private, scheduler),
         f"--nworkers={each.cores}",
         f"--lifetime={least}s",
         f"--lifetime-stagger={stagger}s",
     ]
-    return Job(stage, name, tuple(command), private, worker_setup(site, place, private))
+    return Job(stage, name, tuple(command), private)
 
 
-def workers_command(site: Site, place: Place, private: Path, scheduler: str) -> list[str]:
+def workers_command(site: Site, private: Path, scheduler: str) -> list[str]:
     """Return the command that runs workers until their scheduler is gone; other options of `dask worker` may follow."""
     limit = site.worker.memory_mb
     return [
-        str(place.scripts / "worker.sbatch"),
+        str(private / "worker.sbatch"),
         str(private / "setup.sh"),
         str(site.worker.interface),
         scheduler,
@@ -183,9 +183,14 @@ def workers_command(site: Site, place: Place, private: Path, scheduler: str) -> 
     ]
 
 
-def worker_setup(site: Site, place: Place, private: Path) -> str:
-    """Return the script that prepares the environment of workers, which have a configuration of their own."""
-    return setup_script(site, place, {"DASK_CONFIG": str(private)})
+def worker_files(site: Site, place: Place, private: Path) -> dict[Path, str]:
+    """Return the files that worker jobs read, with their contents.
+
+    The script is a copy, as the driver's own may be within a container, where nodes do not see it.
+    """
+    setup = _environment(site, place, {"DASK_CONFIG": str(private)})
+    script = place.scripts / "worker.sbatch"
+    return {private / "setup.sh": "\n".join([*setup, ""]), private / script.name: script.read_text()}
 
 
 def lifetime(walltime_s: float) -> tuple[int, int]:
@@ -214,19 +219,22 @@ def options(asked: Resources) -> list[str]:
 
 
 def setup_script(site: Site, place: Place, exports: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Return the script that prepares a job's environment: modules, activation, interpreter, interface, exports."""
-    lines = [
+    """Return the script that prepares a job's environment, and defines the functions that run its command."""
+    return "\n".join([*_environment(site, place, exports), f"source {shlex.quote(str(place.scripts / 'lib.sh'))}", ""])
+
+
+def _environment(site: Site, place: Place, exports: Mapping[str, str]) -> list[str]:
+    """Return the lines that prepare a job's environment: modules, activation, interpreter, interface, exports."""
+    interface = shlex.quote(site.train.interface or "")
+    return [
         f"# The environment of jobs at the site {site.name}; hpcflow wrote this file when the job was submitted.",
         *(f"module load {shlex.quote(module)} || return" for module in site.modules),
         *site.activate,
         f"HPCFLOW_PYTHON=({shlex.join(_python(site, place))})",
         f"HPCFLOW_SRUN=({shlex.join(site.train.srun)})",
+        *([f"export GLOO_SOCKET_IFNAME={interface} NCCL_SOCKET_IFNAME={interface}"] if site.train.interface else []),
+        *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
     ]
-    if site.train.interface:
-        interface = shlex.quote(site.train.interface)
-        lines.append(f"export GLOO_SOCKET_IFNAME={interface} NCCL_SOCKET_IFNAME={interface}")
-    lines += [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
-    return "\n".join([*lines, f"source {shlex.quote(str(place.scripts / 'lib.sh'))}", ""])
 
 
 def memory(asked: Resources) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import InputError, SchedulerError
 from hpcflow.base.paths import RunPaths
-from hpcflow.compute.jobs import Place, worker_setup, workers_command
+from hpcflow.compute.jobs import Place, worker_files, workers_command
 from hpcflow.compute.ledger import Ledger
 from hpcflow.compute.scheduler import scheduler_for
 from hpcflow.compute.site import Site
@@ -40,13 +40,14 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
             f"the workers of {site.name} need an allocation of at least three tasks, and this is not one; "
             "add --submit, or call salloc first"
         )
-    ledger, place = Ledger(), Place(run)
+    ledger = Ledger()
     with (
         private_folder(run, stage) as private,
         scheduler_for(str(site.worker.interface), private, ledger) as (scheduler, client),
     ):
-        write_whole(private / "setup.sh", worker_setup(site, place, private))
-        command = workers_command(site, place, private, scheduler.address)
+        for path, text in worker_files(site, Place(run), private).items():
+            write_whole(path, text)
+        command = workers_command(site, private, scheduler.address)
         steps = _Steps(
             [*site.worker.srun, "bash", *command],
             count,

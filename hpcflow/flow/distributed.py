@@ -111,7 +111,8 @@ def join_ranks() -> Iterator[Ranks]:
     """Join the processes that torchrun, srun or `--ranks` started, and yield this one's place; it may be the only one.
 
     Raises:
-        InputError: if the environment is incomplete, or there are fewer GPUs than processes.
+        InputError: if the environment is incomplete, the network interface is missing, or there are fewer GPUs than
+            processes.
         LostRankError: if another of the processes ends early.
     """
     place = find_rendezvous(os.environ)
@@ -123,6 +124,7 @@ def join_ranks() -> Iterator[Ranks]:
         loopback = "lo0" if sys.platform == "darwin" else "lo"
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
         os.environ.setdefault("NCCL_SOCKET_IFNAME", loopback)
+    _refuse_missing_interfaces(os.environ.get("GLOO_SOCKET_IFNAME", ""))
     try:
         dist.init_process_group(
             "nccl" if device.type == "cuda" else "gloo",
@@ -176,6 +178,16 @@ def _meeting(place: Rendezvous) -> Any:
         ) from e
     store.set_timeout(TIMEOUT)
     return store
+
+
+def _refuse_missing_interfaces(names: str) -> None:
+    """Raise if this machine lacks a network interface, before the others wait for it in vain."""
+    there = [name for _, name in socket.if_nameindex()]
+    if missing := [name for name in filter(None, names.split(",")) if name.partition(":")[0] not in there]:
+        raise InputError(
+            f"{socket.gethostname()} has no network interface {missing[0]}; it has {', '.join(there)}: "
+            "set `interface` of the site, or GLOO_SOCKET_IFNAME, to one of them"
+        )
 
 
 def _store(place: Rendezvous) -> Any:

@@ -116,6 +116,6 @@ def _srun(environment: Mapping[str, str]) -> Rendezvous:
         local=int(environment["SLURM_LOCALID"]),
         # With --cpus-per-task, SLURM has already given each process its own processors.
         beside=1 if "SLURM_CPUS_PER_TASK" in environment else math.ceil(size / len(nodes)),
-        method=f"tcp://{f'[{first}]' if ':' in first else first}:{port}",
+        method=f"tcp://{first}:{port}",
         one_machine=len(nodes) == 1,
     )

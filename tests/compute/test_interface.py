@@ -23,7 +23,7 @@ def test_an_interface_that_is_not_there_lists_the_others() -> None:
 def test_an_interface_with_no_other_address_gives_its_ipv6(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "if_inet6").write_text(TABLE)
     monkeypatch.setattr(interface, "IPV6", tmp_path / "if_inet6")
-    assert address_of("hsn9") == "fd00::2"
+    assert address_of("hsn9") == "[fd00::2]"
     with pytest.raises(InputError, match="no address"):
         address_of("hsn8")  # it has only one that is valid on its own link
     (tmp_path / "if_inet6").unlink()

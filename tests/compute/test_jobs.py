@@ -16,6 +16,7 @@ from hpcflow.compute.jobs import (
     plan_worker,
     run_tag,
     setup_script,
+    worker_files,
     worker_job_name,
 )
 from hpcflow.compute.site import Resources, Site
@@ -67,13 +68,22 @@ def test_commands(stage: str, name: str) -> None:
 def test_commands_of_workers(name: str) -> None:
     job = plan_worker("infer", SITES[name], PLACE, Path("/project/runs/phangs/.infer-workers"), "tls://10.0.0.1:1")
     golden(f"{name}.worker.command", "\n".join(job.command) + "\n")
-    assert "export DASK_CONFIG=/project/runs/phangs/.infer-workers\n" in job.setup
 
 
 @pytest.mark.parametrize("walltime", [60, 600, 3600, 86_400])
 def test_workers_end_before_their_jobs(walltime: int) -> None:
     middle, stagger = lifetime(walltime)
     assert 0 < walltime / 2 < middle - stagger <= middle + stagger <= walltime - min(60, walltime / 10)
+
+
+def test_workers_read_nothing_that_only_the_driver_may_see() -> None:
+    """The driver may be in a container; what its worker jobs read is in the run's folder."""
+    scripts = Place(Path()).scripts
+    files = worker_files(SITES["example-apptainer"], replace(PLACE, scripts=scripts), Path("/run/.infer-workers-x"))
+    assert [path.name for path in files] == ["setup.sh", "worker.sbatch"]
+    assert {path.parent for path in files} == {Path("/run/.infer-workers-x")}
+    assert not any(str(scripts) in text for text in files.values())
+    assert "export DASK_CONFIG=/run/.infer-workers-x\n" in files[Path("/run/.infer-workers-x/setup.sh")]
 
 
 @pytest.mark.parametrize("name", SITES)

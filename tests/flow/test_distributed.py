@@ -118,20 +118,30 @@ def test_threads_are_shared_among_processes() -> None:
     assert [Ranks(beside=n).threads(8) for n in (1, 2, 3, 16)] == [8, 4, 2, 1]
 
 
-def start(rank: int, script: str = MEETING) -> "subprocess.Popen[str]":
+def start(rank: int, script: str = MEETING, **other: str) -> "subprocess.Popen[str]":
     srun = {
         "SLURM_PROCID": str(rank), "SLURM_LOCALID": "0", "SLURM_NTASKS": "2", "SLURM_CPUS_PER_TASK": "1",
         "SLURM_JOB_ID": str(os.getpid()), "SLURM_STEP_ID": "0", "SLURM_STEP_NODELIST": "nowhere[1-2]",
         "MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo", "PYTHONPATH": str(ROOT),
     }  # fmt: skip
     command = [sys.executable, "-c", script]
-    return subprocess.Popen(command, env=os.environ | srun, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=os.environ | srun | other, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 @pytest.mark.slow
-def test_ranks_on_nodes_without_a_name_meet_on_one_interface() -> None:
-    said = [process.communicate(timeout=300) for process in [start(0), start(1)]]
-    assert [out.split() for out, _ in said] == [["0", "2", "127.0.0.1"], ["1", "2", "127.0.0.1"]], said
+@pytest.mark.parametrize("first", ["127.0.0.1", "[::1]"])
+def test_ranks_on_nodes_without_a_name_meet_on_one_interface(first: str) -> None:
+    ranks = [start(rank, MASTER_ADDR=first) for rank in range(2)]
+    said = [process.communicate(timeout=300) for process in ranks]
+    lead = {"127.0.0.1", first.strip("[]")}  # rank 0 listens for the meeting, and all listen for the training
+    assert [out.split() for out, _ in said] == [["0", "2", *sorted(lead)], ["1", "2", "127.0.0.1"]], said
+
+
+def test_a_rank_without_the_interface_says_so() -> None:
+    said = start(1, MEETING, GLOO_SOCKET_IFNAME="ib7").communicate(timeout=60)[1].splitlines()[-1]
+    assert "has no network interface ib7; it has " in said
 
 
 @pytest.mark.parametrize(

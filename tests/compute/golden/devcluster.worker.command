@@ -9,7 +9,7 @@ sbatch
 --ntasks=1
 --cpus-per-task=1
 --mem=1536M
-/opt/hpcflow/jobs/worker.sbatch
+/project/runs/phangs/.infer-workers/worker.sbatch
 /project/runs/phangs/.infer-workers/setup.sh
 lo
 tls://10.0.0.1:1

@@ -10,7 +10,7 @@ sbatch
 --ntasks=1
 --cpus-per-task=64
 --mem=131072M
-/opt/hpcflow/jobs/worker.sbatch
+/project/runs/phangs/.infer-workers/worker.sbatch
 /project/runs/phangs/.infer-workers/setup.sh
 hsn0
 tls://10.0.0.1:1

@@ -9,7 +9,7 @@ sbatch
 --time=1440
 --ntasks=1
 --cpus-per-task=48
-/opt/hpcflow/jobs/worker.sbatch
+/project/runs/phangs/.infer-workers/worker.sbatch
 /project/runs/phangs/.infer-workers/setup.sh
 ib0
 tls://10.0.0.1:1

@@ -11,7 +11,7 @@ sbatch
 --ntasks=1
 --cpus-per-task=24
 --mem=92160M
-/opt/hpcflow/jobs/worker.sbatch
+/project/runs/phangs/.infer-workers/worker.sbatch
 /project/runs/phangs/.infer-workers/setup.sh
 ib0
 tls://10.0.0.1:1

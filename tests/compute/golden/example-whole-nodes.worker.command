@@ -12,7 +12,7 @@ sbatch
 --ntasks=1
 --cpus-per-task=128
 --mem=471040M
-/opt/hpcflow/jobs/worker.sbatch
+/project/runs/phangs/.infer-workers/worker.sbatch
 /project/runs/phangs/.infer-workers/setup.sh
 hsn0
 tls://10.0.0.1:1

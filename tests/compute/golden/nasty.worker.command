@@ -8,7 +8,7 @@ sbatch
 --ntasks=1
 --cpus-per-task=1
 --mem=4096M
-/opt/hpcflow/jobs/worker.sbatch
+/project/runs/phangs/.infer-workers/worker.sbatch
 /project/runs/phangs/.infer-workers/setup.sh
 None
 tls://10.0.0.1:1
