@@ -118,6 +118,15 @@ def test_a_refusal_of_slurm_is_one_sentence(fake_slurm: Any, config: Path) -> No
     assert not Path("runs/tiny/logs/jobs.json").exists()
 
 
+def test_status_knows_what_was_submitted_while_slurm_is_away(fake_slurm: Any, config: Path) -> None:
+    """Also before a job has begun, and it does not tell anybody to train on the login node meanwhile."""
+    hpcflow("train", config, "--site", "devcluster", "--submit")
+    fake_slurm.set(away=10_000)
+    said = hpcflow("status", "runs/tiny")
+    assert "train: job 1 is submitted; SLURM does not say how it is" in said
+    assert "hpcflow train" not in said
+
+
 def test_there_is_nothing_to_cancel_in_a_folder_that_is_no_run(fake_slurm: Any, tmp_path: Path) -> None:
     assert "not a run folder" in hpcflow("cancel", tmp_path, code=2)
     assert fake_slurm.calls("scancel") == []
