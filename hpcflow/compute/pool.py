@@ -92,8 +92,8 @@ class Pool:
             try:
                 self._look()
                 self._notes.drop("slurm")
-            except SchedulerError as e:
-                self._notes.say("slurm", f"{e}; until then lost workers are not replaced")
+            except SchedulerError:
+                self._notes.say("slurm", "SLURM does not answer; until it does, lost workers are not replaced")
                 if self._there:  # they need no controller to start, or to go on
                     self._hope = time.monotonic()
             except Exception as e:

@@ -4,6 +4,7 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -38,6 +39,16 @@ def touch(folder: str, partition: Partition) -> None:
 def test_a_site_without_an_interface_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="names no interface, and workers would listen on all"):
         workers_at(replace(SITE, worker=replace(ANY, interface=None)), 4, tmp_path, "simulate")
+
+
+def test_a_driver_without_the_interface_says_so(fake_slurm: Any, tmp_path: Path) -> None:
+    site = replace(SITE, driver=replace(ANY, interface="ib7"))
+    with (
+        pytest.raises(InputError, match="no address on an interface ib7; it has "),
+        job_workers(site, 4, tmp_path, "x"),
+    ):
+        pass
+    assert not list(tmp_path.glob(".x-workers*"))
 
 
 @pytest.mark.slurm
