@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
+from hpcflow.store.damage import checksum
 from hpcflow.store.layout import Variable
 from hpcflow.store.regions import Regions
 from hpcflow.store.schema import QUANTILES
 
 __all__ = ["ValidationStore"]
 
-SCHEMA = "hpcflow-validation/4"
+SCHEMA = "hpcflow-validation/5"
+COUNTERS = {"checksum": "BLAKE2b hash of the partition's rows as written, 8 bytes as a signed integer"}
 
 
 class ValidationStore:
@@ -24,8 +26,11 @@ class ValidationStore:
 
     def __init__(self, regions: Regions) -> None:
         self._regions = regions
+        self.path = regions.path
         self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
+        self.complete, self.forget = regions.complete, regions.forget
         self.attrs = regions.attrs
+        self._names = regions.names("simulation")
 
     def __len__(self) -> int:
         return sum(map(len, self.partitions))
@@ -130,7 +135,7 @@ class ValidationStore:
                 row, long_name="accuracy of a classifier between samples of the flow and exact ones", units="1"
             ),
         }
-        return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs))
+        return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs, COUNTERS))
 
     @classmethod
     def open(cls, path: Path) -> "ValidationStore":
@@ -142,9 +147,26 @@ class ValidationStore:
         return cls(Regions.open(path, SCHEMA))
 
     def write(self, partition: Partition, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Write a finished partition."""
-        self._regions.write(partition, arrays)
+        """Write a finished partition; variables that are absent stay empty."""
+        empty = {name: self._regions.empty(name, len(partition)) for name in self._names}
+        stored = {name: np.asarray(arrays.get(name, none), none.dtype) for name, none in empty.items()}
+        self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
+
+    def check(self, partition: Partition) -> None:
+        """Read back a finished partition, and compare its checksum.
+
+        Raises:
+            DamagedError: if it cannot be read, or its checksum does not match.
+        """
+        self._regions.checked(partition, self._names)
 
     def dataset(self) -> xr.Dataset:
-        """Return the record as a lazy dataset."""
-        return xr.open_zarr(self._regions.path)
+        """Return the record as a lazy dataset, after comparing the checksums of its finished partitions.
+
+        Raises:
+            DamagedError: if one of them cannot be read, or its checksum does not match.
+        """
+        for partition in self.complete():
+            self.check(partition)
+        dataset: xr.Dataset = xr.open_zarr(self.path, chunks=None)  # without chunks, dask is not needed
+        return dataset

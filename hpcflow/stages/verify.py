@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import DamagedRunError, InputError
 from hpcflow.base.partitions import Partition
+from hpcflow.calibration.record import ValidationStore
 from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
 from hpcflow.model.simulator import Simulator
@@ -18,13 +19,13 @@ from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.damage import DamagedError
 from hpcflow.store.simulations import SimulationStore
 
-__all__ = ["verify", "verify_archive", "verify_flow", "verify_library"]
+__all__ = ["verify", "verify_archive", "verify_flow", "verify_library", "verify_validation"]
 
 TOLERANCE = 1e-6  # relative, of fluxes kept in 32 bits
 
 
 def verify(run: Run) -> None:
-    """Check the run's library, flow and archive, if it has them; the calibration record has no checksums.
+    """Check the run's library, flow, archive and calibration record, if it has them.
 
     Damaged partitions are marked as missing, so that their stage computes them again.
 
@@ -37,12 +38,11 @@ def verify(run: Run) -> None:
         run.simulations: lambda: verify_library(config, run),
         run.flow: lambda: verify_flow(run),
         run.posteriors: lambda: verify_archive(run),
+        run.validation: lambda: verify_validation(run),
     }
     there = [check for path, check in checks.items() if path.exists()]
     if not there:
-        raise InputError(
-            f"{run.path} has no library, flow or archive to verify; run `hpcflow run CONFIG --run {run.path}` first"
-        )
+        raise InputError(f"{run.path} has nothing to verify; run `hpcflow run CONFIG --run {run.path}` first")
     damage, refusals = list[str](), list[str]()
     with log_to(run.log("verify")):
         for check in there:
@@ -50,6 +50,8 @@ def verify(run: Run) -> None:
                 damage.extend(check())
             except InputError as e:
                 refusals.append(str(e))
+            except DamagedError as e:  # outside of any partition
+                damage.append(f"{e.what} is damaged ({e.reason}); restore it, or remove the store to make it again")
         for sentence in damage:
             log.error("verify: %s", sentence)
     if damage:
@@ -73,7 +75,7 @@ def verify_library(config: Config, run: Run, rows: int = 1000) -> Iterator[str]:
     """
     store = SimulationStore.open(run.simulations)
     simulator = _simulator(config, store)
-    finished = _finished(store)
+    finished = store.complete()
     rng, compared = np.random.default_rng(), list[NDArray[np.bool_]]()
     share = rng.multinomial(rows, np.full(len(finished), 1 / max(1, len(finished))))
     counts = dict(zip(finished, share.tolist(), strict=True))
@@ -117,8 +119,19 @@ def verify_archive(run: Run) -> Iterator[str]:
     try:
         archive.check()
     except DamagedError as e:
-        yield f"{archive.path}: the photometry is damaged ({e}); restore it, or remove the archive to make it again"
+        says = "restore it, or remove the archive to make it again"
+        yield f"{archive.path}: the photometry is damaged ({e.reason}); {says}"
     yield from _read(archive, run, "infer", archive.check)
+
+
+def verify_validation(run: Run) -> Iterator[str]:
+    """Read every finished partition of the calibration record, and yield a sentence about damage.
+
+    Raises:
+        InputError: if there is no record.
+    """
+    record = ValidationStore.open(run.validation)
+    yield from _read(record, run, "validate", record.check)
 
 
 def _simulator(config: Config, store: SimulationStore) -> Simulator | InputError:
@@ -145,22 +158,20 @@ def _same(
     return same & np.isclose(simulator(drawn), flux[chosen], rtol=TOLERANCE, atol=0, equal_nan=True).all(axis=1)
 
 
-def _finished(store: SimulationStore | PosteriorArchive) -> list[Partition]:
-    missing = set(store.missing())
-    return [partition for partition in store.partitions if partition not in missing]
-
-
 def _read(
-    store: SimulationStore | PosteriorArchive, run: Run, stage: str, check: Callable[[Partition], None]
+    store: SimulationStore | PosteriorArchive | ValidationStore,
+    run: Run,
+    stage: str,
+    check: Callable[[Partition], None],
 ) -> Iterator[str]:
     """Check every finished partition, mark damaged ones as missing, and yield a sentence about them."""
-    finished, damaged = _finished(store), dict[int, str]()
+    finished, damaged = store.complete(), dict[int, str]()
     with tracked("verify", sum(map(len, finished))) as advance:
         for partition in finished:
             try:
                 check(partition)
             except DamagedError as e:
-                damaged[partition.index] = str(e)
+                damaged[partition.index] = e.reason
                 store.forget(partition)
             advance(len(partition), "")
     counts = (len(finished), len(store.partitions), len(damaged))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
 from hpcflow.model.simulator import Quantity
-from hpcflow.store.damage import DamagedError, checksum
+from hpcflow.store.damage import CHANGED, DamagedError, checksum
 from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking
 from hpcflow.store.regions import Regions
@@ -37,6 +37,7 @@ class PosteriorArchive:
         self._regions = regions
         self.path = regions.path
         self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
+        self.complete, self.forget = regions.complete, regions.forget
         prior = regions.attrs["prior"]
         self._age = list(prior).index("log_age")
         self._packing = SamplePacking(*(np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1)))
@@ -156,18 +157,11 @@ class PosteriorArchive:
         Raises:
             DamagedError: if it cannot be read, or its checksum does not match.
         """
-        names = KNOWN if partition is None else self.written
-        try:
-            found = checksum(*(self.read(name, partition) for name in names))
-        except Exception as e:  # the decoder of a truncated shard may raise anything
-            raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
-        expected = self.attrs["known_checksum"] if partition is None else self._regions.record("checksum", partition)
-        if found != expected:
-            raise DamagedError("its checksum does not match what was written")
-
-    def forget(self, partition: Partition) -> None:
-        """Mark a partition as not inferred, so that it is inferred again."""
-        self._regions.forget(partition)
+        if partition is None:
+            if checksum(*(self.read(name) for name in KNOWN)) != self.attrs["known_checksum"]:
+                raise DamagedError(self.path, "the photometry", CHANGED)
+        else:
+            self._regions.checked(partition, self.written)
 
     def dataset(self) -> xr.Dataset:
         """Return the archive as a lazy dataset."""

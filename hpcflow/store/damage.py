@@ -1,16 +1,43 @@
 """Checksums that show whether stored arrays are intact."""
 
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DamagedError", "checksum"]
+from hpcflow.base.errors import HpcflowError
+
+__all__ = ["CHANGED", "DamagedError", "checksum"]
+
+CHANGED = "its checksum does not match what was written"
 
 
-class DamagedError(Exception):
-    """A partition that is marked complete is damaged."""
+class DamagedError(HpcflowError):
+    """A part of a store is not what was written, so nothing is read from it.
+
+    Args:
+        path: the store.
+        part: the part of it.
+        reason: what is wrong with it.
+
+    >>> print(DamagedError(Path("runs/a/posteriors.zarr"), "partition 3", "its checksum is wrong"))
+    runs/a/posteriors.zarr: partition 3 is damaged (its checksum is wrong); run `hpcflow verify` on its run folder, \
+which marks what is to be computed again
+    """
+
+    exit_code = 1
+
+    def __init__(self, path: Path, part: str, reason: str) -> None:
+        super().__init__(path, part, reason)  # all of them, so that it can be pickled
+        self.what, self.reason = f"{path}: {part}", reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} is damaged ({self.reason:.200}); run `hpcflow verify` on its run folder, "
+            "which marks what is to be computed again"
+        )
 
 
 def checksum(*arrays: NDArray[Any]) -> int:

@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hpcflow.store.regions import Regions
-from hpcflow.store.schema import EARLIER, SCHEMA
+from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.schema import SCHEMA
 
 __all__ = ["open_archive"]
 
@@ -19,18 +19,29 @@ WEIGHTED = ("quantile", "mean", "std")
 OWN = (*WEIGHTED, "covariance", "entropy")
 
 
-def open_archive(path: Path) -> xr.Dataset:
-    """Return an archive of this or an earlier version as a lazy dataset.
+def open_archive(path: Path, row: int | None = None) -> xr.Dataset:
+    """Return an archive of this or an earlier version as a lazy dataset, after comparing its checksums.
+
+    The photometry of all clusters is compared, and every finished partition, one at a time.
 
     Archives of schema 3 listed the flow's own values first, and those of weighted samples as `weighted_quantile` and so
     on. They are renamed here: `quantile` is that of weighted samples, `quantile_flow` the flow's, and `theta` is drawn
     from the flow's samples by their weights. The weighted covariance and entropy, which they lack, are absent.
 
+    Args:
+        path: folder of the archive.
+        row: the only cluster that will be read, whose partition alone is compared then; None to read all.
+
     Raises:
         InputError: if there is no archive at `path`, or its schema is not known.
+        DamagedError: if anything in it is not what was written.
     """
-    schema = Regions.open(path, SCHEMA, EARLIER).attrs["schema"]
-    if schema == SCHEMA:
+    archive = PosteriorArchive.open(path, reading=True)
+    archive.check()
+    for partition in archive.complete():
+        if row is None or partition.start <= row < partition.stop:
+            archive.check(partition)
+    if archive.attrs["schema"] == SCHEMA:
         # Without chunks, rows of arrays are read on demand, and dask is not needed.
         dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
         return dataset

@@ -7,7 +7,7 @@ computed again.
 
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +20,9 @@ from zarr.errors import GroupNotFoundError
 
 from hpcflow.base.atomic import atomic_folder
 from hpcflow.base.errors import InputError
+from hpcflow.base.machine import limit_of
 from hpcflow.base.partitions import Partition, partitions
+from hpcflow.store.damage import CHANGED, DamagedError, checksum
 from hpcflow.store.layout import Variable
 
 __all__ = ["Regions"]
@@ -100,18 +102,23 @@ class Regions:
             others: further schemas that will do.
 
         Raises:
-            InputError: if there is no group at `path`, or it has another schema.
+            InputError: if there is no group at `path`, it has another schema, or its metadata cannot be read.
         """
         try:
             group = zarr.open_group(path, mode="r+", use_consolidated=False)
         except (GroupNotFoundError, FileNotFoundError) as e:
             raise InputError(f"{path} does not exist; run the stage that writes it first") from e
+        except Exception as e:  # whatever the parser makes of it
+            raise _unreadable(path, e) from e
         found = group.attrs.get("schema")
         if found not in (schema, *others):
             raise InputError(
                 f"{path} holds {found}, but this version of hpcflow reads {schema}; remove it and make it again"
             )
-        return cls(path, group)
+        try:
+            return cls(path, group)
+        except (KeyError, TypeError, ValueError) as e:
+            raise _unreadable(path, e) from e
 
     @property
     def partitions(self) -> list[Partition]:
@@ -120,8 +127,13 @@ class Regions:
 
     def missing(self) -> list[Partition]:
         """Return the partitions that are not complete."""
-        status = np.asarray(self._array("status")[:])
+        status = self.read("status")
         return [p for p in self.partitions if status[p.index] != DONE]
+
+    def complete(self) -> list[Partition]:
+        """Return the partitions that are complete."""
+        left = set(self.missing())
+        return [p for p in self.partitions if p not in left]
 
     def finished(self) -> list[float]:
         """Return the times at which partitions were marked as complete, in seconds since 1970, ascending."""
@@ -164,14 +176,41 @@ class Regions:
         self._array("status")[partition.index] = 0
 
     def read(self, name: str, partition: Partition | None = None) -> NDArray[Any]:
-        """Return an array, or one partition's rows of it."""
+        """Return an array, or one partition's rows of it.
+
+        Raises:
+            DamagedError: if it cannot be read.
+        """
         rows = slice(None) if partition is None else slice(partition.start, partition.stop)
-        return np.asarray(self._array(name)[rows])
+        return np.asarray(self._read(name, rows))
+
+    def checked(self, partition: Partition, names: Iterable[str]) -> list[NDArray[Any]]:
+        """Return a finished partition's rows of arrays after comparing their checksum with its counter `checksum`.
+
+        Raises:
+            DamagedError: if they cannot be read, or the checksum does not match.
+        """
+        part = f"partition {partition.index}"
+        try:
+            arrays = [self.read(name, partition) for name in names]
+            expected = self.record("checksum", partition)
+        except DamagedError as e:
+            raise DamagedError(self.path, part, e.reason) from e
+        if checksum(*arrays) != expected:
+            raise DamagedError(self.path, part, CHANGED)
+        return arrays
 
     def names(self, dim: str) -> list[str]:
-        """Return the names of the arrays whose first axis is `dim`, in alphabetical order."""
+        """Return the names of the arrays whose first axis is `dim`, in alphabetical order.
+
+        Raises:
+            InputError: if the metadata of an array cannot be read.
+        """
         arrays: Any = self._group.arrays()
-        return sorted(name for name, array in arrays if array.metadata.dimension_names[0] == dim)
+        try:
+            return sorted(name for name, array in arrays if array.metadata.dimension_names[0] == dim)
+        except Exception as e:
+            raise _unreadable(self.path, e) from e
 
     def empty(self, name: str, rows: int) -> NDArray[Any]:
         """Return `rows` rows of an array filled with its fill value."""
@@ -180,12 +219,33 @@ class Regions:
 
     def record(self, name: str, partition: Partition) -> Any:
         """Return a counter or note of one partition."""
-        return self._array(name)[partition.index].item()
+        return self._read(name, partition.index).item()
+
+    def _read(self, name: str, rows: int | slice) -> Any:
+        try:
+            return self._array(name)[rows]
+        except Exception as e:  # the decoder of a truncated shard may raise anything
+            _raise_if_the_machines(e)
+            raise DamagedError(self.path, f"its array {name}", f"{type(e).__name__}: {e}") from e
 
     def _array(self, name: str) -> Any:
         if name not in self._arrays:
             self._arrays[name] = self._group[name]
         return self._arrays[name]
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    """Return what to raise about metadata that cannot be read."""
+    _raise_if_the_machines(error)
+    said = f"{type(error).__name__}: {error}"
+    return InputError(
+        f"{path}: its metadata cannot be read ({said:.200}); restore its zarr.json, or remove it to make it again"
+    )
+
+
+def _raise_if_the_machines(error: Exception) -> None:
+    if isinstance(error, OSError) or limit_of(error):
+        raise error
 
 
 def _create_array(group: zarr.Group, name: str, variable: Variable, partition: int) -> None:

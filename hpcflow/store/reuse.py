@@ -26,8 +26,7 @@ class Reuse:
         self._archive = archive
         names = (archive.read(name).tolist() for name in ("galaxy", "cluster_id"))
         self._rows: dict[Key, int] = {key: row for row, key in enumerate(zip(*names, strict=True))}
-        left = {p.index for p in archive.missing()}
-        self._done = [p for p in archive.partitions if p.index not in left]
+        self._done, self._compared = archive.complete(), set[Partition]()
 
     def find(self, rows: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
         """Return each cluster's row (N,) in the archive, or -1 if the cluster is new or has changed.
@@ -57,6 +56,15 @@ class Reuse:
         return out
 
     def _parts(self, rows: NDArray[np.intp]) -> list[tuple[Partition, NDArray[np.intp]]]:
-        """Return the finished partitions that contain any of rows (N,), each with the indices of its rows."""
+        """Return the finished partitions that contain any of rows (N,), each with the indices of its rows.
+
+        Raises:
+            DamagedError: if one of them is damaged.
+        """
         inside = ((p, np.flatnonzero((rows >= p.start) & (rows < p.stop))) for p in self._done)
-        return [(p, places) for p, places in inside if len(places)]
+        found = [(p, places) for p, places in inside if len(places)]
+        for partition, _ in found:
+            if partition not in self._compared:
+                self._archive.check(partition)
+                self._compared.add(partition)
+        return found

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import DamagedRunError, InputError
 from hpcflow.base.partitions import Partition, split
 from hpcflow.model.prior import Parameter
-from hpcflow.store.damage import DamagedError, checksum
+from hpcflow.store.damage import checksum
 from hpcflow.store.layout import Variable
 from hpcflow.store.regions import Regions
 
@@ -41,6 +41,7 @@ class SimulationStore:
         self._regions = regions
         self.path = regions.path
         self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
+        self.complete, self.forget = regions.complete, regions.forget
         self.parameters: list[str] = regions.read("parameter").tolist()
         self.bands: list[str] = regions.read("band").tolist()
         self.seed = int(regions.attrs["seed"])
@@ -136,18 +137,8 @@ class SimulationStore:
         Raises:
             DamagedError: if they cannot be read, or their checksum does not match.
         """
-        try:
-            theta, flux = self._regions.read("theta", partition), self._regions.read("flux", partition)
-            expected = self._regions.record("checksum", partition)
-        except Exception as e:  # the decoder of a truncated shard may raise anything
-            raise DamagedError(f"it cannot be read ({type(e).__name__}: {e})") from e
-        if checksum(theta, flux) != expected:
-            raise DamagedError("its checksum does not match what was written")
+        theta, flux = self._regions.checked(partition, ("theta", "flux"))
         return theta, flux
-
-    def forget(self, partition: Partition) -> None:
-        """Mark a partition as not simulated, so that it is simulated again."""
-        self._regions.forget(partition)
 
     def failures(self) -> dict[str, int]:
         """Return the number of rows that could not be simulated, by reason."""

@@ -13,6 +13,7 @@ from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.damage import checksum
 from hpcflow.store.reading import open_archive
 from hpcflow.store.schema import EARLIER
 from hpcflow.store.summary import summarise
@@ -80,6 +81,8 @@ def old(tmp_path: Path) -> Path:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")
         zarr.consolidate_metadata(group.store)
+    renamed = PosteriorArchive.open(archive.path, reading=True)
+    group["checksum"][:] = [checksum(*(renamed.read(name, p) for name in renamed.written)) for p in renamed.partitions]
     return archive.path
 
 

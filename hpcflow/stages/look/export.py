@@ -40,11 +40,11 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
     Raises:
         InputError: if there is no archive, the format is unknown, or the galaxy has no cluster.
     """
-    archive = PosteriorArchive.open(run.posteriors, reading=True)
+    archive, ds = PosteriorArchive.open(run.posteriors, reading=True), open_archive(run.posteriors)
     name = normalise_galaxy(galaxy) if galaxy else None
     path = run.path / f"clusters{f'-{name}' if name else ''}.{to}"
     refuse_unknown(path)
-    galaxies = _text(archive.read("galaxy"))
+    galaxies = _text(ds["galaxy"].values)
     chosen = np.full(len(galaxies), True) if name is None else galaxies == name
     if not chosen.any():
         raise InputError(
@@ -55,7 +55,7 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
         log.warning(
             "export: %d of %d clusters have no posterior yet; run `hpcflow infer` to resume", lacking, len(chosen)
         )
-    write_blocks(_blocks(open_archive(archive.path), chosen), path)
+    write_blocks(_blocks(ds, chosen), path)
     return path
 
 

@@ -1,9 +1,9 @@
 """A run folder for reading: every part is opened lazily, and is None if its stage has not been run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from hpcflow.flow.checkpoint import DESCRIPTION
 from hpcflow.flow.history import HISTORY
 from hpcflow.model.filters import load_curve
 from hpcflow.stages.run import Run
+from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.reading import open_archive
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["RunFolder", "open_folder"]
 
-Store = SimulationStore | ValidationStore
+Store = SimulationStore | ValidationStore | PosteriorArchive
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,14 @@ class RunFolder:
 
     @cached_property
     def simulations(self) -> xr.Dataset | None:
-        """The library of simulations."""
-        return _open(SimulationStore, self.paths.simulations)
+        """The library of simulations, of which only counts are looked at."""
+        path = self.paths.simulations
+        if not path.is_dir():
+            return None
+        SimulationStore.open(path)  # raises if it is not such a store, or of another version
+        # Without chunks, rows of arrays are read on demand, and dask is not needed.
+        dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
+        return dataset
 
     @cached_property
     def posteriors(self) -> xr.Dataset | None:
@@ -58,7 +65,8 @@ class RunFolder:
     @cached_property
     def validation(self) -> xr.Dataset | None:
         """The calibration record of the held-out simulations that are finished."""
-        return _finished(_open(ValidationStore, self.paths.validation), "simulation")
+        path = self.paths.validation
+        return _finished(ValidationStore.open(path).dataset() if path.is_dir() else None, "simulation")
 
     @cached_property
     def history(self) -> xr.Dataset | None:
@@ -81,17 +89,16 @@ class RunFolder:
 
     def progress(self) -> dict[str, tuple[int, int]]:
         """Return the numbers of finished and of all partitions of each store; (0, 0) if it does not exist."""
-        stores: dict[str, tuple[type[Store], Path]] = {
-            "simulations": (SimulationStore, self.paths.simulations),
-            "validation": (ValidationStore, self.paths.validation),
+        stores: dict[str, tuple[Path, Callable[[Path], Store]]] = {
+            "simulations": (self.paths.simulations, SimulationStore.open),
+            "validation": (self.paths.validation, ValidationStore.open),
+            "posteriors": (self.paths.posteriors, partial(PosteriorArchive.open, reading=True)),
         }
-        opened = {name: _open(kind, path) for name, (kind, path) in stores.items()}
-        path = self.paths.posteriors
-        opened["posteriors"] = open_archive(path) if path.is_dir() else None
-        found = {}
-        for name, store in opened.items():
-            found[name] = (0, 0) if store is None else (int((store["status"] == 1).sum()), store.sizes["partition"])
-        return found
+        opened = {name: opener(path) if path.is_dir() else None for name, (path, opener) in stores.items()}
+        return {
+            name: (0, 0) if store is None else (len(store.complete()), len(store.partitions))
+            for name, store in opened.items()
+        }
 
     def pivots(self, bands: list[str]) -> dict[str, float]:
         """Return the pivot wavelengths in nm of the bands whose curves can still be read."""
@@ -113,15 +120,6 @@ def open_folder(run: Path) -> RunFolder:
     """
     made = Run(run).read()
     return RunFolder(run, made.config, made.provenance)
-
-
-def _open(kind: type[Store], path: Path) -> xr.Dataset | None:
-    if not path.is_dir():
-        return None
-    kind.open(path)  # raises if it is not such a store, or of another version
-    # Without chunks, rows of arrays are read on demand, and dask is not needed.
-    dataset: xr.Dataset = xr.open_zarr(path, chunks=None)
-    return dataset
 
 
 def _finished(store: xr.Dataset | None, rows: str) -> xr.Dataset | None:

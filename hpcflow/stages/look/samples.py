@@ -90,7 +90,9 @@ def find_cluster(archive: PosteriorArchive, cluster_id: str, galaxy: str | None 
 
     Raises:
         InputError: if there is no such cluster, or it has no posterior.
+        DamagedError: if the photometry, or the partition of the cluster, is not what was written.
     """
+    archive.check()
     galaxy = galaxy and normalise_galaxy(galaxy)
     of = archive.read("galaxy")
     found = np.flatnonzero(archive.read("cluster_id") == cluster_id)
@@ -109,6 +111,7 @@ def find_cluster(archive: PosteriorArchive, cluster_id: str, galaxy: str | None 
     partition = next(p for p in archive.partitions if found[0] < p.stop)
     if partition in archive.missing():
         raise InputError(f"{archive.path}: cluster {cluster_id} has no posterior yet; run `hpcflow infer` again")
+    archive.check(partition)
     row = int(found[0]) - partition.start
     if np.isnan(archive.read("map", partition)[row]).any():
         why = ", ".join(str(flag.name).lower() for flag in Flag(int(archive.read("flag", partition)[row])))

@@ -43,7 +43,7 @@ def show(run: Path, cluster_id: str, galaxy: str | None = None) -> Path:
     """
     folder = open_folder(run)
     row = find_cluster(PosteriorArchive.open(folder.paths.posteriors, reading=True), cluster_id, galaxy)
-    one = open_archive(folder.paths.posteriors).isel(cluster=[row]).load()
+    one = open_archive(folder.paths.posteriors, row).isel(cluster=[row]).load()
     truth = _truth(folder.config, run, one)
     found, why = exact_posteriors(folder.config, one, [0], MODES)
     exact = found.get(0)
