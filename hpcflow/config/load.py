@@ -103,7 +103,7 @@ def load_yaml(path: Path) -> Any:
         return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except OSError as e:
         raise InputError(f"{path} cannot be read: {e.strerror}; `hpcflow init` makes a config to start from") from e
-    except YAMLError as e:
+    except (YAMLError, ValueError, RecursionError) as e:  # also bytes that are not text, and dates that are none
         raise InputError(f"{path} is not YAML: {' '.join(str(e).split())}") from e
 
 

@@ -19,6 +19,7 @@ __all__ = ["load", "read_description", "save"]
 
 SCHEMA = "hpcflow-flow/2"
 WEIGHTS, DESCRIPTION = "weights.safetensors", "flow.json"
+SEAL = "description_sha256"  # of all other entries, the hash of the weights among them
 
 
 def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Mapping[str, str] | None = None) -> None:
@@ -32,7 +33,7 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in estimator.state_dict().items()}
     weights = to_bytes(state)
-    description = {
+    plain = {
         "schema": SCHEMA,
         "parameters": [vars(p) for p in estimator.prior.parameters],
         "bands": list(estimator.bands),
@@ -41,6 +42,8 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
         **estimator.settings,
         **extra,
     }
+    description = json.loads(json.dumps(plain))  # as it will be read
+    description[SEAL] = _seal(description)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with atomic_folder(folder) as growing:
         (growing / WEIGHTS).write_bytes(weights)  # with the permissions of the user's other files
@@ -53,7 +56,7 @@ def read_description(folder: Path) -> dict[str, Any]:
     """Return the description of the estimator in a folder.
 
     Raises:
-        InputError: if there is no estimator, or it has another schema.
+        InputError: if there is no estimator, it has another schema, or its description is not what training wrote.
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
@@ -64,6 +67,8 @@ def read_description(folder: Path) -> dict[str, Any]:
     found = description.get("schema") if isinstance(description, dict) else None
     if found != SCHEMA:
         raise InputError(f"{folder} holds {found}, but this version reads {SCHEMA}; train the flow again")
+    if description.get(SEAL) != _seal(description):
+        raise _changed(folder / DESCRIPTION)
     return description
 
 
@@ -82,12 +87,21 @@ def load(folder: Path) -> Estimator:
             f"{folder / DESCRIPTION} does not describe a flow of this version; train the flow again ({e})"
         ) from e
     try:
-        written = description.get("weights_sha256")  # flows of earlier versions have none
-        if written and hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != written:
-            raise InputError(
-                f"{folder / WEIGHTS} is not what training wrote; restore it or remove {folder} and train the flow again"
-            )
+        if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != description["weights_sha256"]:
+            raise _changed(folder / WEIGHTS)
         load_model(estimator, folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as e:
         raise InputError(f"{folder / WEIGHTS} does not hold this flow's weights; train the flow again ({e})") from e
     return estimator.eval().requires_grad_(False)
+
+
+def _seal(description: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all entries of a description but the seal itself."""
+    sealed = {key: value for key, value in description.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
+
+
+def _changed(path: Path) -> InputError:
+    return InputError(
+        f"{path} is not what training wrote; restore it, or remove {path.parent} and train the flow again"
+    )

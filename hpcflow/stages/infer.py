@@ -20,7 +20,7 @@ from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
-from hpcflow.config.load import Config, difference, with_values
+from hpcflow.config.load import Config, difference, parse_config, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.inference import Inference, Settings
@@ -61,7 +61,7 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
     flow = flow_of(config, run)
     description = checkpoint.read_description(flow)
     checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
-    _refuse_another_model(flow, Config.model_validate(description["config"]).plain(), config.plain())
+    _refuse_another_model(flow, _trained_for(flow, description).plain(), config.plain())
     config = _with_those_before(config, run) if append else config
     target, weighed_by = _target(config)
     says = {"log_weight": weighed_by, "polish": _polish(config.infer.polish, target)}
@@ -235,6 +235,14 @@ def flow_of(config: Config, run: Run) -> Path:
     return Run(Path(config.infer.flow)).flow if config.infer.flow else run.flow
 
 
+def _trained_for(flow: Path, description: Mapping[str, Any]) -> Config:
+    """Return the config that a flow was trained with."""
+    try:
+        return parse_config(description["config"])
+    except InputError as e:
+        raise InputError(f"{flow} was trained with a config that this version does not know: {e}") from e
+
+
 def _refuse_another_model(flow: Path, trained: dict[str, Any], config: dict[str, Any]) -> None:
     changed = [line for key in ("model", "observe") for line in difference(trained[key], config[key], key)]
     if changed:
@@ -250,6 +258,7 @@ def _open_or_create(
     if run.posteriors.exists():
         archive = PosteriorArchive.open(run.posteriors)
         refuse_other_sources(run.posteriors, archive.attrs, sources)
+        archive.check()  # workers read its photometry
         return archive
     versions, derived = provenance(), build_derived(config)
     if not config.infer.marginalise_distance:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hpcflow.base.partitions import Partition
 from hpcflow.store.archive import PosteriorArchive
 
-__all__ = ["Reuse"]
+__all__ = ["SAME", "Reuse"]
 
 SAME = ("flux", "sigma", "observed", "reason", "distance", "distance_error")  # the data that determine a posterior
 Key = tuple[str, str]

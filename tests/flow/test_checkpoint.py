@@ -1,5 +1,7 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ torch.set_num_threads(1)
 PRIOR = Prior(
     (Parameter("log_age", 6, 10.1383, "dex(yr)"), Parameter("log_mass", 2, 8), Parameter("ebv", 0.01, 1.5, scale="log"))
 )
+CHANGED = r"flow\.json is not what training wrote; restore it, or remove .* and train the flow again"
 families = pytest.mark.parametrize("family", FAMILIES)
 
 
@@ -131,9 +134,19 @@ def junk_weights(folder: Path) -> None:
 
 
 def other_weights(folder: Path) -> None:
-    description = json.loads((folder / DESCRIPTION).read_text())
-    description["flow"]["hidden"] = 16
-    (folder / DESCRIPTION).write_text(json.dumps(description))
+    save(estimator(seed=9), folder.parent / "other", {})
+    (folder / WEIGHTS).write_bytes((folder.parent / "other" / WEIGHTS).read_bytes())
+
+
+def edit(**entries: Any) -> Callable[[Path], None]:
+    """Change entries of the description; None removes them."""
+
+    def change(folder: Path) -> None:
+        description = json.loads((folder / DESCRIPTION).read_text()) | entries
+        kept = {key: value for key, value in description.items() if value is not None}
+        (folder / DESCRIPTION).write_text(json.dumps(kept))
+
+    return change
 
 
 def no_weights(folder: Path) -> None:
@@ -147,14 +160,21 @@ def no_weights(folder: Path) -> None:
         (damage_json, r"flow\.json"),
         (cut_weights, "weights"),
         (junk_weights, "weights"),
-        (other_weights, "weights"),
+        (other_weights, "weights.* is not what training wrote"),
+        (edit(bands=["V", "U", "I"]), CHANGED),
+        (edit(parameters=[{"name": n, "low": 0.0, "high": 9.0} for n in PRIOR.names]), CHANGED),
+        (edit(support={}), CHANGED),
+        (edit(seed=8), CHANGED),
+        (edit(bands=None), CHANGED),
+        (edit(weights_sha256=None), CHANGED),
+        (edit(description_sha256=None), CHANGED),
         (no_weights, "weights"),
     ],
 )
-def test_a_damaged_flow_is_an_input_error(damage: object, says: str, tmp_path: Path) -> None:
+def test_a_damaged_flow_is_an_input_error(damage: Callable[[Path], None], says: str, tmp_path: Path) -> None:
     folder = tmp_path / "flow"
-    save(estimator(), folder, {})
+    save(estimator(), folder, {"seed": 7})
     load(folder)
-    damage(folder)  # type: ignore[operator]
+    damage(folder)
     with pytest.raises(InputError, match=says):
         load(folder)

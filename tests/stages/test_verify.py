@@ -144,5 +144,5 @@ def test_a_run_that_keeps_nothing_has_nothing_to_verify(library: tuple[Config, R
     with pytest.raises(InputError, match="is not a run folder"):
         verify(empty)
     empty.begin("simulate", config)
-    with pytest.raises(InputError, match="no library, flow or archive to verify"):
+    with pytest.raises(InputError, match="has nothing to verify"):
         verify(empty)

@@ -1,5 +1,6 @@
 """A run folder for reading: every part is opened lazily, and is None if its stage has not been run."""
 
+import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -74,9 +75,13 @@ class RunFolder:
         path = self.paths.flow / HISTORY
         if not path.is_file():
             return None
-        table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True, dtype=float))
-        columns = {name: ("step", table[name]) for name in table.dtype.names or () if name != "step"}
-        return xr.Dataset(columns, coords={"step": table["step"].astype(int)}) if len(table) else None
+        try:
+            lines = list(csv.DictReader(path.read_text().splitlines(), strict=True))
+            table = {name: np.array([float(line[name]) for line in lines]) for name in lines[0]}
+            step = table.pop("step").astype(int)
+        except (ValueError, TypeError, LookupError, csv.Error) as e:
+            raise InputError(f"{path} is not the history of a training; restore or remove it ({e!r:.100})") from e
+        return xr.Dataset({name: ("step", values) for name, values in table.items()}, coords={"step": step})
 
     @cached_property
     def flow(self) -> dict[str, Any]:
@@ -84,8 +89,8 @@ class RunFolder:
         path = self.paths.flow / DESCRIPTION
         try:
             return dict(json.loads(path.read_text())) if path.is_file() else {}
-        except ValueError as e:
-            raise InputError(f"{path} is not JSON; train the flow again ({e})") from e
+        except (ValueError, TypeError) as e:
+            raise InputError(f"{path} does not describe a flow; restore it, or train the flow again ({e})") from e
 
     def progress(self) -> dict[str, tuple[int, int]]:
         """Return the numbers of finished and of all partitions of each store; (0, 0) if it does not exist."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hpcflow.base.errors import InputError
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.flow.header import read_header
 from hpcflow.stages.run import Run
@@ -108,4 +109,9 @@ def pace(finished: Sequence[float], now: float) -> float:
 
 def _failed(run: Run, stage: str) -> dict[str, str]:
     path = run.failed(stage)
-    return json.loads(path.read_text()) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return {str(partition): str(reason) for partition, reason in json.loads(path.read_text()).items()}
+    except (ValueError, AttributeError) as e:
+        raise InputError(f"{path} does not list failed partitions; remove it ({e})") from e
