@@ -1,5 +1,7 @@
 """Errors that users can act on, and their exit codes."""
 
+import signal
+
 __all__ = [
     "DamagedRunError",
     "DiskFullError",
@@ -50,9 +52,16 @@ class DivergedError(HpcflowError):
 
 
 class Interrupted(HpcflowError):  # noqa: N818  # nothing is wrong: it was asked for
-    """A stage was asked to stop, and saved what it needs to resume."""
+    """A stage was asked to stop, and saved what it needs to resume.
 
-    exit_code = 1
+    Args:
+        sentence: what was stopped, and how to go on.
+        number: the signal that asked; with Ctrl-C, the exit code is that of the shell's own commands.
+    """
+
+    def __init__(self, sentence: str, number: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = 130 if number == signal.SIGINT else 1
 
 
 class LostRankError(HpcflowError):

@@ -5,19 +5,33 @@ Nothing heavy is imported before a command needs it, so that `hpcflow --help` is
 
 import errno
 import logging
+import signal
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from hpcflow import __version__
-from hpcflow.base.errors import HpcflowError, InputError
+from hpcflow.base.errors import HpcflowError, InputError, Interrupted
 from hpcflow.cli import at_site, inputs, look, stages
 
 __all__ = ["app", "main"]
 
+
+class _Commands(TyperGroup):
+    """All commands; Ctrl-C ends each with a sentence, which the versions of typer would all leave out."""
+
+    def invoke(self, ctx: Any) -> Any:  # the class of contexts depends on the version of typer
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as e:
+            raise Interrupted("stopped; run the same command again to resume", signal.SIGINT) from e
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,9 +55,6 @@ def main() -> None:
     except HpcflowError as e:
         print(f"hpcflow: {e}", file=sys.stderr)
         sys.exit(e.exit_code)
-    except KeyboardInterrupt:
-        print("hpcflow: stopped; run the same command again to resume", file=sys.stderr)
-        sys.exit(130)
     except Exception as e:
         # A file that cannot be written is for the user to fix; socket errors are OSErrors too, but name no file.
         if isinstance(e, OSError) and (e.filename or e.errno in (errno.ENOSPC, errno.EDQUOT)):

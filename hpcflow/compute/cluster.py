@@ -28,7 +28,7 @@ def workers_at(where: Where, most: int, run: Path, stage: str) -> AbstractContex
     if isinstance(where, InProcess):
         return _this_process(where)
     if isinstance(where, Here):
-        return local_workers(min(where.workers, most))
+        return local_workers(min(where.workers, most), run, stage)
     if not (where.driver.interface and where.worker.interface):
         raise InputError(
             f"the site {where.name} names no interface, and workers would listen on all; set interface in its file "

@@ -35,7 +35,8 @@ def scheduler_for(interface: str, private: Path, ledger: Ledger) -> Iterator[tup
         # The driver reaches it within the process, so that no fault of the network comes between them.
         "protocol": ["tls://", "inproc://"],
         "security": security,
-        "dashboard_address": "127.0.0.1:0",
+        "dashboard": False,
+        "dashboard_address": "127.0.0.1:0",  # where nothing is to be had, instead of at a fixed port
         "plugins": [ledger],
     }
     with (

@@ -22,6 +22,8 @@ ENVIRONMENT = {
 SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     "distributed.scheduler.worker-saturation": 1.0,  # partitions waiting on a worker would be blamed for its death
+    "distributed.scheduler.http.routes": [],  # no dashboard, and nothing else to ask by HTTP
+    "distributed.worker.http.routes": [],
     "distributed.admin.large-graph-warning-threshold": "1 MB",
 }
 

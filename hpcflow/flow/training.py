@@ -135,7 +135,8 @@ class _Training:
             if stop and not ended:
                 raise Interrupted(
                     f"training was stopped at step {self.counters.step} of {schedule.steps} by "
-                    f"{signal.Signals(stop).name}; run the same command again to resume"
+                    f"{signal.Signals(stop).name}; run the same command again to resume",
+                    stop,
                 )
         self.estimator.flow.load_state_dict(self.best)
 

@@ -55,7 +55,8 @@ def run_missing(
             if asked:
                 name = signal.Signals(asked[0]).name
                 raise Interrupted(
-                    f"{stage}: {name} asked to stop; what is finished is kept; run the same command to resume"
+                    f"{stage}: {name} asked to stop; what is finished is kept; run the same command to resume",
+                    asked[0],
                 )
 
         def done(partition: Partition) -> None:

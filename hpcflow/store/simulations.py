@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from hpcflow.base.errors import DamagedRunError, InputError
+from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition, split
 from hpcflow.model.prior import Parameter
 from hpcflow.store.damage import checksum
@@ -197,19 +197,13 @@ class SimulationStore:
         The first block that is read of a partition has the checksum of the whole partition compared.
 
         Raises:
-            DamagedRunError: if the partition is damaged.
+            DamagedError: if the partition is damaged.
         """
         whole = self.partitions[block.start // len(self.partitions[0])]
         if whole.index in self._compared:
             theta, flux = self._regions.read("theta", block), self._regions.read("flux", block)
         else:
-            try:
-                theta, flux = (rows[block.start - whole.start :][: len(block)] for rows in self.read(whole))
-            except DamagedError as e:
-                raise DamagedRunError(
-                    f"{self.path}: partition {whole.index} is damaged ({e!s:.200}); run `hpcflow verify` on the run, "
-                    "which marks it as missing, then `hpcflow simulate` to compute it again"
-                ) from e
+            theta, flux = (rows[block.start - whole.start :][: len(block)] for rows in self.read(whole))
             self._compared.add(whole.index)
         good = np.isfinite(flux).all(axis=1) & (flux > 0).all(axis=1)
         return theta[good], flux[good]

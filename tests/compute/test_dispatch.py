@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from hpcflow.compute.workers import DEATHS, Workers
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
-    with local_workers(2) as workers:
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    with local_workers(2, tmp_path_factory.mktemp("run"), "test") as workers:
         yield workers
 
 
@@ -113,7 +114,7 @@ def test_an_exception_of_the_check_ends_the_loop(either: Workers | InProcess, tm
 
     def check() -> None:
         if len(seen) > 3:
-            raise Interrupted("enough")
+            raise Interrupted("enough", signal.SIGTERM)
 
     with pytest.raises(Interrupted, match="enough"):
         map_partitions(either, task, str(tmp_path), partitions(3000, 1), seen.append, check=check)

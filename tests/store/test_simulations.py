@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpcflow.base.errors import DamagedRunError, InputError
+from hpcflow.base.errors import InputError
 from hpcflow.model.prior import Parameter
-from hpcflow.store import simulations
+from hpcflow.store import regions
 from hpcflow.store.damage import DamagedError, checksum
 from hpcflow.store.simulations import SimulationStore
 
@@ -145,7 +145,7 @@ def test_training_does_not_read_a_damaged_partition(tmp_path: Path, array: str, 
     fill(store)
     damage(store.path, array, harm)
     part = next(part for part in ("train", "validation", "test") if any(b.start == 10 for b in store.blocks(part)))
-    with pytest.raises(DamagedRunError, match=r"s\.zarr: partition 1 is damaged \(.*run `hpcflow verify`"):
+    with pytest.raises(DamagedError, match=r"s\.zarr: partition 1 is damaged \(.*run `hpcflow verify`"):
         store.rows(part)
 
 
@@ -154,7 +154,7 @@ def test_the_checksum_of_a_partition_is_compared_once(tmp_path: Path, monkeypatc
     store = make(tmp_path / "s.zarr", n=60_000, partition=20_000)
     fill(store)
     compared = list[int]()
-    monkeypatch.setattr(simulations, "checksum", lambda *arrays: compared.append(len(arrays[0])) or checksum(*arrays))
+    monkeypatch.setattr(regions, "checksum", lambda *arrays: compared.append(len(arrays[0])) or checksum(*arrays))
     blocks = store.blocks("train", 10_000)
     assert [len(block) for block in blocks] == [10_000, 10_000]
     first = [store.read_block(block)[0] for block in [*blocks, *blocks]]
