@@ -13,6 +13,7 @@ from hpcflow.store.flags import Reason
 
 __all__ = ["PUBLISHED", "Catalogue"]
 
+LONGEST_NAME = 200
 PUBLISHED = ("log_age", "log_mass", "ebv", "chi2")
 
 
@@ -120,6 +121,19 @@ class Catalogue:
             band: {r.name: int(n) for r in Reason if (n := np.count_nonzero(self.reason[:, i] == r))}
             for i, band in enumerate(self.bands)
         }
+
+    def refuse_unreadable(self, where: str) -> None:
+        """Raise if a name of a galaxy or a cluster is no text that tables and pages can show.
+
+        Raises:
+            InputError: naming the first row with such a name, and `where`.
+        """
+        for row, names in enumerate(zip(self.galaxy.tolist(), self.cluster_id.tolist(), strict=True), start=1):
+            if any(len(name) > LONGEST_NAME or not name.isprintable() for name in names):
+                raise InputError(
+                    f"{where}: row {row} has a galaxy or an identifier that is not printable, or longer than "
+                    f"{LONGEST_NAME} characters ({names!r:.80}); give each cluster a plain name"
+                )
 
     def refuse_duplicates(self, where: str) -> None:
         """Raise if two rows are the same cluster.

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from astropy.table import Column, Table
@@ -39,6 +40,7 @@ COLUMNS = {
     "cluster_class": ("class", "cluster_class"),
 } | {name: (name,) for name in PUBLISHED}
 UNITS = {"ra": "deg", "dec": "deg", "distance": "Mpc", "log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
+LONGEST_LINE = 1_000_000
 PAIRS = (("{}_flux", "{}_err"), ("flux_{}", "err_{}"), ("{}", "{}_err"))
 
 
@@ -101,6 +103,8 @@ def load_table(path: Path) -> Table:
     kind = next((FORMATS[suffix] for suffix in FORMATS if name.endswith(suffix)), None)
     if kind is None:
         raise InputError(f"{path} is of no known kind; convert it to one of {', '.join(FORMATS)}")
+    if kind.startswith("ascii"):
+        _refuse_long_lines(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # units and headers that are not to the standard
@@ -113,7 +117,16 @@ def load_table(path: Path) -> Table:
         ) from e
     if len(table) == 0:
         raise InputError(f"{path} has no rows; give a catalogue with at least one cluster")
+    table.keep_columns([name for name in table.colnames if table[name].ndim == 1])  # each cluster has one value
     return table
+
+
+def _refuse_long_lines(path: Path) -> None:
+    """Raise if a text has a line that no catalogue has: as a column of fixed width, it could fill the memory."""
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
+            if len(line) == LONGEST_LINE:
+                raise InputError(f"{path}: line {number} has over {LONGEST_LINE:,} characters; correct its quotes")
 
 
 def find_column(table: Table, names: Sequence[str]) -> Column | None:
@@ -132,14 +145,22 @@ def numbers(column: Column) -> Floats:
 
 def strings(column: Column) -> NDArray[np.str_]:
     """Return a column (N,) as text, empty where it is masked; whole numbers are written without a point."""
-    values = np.ma.asarray(column)
+    values = np.ma.MaskedArray(np.asarray(column), getattr(column, "mask", np.ma.nomask))  # a Column decodes by itself
     if values.dtype.kind == "f":
         text = [
             str(int(v)) if np.isfinite(v) and v == int(v) else str(v) for v in np.ma.filled(values, np.nan).tolist()
         ]
     else:
-        text = ["" if v is None else v.decode() if isinstance(v, bytes) else str(v) for v in values.tolist()]
-    return np.array([t.strip() for t in text], dtype=np.str_)
+        text = ["" if v is None else _decoded(v) if isinstance(v, bytes) else str(v) for v in values.tolist()]
+    return np.array([normalize("NFC", t).strip() for t in text], dtype=np.str_)
+
+
+def _decoded(text: bytes) -> str:
+    """Return bytes as text: UTF-8, or what older programs write."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def _number(text: str) -> float:

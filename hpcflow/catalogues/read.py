@@ -59,6 +59,7 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
         distance_error=_distance_errors(catalogue, options.distance_error_dex, path),
         notes=(*catalogue.notes, *_waiting(catalogue.galaxy[np.isnan(distance)], path)),
     )
+    catalogue.refuse_unreadable(str(path))
     catalogue.refuse_duplicates(str(path))
     _refuse_unusable(catalogue, path)
     if options.check_units:

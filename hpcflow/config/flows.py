@@ -1,13 +1,16 @@
 """The families of flows: the settings of each, and its default search space."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from hpcflow.config.section import Section
 
 __all__ = ["FAMILIES", "Autoregressive", "Axis", "Cinn", "Flow"]
+
+Width = Annotated[int, Field(ge=1, le=16_384)]
+Depth = Annotated[int, Field(ge=1, le=200)]
 
 
 class Axis(Section):
@@ -41,13 +44,13 @@ class Cinn(Section):
     """The FrEIA network of Walter et al. 2026; see `flow.cinn`."""
 
     family: Literal["cinn"] = "cinn"
-    blocks: int = 8
-    hidden: int = 128
-    layers: int = 2
-    embedding: int = 64
-    embedding_hidden: int = 256
-    embedding_layers: int = 2
-    clamp: float = 2.0
+    blocks: Depth = 8
+    hidden: Width = 128
+    layers: Depth = 2
+    embedding: Annotated[int, Field(ge=0, le=16_384)] = 64  # 0: the features themselves
+    embedding_hidden: Width = 256
+    embedding_layers: Depth = 2
+    clamp: Annotated[float, Field(gt=0, le=100)] = 2.0
 
     space: ClassVar[Mapping[str, Axis]] = {
         "blocks": Axis(low=4, high=12),
@@ -62,13 +65,13 @@ class Autoregressive(Section):
 
     family: Literal["autoregressive"] = "autoregressive"
     order: list[str] = []
-    bins: int = 16
-    hidden: int = 96
-    layers: int = 2
-    rank: int = 32
-    frequencies: int = 8
-    embedding_hidden: int = 384
-    embedding_layers: int = 3
+    bins: Annotated[int, Field(ge=2, le=1000)] = 16
+    hidden: Width = 96
+    layers: Depth = 2
+    rank: Width = 32
+    frequencies: Annotated[int, Field(ge=0, le=64)] = 8
+    embedding_hidden: Width = 384
+    embedding_layers: Depth = 3
 
     space: ClassVar[Mapping[str, Axis]] = {
         "bins": Axis(choices=[8, 16, 24]),

@@ -61,7 +61,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_are_known(self) -> "Config":
         order = getattr(self.train.flow, "order", [])
-        if order and set(order) != set(self.model.parameters):
+        if order and sorted(order) != sorted(self.model.parameters):
             raise ValueError(f"train.flow.order must name each of {', '.join(self.model.parameters)} once")
         unknown = {b for bands in self.observe.band_sets for b in bands} - set(self.model.bands)
         if unknown:

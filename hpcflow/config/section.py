@@ -6,6 +6,6 @@ __all__ = ["Section"]
 
 
 class Section(BaseModel):
-    """A part of the config: unknown keys are refused, and values cannot be changed once read."""
+    """A part of the config: unknown keys and infinite numbers are refused, and values cannot be changed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())

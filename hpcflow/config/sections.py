@@ -21,6 +21,13 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Unit = Annotated[str, Field(pattern=r"^[ -~]*$")]
+Mpc = Annotated[float, Field(gt=0, le=1e5)]
+Count = Annotated[int, Field(gt=0, le=10**9)]
+MOST_PARTITIONS = 1_000_000
+# Beyond these, numbers overflow or nothing is meant. Other parameters are CIGALE's own.
+SENSIBLE = {"log_age": (3, 11), "log_mass": (-5, 20), "ebv": (0, 50), "r_v": (0.1, 50), "metallicity": (1e-6, 0.9)}
+NARROWEST = 1e-5  # width of a prior, relative to its bounds; 32 bits cannot tell the bounds of narrower ones apart
 SMALLEST_ERROR = 0.01  # relative; where there is no systematic, so that errors have a lower bound
 # --set infer.catalogues=FILE gives one word where a list is meant.
 Paths = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
@@ -31,8 +38,18 @@ class Bounds(Section):
 
     low: float
     high: float
-    unit: str = ""
+    unit: Unit = ""
     scale: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Bounds":
+        if not self.high - self.low > NARROWEST * max(abs(self.low), abs(self.high)):
+            raise ValueError(
+                f"low = {self.low:g} must be below high = {self.high:g}; widen the prior, or fix its value"
+            )
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"scale: log needs a positive low, not {self.low:g}; raise it above 0")
+        return self
 
 
 class Cigale(Section):
@@ -62,6 +79,11 @@ class Model(Section):
             raise ValueError(f"parameters lacks {', '.join(sorted(missing))}; give each a low and a high")
         if both := set(self.parameters) & set(self.fixed):
             raise ValueError(f"{', '.join(sorted(both))} is in both parameters and fixed; keep it in one of them")
+        given = [(name, value) for name, bounds in self.parameters.items() for value in (bounds.low, bounds.high)]
+        for name, value in [*given, *self.fixed.items()]:
+            low, high = SENSIBLE.get(name, (-1e30, 1e30))
+            if not low <= value <= high:
+                raise ValueError(f"{name} cannot be {value:g}; give a value from {low:g} to {high:g}")
         if self.simulator == "cigale" and self.cigale is None:
             raise ValueError("simulator: cigale needs the section cigale; docs/cigale.md has one to copy")
         return self
@@ -74,7 +96,7 @@ class Observe(Section):
     relative_error: tuple[Fraction, Fraction] = (0.05, 0.5)  # as catalogues list them; true ones if lognormal
     relative_error_scale: Literal["linear", "log"] = "linear"  # true errors are uniform in this; lognormal noise only
     undetected: Annotated[float, Field(ge=0)] = 0.05  # probability that a band is undetected; normal noise only
-    distance_mpc: tuple[float, float] = (1.0, 30.0)
+    distance_mpc: tuple[Mpc, Mpc] = (1.0, 30.0)
     systematic: Fraction | dict[str, Fraction] = 0.05  # relative, in quadrature: for all bands, or per band
     draws: Literal["fresh", "frozen"] = "fresh"
     missing: Fraction = 0.0
@@ -101,6 +123,8 @@ class Observe(Section):
         low, high = self.relative_error
         if low == 0 and (self.noise == "normal" or self.relative_error_scale == "log"):
             raise ValueError(f"relative_error [0, {high}] must start above 0 to be uniform in the log; raise its start")
+        if not self.distance_mpc[0] <= self.distance_mpc[1]:
+            raise ValueError(f"distance_mpc {list(self.distance_mpc)} ends before it starts; swap the two")
         if self.noise == "normal" and not low < high:
             raise ValueError(f"relative_error [{low}, {high}] has no width; raise its end")
         if self.noise == "normal" and self.undetected >= 1:
@@ -112,9 +136,11 @@ class Simulate(Section):
     """How many simulations to run, and in what pieces."""
 
     n: Annotated[int, Field(gt=0)] = 1_000_000
-    partition: Annotated[int, Field(gt=0)] = 50_000
+    partition: Count = 50_000
     seed: int = 1
-    threads: Annotated[int, Field(ge=1)] = 1  # per worker, with simulator: ssp; the result does not depend on it
+    threads: Annotated[int, Field(ge=1, le=10_000)] = (
+        1  # per worker, with simulator: ssp; the result does not depend on it
+    )
     python: str | None = None  # an interpreter that has pcigale, if this one has not
 
     @model_validator(mode="after")
@@ -124,6 +150,11 @@ class Simulate(Section):
                 f"n = {self.n} gives fewer than 3 partitions of {self.partition}, but training, validation and "
                 "test need one each; lower partition"
             )
+        if self.n > MOST_PARTITIONS * self.partition:
+            raise ValueError(
+                f"n = {self.n} gives more than {MOST_PARTITIONS:,} partitions of {self.partition}; lower n, or raise "
+                "partition"
+            )
         return self
 
 
@@ -132,11 +163,11 @@ class Train(Section):
 
     flow: Annotated[Flow, Field(discriminator="family")] = Autoregressive()
     features: Literal["absolute", "asinh", "paper"] = "asinh"  # absolute by default with lognormal noise
-    members: Annotated[int, Field(ge=1)] = 1  # number of flows in the ensemble
-    batch: Annotated[int, Field(gt=0)] = 2048
-    steps: Annotated[int, Field(gt=0)] = 20_000
+    members: Annotated[int, Field(ge=1, le=1000)] = 1  # number of flows in the ensemble
+    batch: Annotated[int, Field(gt=0, le=10**7)] = 2048
+    steps: Count = 20_000
     optimizer: Literal["muon", "adamw"] = "muon"
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-2
+    learning_rate: Annotated[float, Field(gt=0, le=100)] = 1e-2
     warmup: Annotated[int, Field(ge=0)] = 200
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.998
@@ -181,14 +212,14 @@ class Infer(Section):
     galaxy: str | None = None
     classes: list[int] | None = None
     distances: Literal["phangs", "legus"] = "phangs"  # of galaxies; legus: those that LEGUS used, if any
-    distance_mpc: dict[str, float] = {}
-    distance_error_dex: dict[str, float] = {}
+    distance_mpc: dict[str, Mpc] = {}
+    distance_error_dex: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
     marginalise_distance: bool = False  # draw distances from their errors instead of neglecting these
     classification: Literal["auto", "human", "machine"] = "auto"
     columns: Columns | None = None
-    unit: str = "mJy"
+    unit: Unit = "mJy"
     check_units: bool = True
-    samples: Annotated[int, Field(ge=100)] = 10_000
+    samples: Annotated[int, Field(ge=100, le=10**8)] = 10_000
     keep: Annotated[int, Field(ge=1)] = 1000
     predictive: Annotated[int, Field(ge=10)] = 500
     modes: Annotated[int, Field(ge=1, le=10)] = 3
@@ -237,10 +268,10 @@ class Require(Section):
 class Validate(Section):
     """How the flow is checked on held-out simulations."""
 
-    n: Annotated[int, Field(gt=0)] = 10_000
-    samples: Annotated[int, Field(ge=20)] = 200
+    n: Count = 10_000
+    samples: Annotated[int, Field(ge=20, le=10**6)] = 200
     exact: Annotated[int, Field(ge=0)] = 1000  # how many of the n are compared with the exact posterior
-    partition: Annotated[int, Field(gt=0)] = 1000
+    partition: Count = 1000
     require: Require | None = Require()  # null: nothing is judged
     seed: int = 1
 
@@ -248,7 +279,7 @@ class Validate(Section):
 class Mock(Section):
     """A catalogue with known truth, for `hpcflow mock`; forms other than plain imitate the survey's own files."""
 
-    n: Annotated[int, Field(gt=0)] = 2000
+    n: Count = 2000
     form: Literal["plain", "dr5", "v1", "candidates"] = "plain"
     systematic: Fraction | None = None  # relative, in quadrature; null: that of observe.systematic
     seed: int = 1

@@ -119,8 +119,9 @@ def options_of(config: Config) -> ReadOptions:
 
 def _with_photometry(paths: Sequence[str]) -> list[str]:
     """Return the catalogues without `sed` tables whose `obs` table is named too: the two are read together."""
-    named = {Path(path).resolve() for path in paths}
-    return [path for path in paths if not (is_sed(Path(path)) and obs_of(Path(path).resolve()) in named)]
+    there = {path: Path(path).resolve() for path in paths if Path(path).is_file()}  # others are refused when read
+    named = set(there.values())
+    return [path for path in paths if not (is_sed(Path(path)) and path in there and obs_of(there[path]) in named)]
 
 
 def _rows_of(catalogue: Catalogue, galaxy: str) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.base.errors import FailedPartitionsError
 from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
@@ -32,6 +33,11 @@ def simulate(config: Config, run: Run, where: Where) -> None:
         run_missing("simulate", run, simulate_partition, store.partitions, store.missing(), where)
         for reason, count in store.failures().items():
             log.info("simulate: %d rows could not be simulated: %s", count, reason)
+        if store.failed() == config.simulate.n:
+            raise FailedPartitionsError(
+                f"simulate: not one of {config.simulate.n} rows of {store.path} could be simulated (see above); "
+                "correct `model`, and remove the library to make it again"
+            )
 
 
 def simulate_partition(run: str, partition: Partition) -> None:

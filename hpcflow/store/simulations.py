@@ -140,6 +140,10 @@ class SimulationStore:
         theta, flux = self._regions.checked(partition, ("theta", "flux"))
         return theta, flux
 
+    def failed(self) -> int:
+        """Return the number of rows that could not be simulated."""
+        return int(self._regions.read("failed").sum())
+
     def failures(self) -> dict[str, int]:
         """Return the number of rows that could not be simulated, by reason."""
         found: Counter[str] = Counter()

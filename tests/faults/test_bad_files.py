@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
@@ -97,6 +99,21 @@ def ragged(folder: Path) -> Path:
     return folder / LEGUS
 
 
+def loop(folder: Path) -> Path:
+    (folder / "c.fits").symlink_to(folder / "c.fits")
+    return folder / "c.fits"
+
+
+def parquet(identifiers: list[object]) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        table = phangs()
+        columns = {name: table[name].tolist() for name in table.colnames} | {"ID_PHANGS_CLUSTER": identifiers}
+        pq.write_table(pa.table(columns), folder / "c.parquet")
+        return folder / "c.parquet"
+
+    return make
+
+
 HEADER = "galaxy,cluster_id," + ",".join(f"{b}_flux,{b}_err" for b in FILTERS)
 ROW = "NGC1566,{}," + ",".join(["0.0015,0.0001"] * 5)
 TEXT = np.array(["n/a"] * N)
@@ -149,6 +166,19 @@ REFUSED = {
     "LEGUS with three columns": (narrow, "has 3 columns where LEGUS has at least 34"),
     "LEGUS with a row cut short": (ragged, "cannot be read as a LEGUS table"),
     "LEGUS without a row": (text("\n", LEGUS), "has no rows"),
+    "a link to itself": (loop, "does not exist or is not a file"),
+    "a huge cell": (
+        text(f"{HEADER}\n{ROW.format('9' * 5_000_000)}\n", "c.csv"),
+        "line 2 has over 1,000,000 characters",
+    ),
+    "a long identifier": (parquet(["9" * 3000] * N), "row 1 .* longer than 200 characters"),
+    "a newline in an identifier": (parquet([f"{i}\n1" for i in range(N)]), "row 1 .* not printable"),
+    "binary identifiers": (parquet([bytes([i, 0, 255]) for i in range(N)]), "row 1 .* not printable"),
+    "twins by composition": (
+        parquet(["\u00e9", "e\u0301", *"345678"]),
+        "cluster \u00e9 of NGC1566 occurs more than once",
+    ),
+    "fluxes in vectors": (put("PHANGS_F336W_mJy", np.ones((N, 3))), "no flux and error columns for band F336W"),
 }
 
 
@@ -211,6 +241,14 @@ def test_an_unknown_galaxy_among_known_ones_waits_and_takes_a_distance(tmp_path:
     catalogue = read_catalogue(path, UVIS, ReadOptions(distance_mpc={"NGC 9999": 12.0}))
     assert catalogue.distance[-1] == 12.0
     assert len(catalogue) == N
+
+
+def test_text_of_older_programs_is_read(tmp_path: Path) -> None:
+    column = fits.Column("ID_PHANGS_CLUSTER", "4A", array=np.array([b"\xe9%d" % i for i in range(N)]))
+    others = fits.table_to_hdu(phangs()).columns
+    columns = [column, *(other for other in others if other.name != column.name)]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "c.fits")
+    assert read_catalogue(tmp_path / "c.fits", UVIS).cluster_id[0] == "\u00e90"
 
 
 def test_a_row_without_any_number_is_kept(tmp_path: Path) -> None:
