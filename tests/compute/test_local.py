@@ -61,7 +61,7 @@ def test_another_user_is_refused(workers: Workers, run: Path, kind: str) -> None
             INTRUDER,
             host,
             port,
-            run / ".infer-workers" / "key.pem",
+            next(run.glob(".infer-workers*/key.pem")),
             kind,
         ]
         found = subprocess.run(
@@ -96,5 +96,5 @@ def test_ctrl_c_does_not_reach_the_workers(workers: Workers) -> None:
 
 def test_the_certificate_goes_with_the_workers(tmp_path: Path) -> None:
     with local_workers(1, tmp_path, "simulate"):
-        assert [path.name for path in tmp_path.glob(".*")] == [".simulate-workers"]
+        assert len(list(tmp_path.glob(".simulate-workers*"))) == 1
     assert list(tmp_path.glob(".*")) == []
