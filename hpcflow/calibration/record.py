@@ -149,7 +149,10 @@ class ValidationStore:
     def write(self, partition: Partition, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write a finished partition; variables that are absent stay empty."""
         empty = {name: self._regions.empty(name, len(partition)) for name in self._names}
-        stored = {name: np.asarray(arrays.get(name, none), none.dtype) for name, none in empty.items()}
+        stored = {
+            name: np.broadcast_to(np.asarray(arrays.get(name, none), none.dtype), none.shape)
+            for name, none in empty.items()
+        }
         self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
 
     def check(self, partition: Partition) -> None:

@@ -146,7 +146,7 @@ def test_a_lost_partition_is_made_again(
 
 def test_verify_says_what_is_read_and_what_is_damaged(run: Path, tmp_path: Path) -> None:
     sound = hpcflow("verify", run).stderr
-    assert sound.count("partitions read, 0 damaged") == 2 and "flow: read, not damaged" in sound
+    assert sound.count("partitions read, 0 damaged") == 3 and "flow: read, not damaged" in sound
     broken = tmp_path / "broken"
     shutil.copytree(run, broken)
     torn = broken / "posteriors.zarr" / "theta" / "c" / "1" / "0" / "0"
