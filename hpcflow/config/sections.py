@@ -167,7 +167,7 @@ class Train(Section):
     batch: Annotated[int, Field(gt=0, le=10**7)] = 2048
     steps: Count = 20_000
     optimizer: Literal["muon", "adamw"] = "muon"
-    learning_rate: Annotated[float, Field(gt=0, le=100)] = 1e-2
+    learning_rate: Annotated[float, Field(gt=0, le=1e6)] = 1e-2
     warmup: Annotated[int, Field(ge=0)] = 200
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.998

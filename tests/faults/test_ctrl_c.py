@@ -21,7 +21,13 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
+        preexec_fn=heed_sigint,
     )
+
+
+def heed_sigint() -> None:
+    """Take SIGINT as in a terminal: tests that run in the background are started with it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(*arguments: str) -> None:
@@ -88,7 +94,10 @@ def test_where_nothing_is_saved_the_sentence_is_the_same(tiny: Callable[..., Pat
     writer = os.open(fifo, os.O_WRONLY)  # returns once it reads
     time.sleep(0.2)
     os.killpg(driver.pid, signal.SIGINT)
-    _, said = driver.communicate(timeout=30)
-    os.close(writer)
+    try:
+        _, said = driver.communicate(timeout=30)
+    finally:
+        os.close(writer)  # the command reads to its end
+        driver.wait()
     assert driver.returncode == 130
     assert said == "hpcflow: stopped; run the same command again to resume\n"
