@@ -154,6 +154,7 @@ HARMED: dict[str, tuple[Callable[[Run], None], str, tuple[tuple[str, ...], ...]]
 }
 
 
+@pytest.mark.slow  # a second each, and there are dozens
 @pytest.mark.parametrize(
     ("harm", "file", "command"),
     [(harm, file, command) for harm, file, commands in HARMED.values() for command in commands],
