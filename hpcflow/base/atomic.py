@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
-__all__ = ["atomic", "atomic_folder", "write_whole"]
+__all__ = ["atomic", "atomic_folder", "own_folder", "write_whole"]
 
 ALIVE = ".alive"  # the file that a writer locks
 
@@ -30,7 +30,7 @@ def atomic(path: Path, durable: bool = False) -> Iterator[Path]:
         path: the file, in a folder that exists.
         durable: whether to wait until the file is on the disk.
     """
-    with _own_folder(path) as folder:
+    with own_folder(path) as folder:
         growing = folder / path.name
         yield growing
         if durable:
@@ -54,7 +54,7 @@ def atomic_folder(path: Path, new: bool = False) -> Iterator[Path]:
     Raises:
         FileExistsError: if `new` is set and the folder exists.
     """
-    with _own_folder(path) as folder:
+    with own_folder(path) as folder:
         growing = folder / path.name
         growing.mkdir()
         yield growing
@@ -79,8 +79,14 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _own_folder(path: Path) -> Iterator[Path]:
-    """Give a hidden folder beside a path, locked by this process, and remove it afterwards."""
+def own_folder(path: Path) -> Iterator[Path]:
+    """Give a hidden folder beside a path, which only its owner can read, and remove it afterwards.
+
+    This process locks it; those that dead processes have left behind for the same path are removed first.
+
+    Args:
+        path: the path, in a folder that exists; nothing has to be there.
+    """
     for left in path.parent.glob(f".{escape(path.name)}.*.new"):
         if _is_of_the_dead(left):
             shutil.rmtree(left, ignore_errors=True)

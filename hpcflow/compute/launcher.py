@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from types import FrameType
+
+from hpcflow.base.atomic import own_folder
 
 __all__ = ["follow_launcher", "launch", "launched"]
 
@@ -46,8 +48,8 @@ def launch(command: Sequence[str], ranks: int) -> int:
     Returns:
         0 if all succeeded, otherwise the exit code of the one that failed first; 128 + n if signal n killed it.
     """
-    with TemporaryDirectory(prefix="hpcflow-") as name:
-        folder, processes, asked = Path(name), list[subprocess.Popen[bytes]](), list[int]()
+    with own_folder(Path(gettempdir()) / f"hpcflow-ranks-{os.getuid()}") as folder:
+        processes, asked = list[subprocess.Popen[bytes]](), list[int]()
 
         def forward(number: int, frame: FrameType | None) -> None:
             asked.append(number)
