@@ -1,11 +1,34 @@
 """The names of a run's files and folders, spelled in this one place."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpcflow.base.errors import InputError
 
-__all__ = ["RunPaths"]
+__all__ = ["RunPaths", "file_name"]
+
+LONGEST_NAME = 100
+_PLAIN = re.compile(r"[A-Za-z0-9_.+]*")
+
+
+def file_name(*words: str) -> str:
+    """Return a name that any disk takes for what is called by these words, which come from other people's files.
+
+    Words that are plain are joined by hyphens. Otherwise their hash follows what can be read of them, so that different
+    words always have different names.
+
+    >>> file_name("NGC1566", "17")
+    'NGC1566-17'
+    >>> file_name("NGC1566", "../a b")
+    'NGC1566-.._a_b-109fcf8d689f'
+    """
+    name = "-".join(words)
+    if len(name) <= LONGEST_NAME and all(_PLAIN.fullmatch(word) for word in words):
+        return name
+    digest = hashlib.sha256(repr(words).encode()).hexdigest()[:12]
+    return f"{re.sub(r'[^A-Za-z0-9_.+-]+', '_', name)[:LONGEST_NAME]}-{digest}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
-from hpcflow.store.damage import checksum
 from hpcflow.store.layout import Variable
 from hpcflow.store.regions import Regions
 from hpcflow.store.schema import QUANTILES
@@ -153,7 +152,7 @@ class ValidationStore:
             name: np.broadcast_to(np.asarray(arrays.get(name, none), none.dtype), none.shape)
             for name, none in empty.items()
         }
-        self._regions.write(partition, stored, {"checksum": checksum(*stored.values())})
+        self._regions.write(partition, stored, {"checksum": self._regions.checksum(*stored.values())})
 
     def check(self, partition: Partition) -> None:
         """Read back a finished partition, and compare its checksum.

@@ -21,6 +21,7 @@ Floats = NDArray[np.floating]
 
 CLOSE_DEX = 0.3
 CATASTROPHIC_DEX = 1.0
+LARGEST = 1e30  # truth; what is beyond stands for something else, and cannot be drawn
 
 
 @dataclass(frozen=True)
@@ -126,14 +127,18 @@ def _rows(path: Path, wanted: Mapping[str, str]) -> dict[tuple[str, str], Floats
     """Return the wanted parameters (D,) by galaxy and identifier, in their units, NaN if the table lacks the column."""
     table = load_table(path)
     if lacks := [name for name in ("galaxy", "cluster_id") if name not in table.colnames]:
-        raise InputError(f"{path} has no column {' and '.join(lacks)}; it has {', '.join(table.colnames)}")
+        raise InputError(
+            f"{path} has no column {' and '.join(lacks)}; add it, or move the file away to go on without a truth "
+            f"(it has {', '.join(table.colnames)})"
+        )
     galaxy = [normalise_galaxy(name) for name in strings(table["galaxy"])]
 
     def column(name: str, unit: str) -> Floats:
         if name not in table.colnames:
             return np.full(len(table), np.nan)
         values = numbers(table[name])
-        return in_unit(values, table[name], unit, path) if unit else values
+        values = in_unit(values, table[name], unit, path) if unit else values
+        return np.where(np.abs(values) < LARGEST, values, np.nan)
 
     values = np.stack([column(name, unit) for name, unit in wanted.items()], axis=1)
     return dict(zip(zip(galaxy, strings(table["cluster_id"]).tolist(), strict=True), values, strict=True))

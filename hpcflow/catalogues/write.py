@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO, StringIO
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy import units as u
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import Column, Table
 
 from hpcflow.base.atomic import atomic
 from hpcflow.base.errors import InputError
@@ -108,9 +109,16 @@ def _with(first: Table, others: Iterator[Table]) -> Iterator[Table]:
 
 
 def _hdu(table: Table) -> fits.BinTableHDU:
-    """Return the table as FITS, with descriptions as TCOMM keywords, which TOPCAT shows."""
+    """Return the table as FITS, with descriptions as TCOMM keywords, which TOPCAT shows.
+
+    Text beyond ASCII is written as UTF-8, which the standard does not know and programs read nevertheless.
+    """
     plain = Table(table, copy=False)
+    # A header must be ASCII.
+    plain.meta = {name: str(value).encode("ascii", "backslashreplace").decode() for name, value in table.meta.items()}
     for name in plain.colnames:
+        if plain[name].dtype.kind == "U":
+            plain[name] = _in_bytes(plain[name])
         if (unit := plain[name].unit) is not None and not _in_fits(unit):
             plain[name].description = f"{plain[name].description or name} [{unit}]"
             plain[name].unit = None
@@ -119,6 +127,13 @@ def _hdu(table: Table) -> fits.BinTableHDU:
         if plain[name].description:
             hdu.header[f"TCOMM{i}"] = plain[name].description
     return hdu
+
+
+def _in_bytes(text: Column) -> Column:
+    """Return text in UTF-8, in as many bytes as it has room for characters, or as many as it needs."""
+    encoded = [one.encode() for one in text.tolist()]
+    room = max(text.dtype.itemsize // 4, *map(len, encoded))
+    return Column(np.array(encoded, dtype=f"S{room}"), text.name, unit=text.unit, description=text.description)
 
 
 def _in_fits(unit: u.UnitBase) -> bool:

@@ -106,7 +106,7 @@ class PosteriorArchive:
             "Conventions": "CF-1.11",
             "prior": prior,
             "coordinates": "galaxy cluster_id ra dec distance",
-            "known_checksum": checksum(*typed.values()),
+            "known_checksum": checksum(*typed.values(), sealed=True),
             **attrs,
         }
         return cls(Regions.create(path, SCHEMA, clusters, partition, variables, everything, COUNTERS))
@@ -149,7 +149,9 @@ class PosteriorArchive:
 
     def write_stored(self, partition: Partition, stored: Mapping[str, NDArray[Any]]) -> None:
         """Write a finished partition from variables as they are stored."""
-        self._regions.write(partition, stored, {"checksum": checksum(*(stored[name] for name in self.written))})
+        self._regions.write(
+            partition, stored, {"checksum": self._regions.checksum(*(stored[name] for name in self.written))}
+        )
 
     def check(self, partition: Partition | None = None) -> None:
         """Read back a finished partition, or the photometry of all clusters if None, and compare its checksum.
@@ -158,7 +160,7 @@ class PosteriorArchive:
             DamagedError: if it cannot be read, or its checksum does not match.
         """
         if partition is None:
-            if checksum(*(self.read(name) for name in KNOWN)) != self.attrs["known_checksum"]:
+            if self._regions.checksum(*(self.read(name) for name in KNOWN)) != self.attrs["known_checksum"]:
                 raise DamagedError(self.path, "the photometry", CHANGED)
         else:
             self._regions.checked(partition, self.written)

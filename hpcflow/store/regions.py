@@ -24,6 +24,7 @@ from hpcflow.base.machine import limit_of
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.store.damage import CHANGED, DamagedError, checksum
 from hpcflow.store.layout import Variable
+from hpcflow.store.seal import SEAL, is_intact, seal_of
 
 __all__ = ["Regions"]
 
@@ -43,6 +44,7 @@ class Regions:
         self._arrays: dict[str, Any] = {}
         self.attrs: dict[str, Any] = dict(group.attrs)
         self.rows, self.size = int(self.attrs["rows"]), int(self.attrs["partition_size"])
+        self._sealed = SEAL in self.attrs  # groups of earlier versions are not
 
     @classmethod
     def create(
@@ -86,6 +88,7 @@ class Regions:
                 for name, meaning in names.items():
                     variable = Variable(("partition",), (count,), kind, fill, 1, {"long_name": meaning})
                     _create_array(group, name, variable, 1)
+            group.attrs[SEAL] = seal_of(growing)
             with warnings.catch_warnings():
                 # Only this group's own fixed metadata are consolidated, so readers of any version can ignore them.
                 warnings.filterwarnings("ignore", message="Consolidated metadata")
@@ -110,15 +113,22 @@ class Regions:
             raise InputError(f"{path} does not exist; run the stage that writes it first") from e
         except Exception as e:  # whatever the parser makes of it
             raise _unreadable(path, e) from e
-        found = group.attrs.get("schema")
-        if found not in (schema, *others):
+        holds = group.attrs.get("schema")
+        if holds not in (schema, *others):
             raise InputError(
-                f"{path} holds {found}, but this version of hpcflow reads {schema}; remove it and make it again"
+                f"{path} holds {holds}, but this version of hpcflow reads {schema}; remove it and make it again"
             )
         try:
-            return cls(path, group)
-        except (KeyError, TypeError, ValueError) as e:
+            found = cls(path, group)
+            intact = not found._sealed or is_intact(path)
+        except (LookupError, TypeError, ValueError, AttributeError) as e:
             raise _unreadable(path, e) from e
+        if not intact:
+            raise InputError(
+                f"{path}: its metadata, or names of parameters or bands, are not what was written; restore them from "
+                "a copy, or remove it to make it again"
+            )
+        return found
 
     @property
     def partitions(self) -> list[Partition]:
@@ -184,6 +194,10 @@ class Regions:
         rows = slice(None) if partition is None else slice(partition.start, partition.stop)
         return np.asarray(self._read(name, rows))
 
+    def checksum(self, *arrays: NDArray[Any]) -> int:
+        """Return the checksum of arrays of this group."""
+        return checksum(*arrays, sealed=self._sealed)
+
     def checked(self, partition: Partition, names: Iterable[str]) -> list[NDArray[Any]]:
         """Return a finished partition's rows of arrays after comparing their checksum with its counter `checksum`.
 
@@ -196,7 +210,7 @@ class Regions:
             expected = self.record("checksum", partition)
         except DamagedError as e:
             raise DamagedError(self.path, part, e.reason) from e
-        if checksum(*arrays) != expected:
+        if self.checksum(*arrays) != expected:
             raise DamagedError(self.path, part, CHANGED)
         return arrays
 

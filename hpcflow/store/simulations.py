@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition, split
 from hpcflow.model.prior import Parameter
-from hpcflow.store.damage import checksum
 from hpcflow.store.layout import Variable
 from hpcflow.store.regions import Regions
 
@@ -126,7 +125,7 @@ class SimulationStore:
         theta, flux = theta.astype(np.float32), flux.astype(np.float32)
         records: dict[str, int | str] = {
             "failed": int((~np.isfinite(flux).all(axis=1)).sum()),
-            "checksum": checksum(theta, flux),
+            "checksum": self._regions.checksum(theta, flux),
             "reason": json.dumps(dict(sorted(reasons.items()))) if reasons else "",
         }
         self._regions.write(partition, {"theta": theta, "flux": flux}, records)

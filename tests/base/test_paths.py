@@ -1,12 +1,15 @@
 """Where a run keeps things, and that nobody else says so."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hpcflow.base.errors import InputError
-from hpcflow.base.paths import RunPaths
+from hpcflow.base.paths import RunPaths, file_name
 
 PACKAGE = Path(__file__).parents[2] / "hpcflow"
 RUN = RunPaths(Path("run"))
@@ -67,3 +70,20 @@ def test_a_folder_is_a_run_once_it_has_a_record(tmp_path: Path) -> None:
     run.record.touch()
     assert run.begun
     run.refuse_if_not_begun()
+
+
+ODD = ["..", "a/b", "a b", "a_b", "\0", "e\u0301", "\u00e9"]
+WORDS = st.lists(st.text(max_size=300) | st.sampled_from(ODD), min_size=1)
+
+
+@given(WORDS, WORDS)
+def test_names_of_files_are_short_plain_and_as_different_as_the_words(one: list[str], other: list[str]) -> None:
+    name = file_name("show", *one)
+    assert re.fullmatch(r"[A-Za-z0-9_.+-]{1,120}", name)
+    assert name.startswith("show")
+    assert (name == file_name("show", *other)) == (one == other)
+
+
+def test_plain_words_stay_as_they_are() -> None:
+    assert file_name("NGC1566", "1a.2") == "NGC1566-1a.2"
+    assert len({file_name("x", word) for word in ("A-B", "A/B", "A B", "9" * 3000, "9" * 3001)}) == 5

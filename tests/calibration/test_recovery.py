@@ -8,8 +8,10 @@ from astropy.table import Table
 
 from hpcflow.base.errors import InputError
 from hpcflow.calibration.recovery import best_mode, find_truth, join_truth, recovery
+from hpcflow.stages.look.compare import write_tables
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.headline import recovery_numbers
+from hpcflow.stages.look.plans import Beside, plan_figures
 
 
 def test_truth_is_next_to_its_catalogue(run: RunFolder) -> None:
@@ -36,8 +38,25 @@ def test_truth_is_converted_to_the_archives_units(
     np.testing.assert_allclose(join_truth(archive, [tmp_path / "linear.ecsv"]), truth, rtol=1e-12)
     table.remove_column("galaxy")
     table.write(tmp_path / "nameless.csv")
-    with pytest.raises(InputError, match=r"nameless\.csv has no column galaxy; it has cluster_id"):
+    with pytest.raises(InputError, match=r"nameless\.csv has no column galaxy; add it, or .*it has cluster_id"):
         join_truth(archive, [tmp_path / "nameless.csv"])
+
+
+@pytest.mark.parametrize(
+    "spoiled", [np.inf, 1e308, np.nan, "unknown", [6.0, 7.0]], ids=["inf", "huge", "nan", "text", "vector"]
+)
+def test_a_truth_that_is_no_number_is_unknown(
+    run: RunFolder, archive: xr.Dataset, truth: np.ndarray, tmp_path: Path, spoiled: object
+) -> None:
+    table = Table.read(run.path / "mock_truth.fits")
+    table["log_age"] = [spoiled] * len(table)
+    table.write(tmp_path / "odd_truth.fits")
+    found = join_truth(archive, [tmp_path / "odd_truth.fits"])
+    assert np.isnan(found[:, 0]).all()
+    np.testing.assert_array_equal(found[:, 1:], truth[:, 1:])
+    assert "truth-groups" not in plan_figures(run, archive, Beside(found), {})
+    assert "truth" in plan_figures(run, archive, Beside(found), {})
+    assert not {path.name for path in write_tables(archive, found, tmp_path)} & {"recovery.ecsv"}
 
 
 def test_shares_count_what_they_say(archive: xr.Dataset, truth: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from astropy.io import fits
 from astropy.table import Column, Table
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.plain import load_table, strings
 from hpcflow.catalogues.write import FORMATS, write_blocks, write_rows
 
 TABLE = Table(
@@ -37,6 +38,15 @@ def test_fits_carries_units_and_descriptions(tmp_path: Path) -> None:
     assert header["TCOMM3"] == "how old [dex(yr)]"
     assert "TUNIT3" not in header
     assert str(TABLE["log_age"].unit) == "dex(yr)"
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_text_beyond_ascii_is_read_back(tmp_path: Path, ending: str) -> None:
+    names = np.array(["\u00e9toile", "plain", "\u6f22" * 7, "\U0001f600"], dtype="U30")  # as wide as its bytes
+    blocks = [Table({"cluster_id": names[rows]}, meta={"OBJECT": "\u00e9"}) for rows in (slice(1, 3), slice(3, 4))]
+    write_blocks(blocks, tmp_path / f"t{ending}")
+    table = load_table(tmp_path / f"t{ending}")
+    assert strings(table["cluster_id"]).tolist() == names[1:].tolist()
 
 
 @pytest.mark.parametrize("ending", FORMATS)

@@ -15,7 +15,7 @@ from hpcflow.model.prior import Parameter
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.damage import checksum
 from hpcflow.store.reading import open_archive
-from hpcflow.store.schema import EARLIER
+from hpcflow.store.schema import EARLIER, KNOWN
 from hpcflow.store.summary import summarise
 
 PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5, "mag"))
@@ -78,6 +78,8 @@ def old(tmp_path: Path) -> Path:
     for new, before in (names | {f"{n}_flow": n for n in ("theta", "covariance", "entropy")}).items():
         (archive.path / new).rename(archive.path / before)
     group.attrs["schema"] = EARLIER
+    del group.attrs["seal"]  # which they did not have
+    group.attrs["known_checksum"] = checksum(*(archive.read(name) for name in KNOWN))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")
         zarr.consolidate_metadata(group.store)

@@ -54,7 +54,7 @@ def write_tables(archive: xr.Dataset, truth: NDArray[np.floating] | None, folder
     if np.isfinite(archive["published"].values[have]).any():
         tables["published.ecsv"] = published_table(archive)
         tables["published-clusters.fits"] = clusters_against_published(archive)
-    if truth is not None and np.isfinite(truth[have]).any():
+    if truth is not None and np.isfinite(truth[have]).all(axis=1).any():
         tables["recovery.ecsv"] = truth_table(archive, truth)
     for name, table in tables.items():
         write_rows(table, folder / name)

@@ -11,6 +11,7 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
+from hpcflow.base.paths import file_name
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.write import refuse_unknown, write_blocks
 from hpcflow.stages.progress import log
@@ -42,7 +43,7 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
     """
     archive, ds = PosteriorArchive.open(run.posteriors, reading=True), open_archive(run.posteriors)
     name = normalise_galaxy(galaxy) if galaxy else None
-    path = run.path / f"clusters{f'-{name}' if name else ''}.{to}"
+    path = run.path / f"{file_name('clusters', *filter(None, [name]))}.{to}"
     refuse_unknown(path)
     galaxies = _text(ds["galaxy"].values)
     chosen = np.full(len(galaxies), True) if name is None else galaxies == name
@@ -138,8 +139,12 @@ def _add(
 
 
 def _text(values: NDArray[Any]) -> NDArray[np.str_]:
-    """Return text (N,) of fixed width, because numpy cannot cast its variable-width strings."""
-    return np.array(values.tolist(), dtype=np.str_)
+    """Return text (N,) of fixed width, because numpy cannot cast its variable-width strings.
+
+    It is as wide as the longest one is in bytes, for files that hold bytes.
+    """
+    text = values.tolist()
+    return np.array(text, dtype=f"U{max((len(one.encode()) for one in text), default=1) or 1}")
 
 
 def _said(flag: NDArray[np.integer]) -> NDArray[np.str_]:

@@ -139,7 +139,7 @@ def _comparisons(archive: xr.Dataset, truth: Truth) -> Plans:
             plans["published-galaxies"] = lambda: published_by_galaxy(archive)
     if truth is not None:
         plans["truth"] = lambda: against_truth(archive, truth)
-        if "log_age" in archive["parameter"].values:
+        if np.isfinite(truth[has_posterior(archive)]).all(axis=1).any():
             plans["truth-groups"] = lambda: recovery_by_group(archive, truth)
     return plans
 

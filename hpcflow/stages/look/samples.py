@@ -1,12 +1,12 @@
 """`hpcflow samples`: draw again all samples of one cluster, the same bits as in inference."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Column, Table
 
 from hpcflow.base.errors import InputError
+from hpcflow.base.paths import file_name
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.flow import checkpoint
@@ -78,7 +78,7 @@ def write_samples(run: Path, cluster_id: str, galaxy: str | None, out: Path | No
     Raises:
         InputError: as for `samples`, or if the format is unknown.
     """
-    name = re.sub(r"[^\w.+-]+", "_", "-".join(["samples", *filter(None, [galaxy]), cluster_id]))
+    name = file_name("samples", *filter(None, [galaxy]), cluster_id)
     path = out or run / f"{name}.fits"
     refuse_unknown(path)
     write_rows(samples(run, cluster_id, galaxy), path)
@@ -94,8 +94,9 @@ def find_cluster(archive: PosteriorArchive, cluster_id: str, galaxy: str | None 
     """
     archive.check()
     galaxy = galaxy and normalise_galaxy(galaxy)
-    of = archive.read("galaxy")
-    found = np.flatnonzero(archive.read("cluster_id") == cluster_id)
+    of, identifiers = archive.read("galaxy"), archive.read("cluster_id")
+    # A word of the shell that is no text cannot be compared.
+    found = np.flatnonzero(identifiers == cluster_id) if f"{galaxy}{cluster_id}".isprintable() else np.empty(0, int)
     if galaxy is not None:
         found = found[of[found] == galaxy]
     if not len(found):

@@ -1,6 +1,5 @@
 """`hpcflow show`: one page with everything that is known about one cluster."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from hpcflow.base.atomic import write_whole
+from hpcflow.base.paths import file_name
 from hpcflow.calibration.recovery import find_truth, join_truth
 from hpcflow.figures.chi2 import spectral_energy
 from hpcflow.figures.posteriors import corner
@@ -47,7 +47,7 @@ def show(run: Path, cluster_id: str, galaxy: str | None = None) -> Path:
     truth = _truth(folder.config, run, one)
     found, why = exact_posteriors(folder.config, one, [0], MODES)
     exact = found.get(0)
-    name = re.sub(r"[^\w.+-]+", "_", f"{one['galaxy'].item()}-{one['cluster_id'].item()}")
+    name = file_name(one["galaxy"].item(), one["cluster_id"].item())
     pages = folder.paths.clusters
     pivots = folder.pivots([str(band) for band in one["band"].values])
     samples = None if exact is None else exact.samples

@@ -12,12 +12,14 @@ from astropy.table import Table
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
+from hpcflow.catalogues.plain import load_table, strings
 from hpcflow.model.prior import Parameter
 from hpcflow.stages.look import export as stage
 from hpcflow.stages.look.export import export
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag, Refined
+from hpcflow.store.schema import KNOWN
 
 
 def test_fits_is_what_topcat_reads(inferred: Run, copied: Callable[[Run], Run]) -> None:
@@ -106,6 +108,24 @@ def test_one_galaxy(inferred: Run, copied: Callable[[Run], Run]) -> None:
     with pytest.raises(InputError, match="has no cluster of NGC9999; use --galaxy with one of"):
         export(run, "fits", "NGC 9999")
     assert not list(run.path.glob(".*"))
+
+
+def test_names_from_elsewhere_name_files_within_the_run(inferred: Run, copied: Callable[[Run], Run]) -> None:
+    run = copied(inferred)
+    old = PosteriorArchive.open(run.posteriors)
+    known = {name: old.read(name) for name in KNOWN}
+    known["galaxy"] = np.array(["../../A/\u00c9"] * 25 + ["BC"] * 25)
+    parameters = [Parameter(name, low, high) for name, (low, high, _) in old.attrs["prior"].items()]
+    size = dict(samples=50, modes=3, partition=50)
+    archive = PosteriorArchive.create(
+        run.path / "odd" / "posteriors.zarr", known=known, bands=list("12345"), parameters=parameters, attrs={}, **size
+    )
+    archive.write(archive.partitions[0], {})
+    odd = Run(archive.path.parent)
+    (path,) = {export(odd, "fits", "../../a/\u00e9") for _ in range(2)}
+    assert path.parent == odd.path
+    assert {p.name for p in odd.path.iterdir()} == {"posteriors.zarr", path.name}
+    assert strings(load_table(path)["galaxy"]).tolist() == ["../../A/\u00c9"] * 25
 
 
 def test_what_is_not_there_is_said(
