@@ -144,6 +144,10 @@ class RunPaths:
         """The reasons of partitions that failed in the last run of a stage."""
         return self.logs / f"{stage}.failed.json"
 
+    def progress(self, stage: str) -> Path:
+        """How far the running driver of a stage is."""
+        return self.logs / f"{stage}.progress.json"
+
     def lock(self, stage: str) -> Path:
         """The lock file of a stage's driver."""
         return self.logs / f"{stage}.lock"

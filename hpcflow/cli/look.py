@@ -3,7 +3,6 @@
 As everywhere in the command line, heavy imports wait until a command needs them.
 """
 
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,44 +20,23 @@ ItsGalaxy = Annotated[str | None, typer.Option("--galaxy", help="Name its galaxy
 
 
 @command()
-def status(run: RunArgument) -> None:
-    """Show what a run has done, what has failed, and what to do next."""
+def status(
+    run: RunArgument,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again every few seconds, until the run is over.")
+    ] = False,
+) -> None:
+    """Show what a run has done, what is running or has failed, and what to do next."""
     from rich.console import Console
-    from rich.table import Table
 
-    from hpcflow.stages.look.status import status as states
+    from hpcflow.stages.look.overview import overview, show_status
+    from hpcflow.stages.look.overview import watch as follow
     from hpcflow.stages.run import Run
-    from hpcflow.stages.slurm.queue import job_status
 
-    jobs, workers = job_status(Run(run))
-    if jobs and not Run(run).begun:
-        for job in jobs:
-            print(f"{job.stage}: job {job.id} is {job.says}")
-        return
-    table = Table("stage", "done", "of", "", "per second", "left", "failed", title=str(run))
-    stages = states(Run(run))
-    for s in stages:
-        done = (s.stage, f"{s.done:,}", f"{s.total:,}" if s.total else "-", s.unit)
-        left = str(timedelta(seconds=round(s.left_s))) if s.left_s is not None else ""
-        table.add_row(*done, f"{s.rate:,.0f}" if s.rate else "", left, str(len(s.failed) or ""))
-    Console().print(table)
-    for s in stages:
-        for partition, reason in list(s.failed.items())[:5]:
-            print(f"{s.stage} partition {partition}: {reason}")
-        for reason, count in s.lost.items():
-            print(f"{s.stage}: {count:,} rows could not be simulated: {reason}")
-        if s.waiting:
-            how = "give one in infer.distance_mpc and run hpcflow infer --append"
-            print(f"{s.stage}: {s.waiting:,} clusters have no posterior because they wait for a distance: {how}")
-    for job in jobs:
-        print(f"{job.stage}: job {job.id} is {job.says}")
-    if workers:
-        print(f"workers: {workers}")
-    todo = next((s.stage for s in stages if not s.finished), None)
-    if any(job.active for job in jobs):
-        print(f"next: wait, or hpcflow cancel {run}")
+    if watch:
+        follow(Run(run), Console())
     else:
-        print(f"next: hpcflow {todo} CONFIG --run {run}" if todo else "everything is done")
+        show_status(overview(Run(run)), Console())
 
 
 @command()

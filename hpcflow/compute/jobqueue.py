@@ -43,4 +43,4 @@ def job_workers(site: Site, most: int, run: Path, stage: str) -> Iterator[Worker
         for path, text in worker_files(site, Place(run), private).items():
             write_whole(path, text)
         with Pool(site, job, jobs, ledger, scheduler, RunPaths(run)) as pool:
-            yield Workers(client, count, f"up to {count} workers of {site.name}", pool.check)
+            yield Workers(client, count, f"up to {count} workers of {site.name}", pool.check, ledger.running)

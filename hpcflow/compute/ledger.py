@@ -1,4 +1,4 @@
-"""What the scheduler sees of worker jobs: their workers, and the partitions that these finish."""
+"""What the scheduler sees of workers and of their jobs: who is there, and which partitions they have and finish."""
 
 import time
 from collections import defaultdict
@@ -37,7 +37,9 @@ class Life:
 
 
 class Ledger(SchedulerPlugin):
-    """Keeps the lives of worker jobs, whose workers are named after them: JOB, or JOB-NUMBER if there are several.
+    """Keeps the partitions in flight, and the lives of worker jobs.
+
+    Their workers are named after them: JOB, or JOB-NUMBER if there are several.
 
     The scheduler calls it in its own thread; others may read it.
     """
@@ -51,11 +53,17 @@ class Ledger(SchedulerPlugin):
         self.longest_s = 0.0  # that a partition took
         self.changed = Event()  # set whenever a worker comes or goes
         self._jobs: dict[str, str] = {}
+        self._began: dict[Any, float] = {}  # the partitions that workers have
 
     @property
     def connected(self) -> int:
         """Number of workers."""
         return len(self._jobs)
+
+    def running(self) -> list[float]:
+        """Return the times at which the partitions that workers have now began, by `time.monotonic`."""
+        # The first few are handed out before workers are free; each computes one at a time.
+        return sorted(self._began.values())[: self.connected]
 
     def add_worker(self, scheduler: Scheduler, worker: str) -> None:
         """Note that a worker has come."""
@@ -74,8 +82,12 @@ class Ledger(SchedulerPlugin):
         self.changed.set()
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **said: Any) -> None:
-        """Note that a worker has finished a partition, and how long it took."""
+        """Note that a worker has begun a partition, or finished it, and how long it took."""
         self.begun = True
+        if finish == "processing":
+            self._began[key] = time.monotonic()
+        else:
+            self._began.pop(key, None)
         if (start, finish) == ("processing", "memory") and (job := self._jobs.get(said.get("worker", ""))):
             self.finished += 1
             self.lives[job].finished += 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import dask
 from distributed import Client, LocalCluster
 
+from hpcflow.compute.ledger import Ledger
 from hpcflow.compute.tls import private_folder, run_certificate
 from hpcflow.compute.workers import ENVIRONMENT, SETTINGS, Workers
 
@@ -40,6 +41,7 @@ def local_workers(count: int, run: Path, stage: str) -> Iterator[Workers]:
         # Nannies restart workers by themselves; a worker declared lost meanwhile would never come back.
         "distributed.deploy.lost-worker-timeout": "1000 days",
     }
+    ledger = Ledger()
     with private_folder(run, stage) as private, dask.config.set(settings):
         with _without_ctrl_c():
             cluster = LocalCluster(
@@ -48,12 +50,12 @@ def local_workers(count: int, run: Path, stage: str) -> Iterator[Workers]:
                 host="127.0.0.1",
                 protocol="tls://",
                 security=run_certificate(private),
-                scheduler_kwargs={"dashboard": False},
+                scheduler_kwargs={"dashboard": False, "plugins": [ledger]},
                 dashboard_address="127.0.0.1:0",  # where nothing is to be had, instead of at a fixed port
                 silence_logs="CRITICAL",  # the exception of a task is reported once, in one line, as its reason
             )
         with cluster, Client(cluster, set_as_default=False) as client:
-            yield Workers(client, count, f"{count} workers")
+            yield Workers(client, count, f"{count} workers", running=ledger.running)
 
 
 @contextmanager

@@ -55,7 +55,8 @@ def runner_workers(site: Site, run: Path, stage: str) -> Iterator[Workers]:
             RunPaths(run).workers / f"{stage}.{os.environ['SLURM_JOB_ID']}.out",
         )
         try:
-            yield Workers(client, count, f"{count} workers in this allocation of {site.name}", steps.check)
+            name = f"{count} workers in this allocation of {site.name}"
+            yield Workers(client, count, name, steps.check, ledger.running)
             client.retire_workers()
         finally:
             steps.close()

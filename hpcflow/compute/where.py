@@ -1,5 +1,6 @@
 """Where workers run: on this machine, in this process, or at a site."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +28,10 @@ class InProcess:
     """
 
     name: ClassVar[str] = "this process"
+
+    def running(self) -> Sequence[float]:
+        """Return nothing: while a partition is in flight, this process does not ask."""
+        return ()
 
 
 Where = Here | InProcess | Site

@@ -1,6 +1,6 @@
 """Workers as the loop sees them, and Dask's settings for them wherever they run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +38,14 @@ class Workers:
         count: largest number of workers.
         name: their name in log lines.
         check: function that raises if no more workers can be expected.
+        running: function that returns when the partitions that they have now began, by `time.monotonic`.
     """
 
     client: Client
     count: int
     name: str
     check: Callable[[], None] = lambda: None
+    running: Callable[[], Sequence[float]] = tuple
 
 
 def private_settings(security: Security) -> dict[str, Any]:

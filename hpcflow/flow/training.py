@@ -45,6 +45,7 @@ def train(
     keep: Path | None = None,
     exact: Tensor | None = None,
     report: Callable[[Progress], None] = lambda _: None,
+    watch: Callable[[int], None] = lambda _: None,
 ) -> list[Progress]:
     """Train an estimator in place, and leave it with the best weights found.
 
@@ -57,6 +58,7 @@ def train(
         keep: state file; if it exists, training resumes from it.
         exact: (m,) exact log posterior densities of the first m held-out examples, for the gap.
         report: function called with each new line of the history.
+        watch: function called with the number of steps after each of them.
 
     Returns:
         The history, one entry per validation.
@@ -72,7 +74,7 @@ def train(
             "make it larger, or use fewer ranks"
         )
     with stop_requests() as asked:
-        run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report)
+        run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report, watch)
         run.go(asked)
     return run.history
 
@@ -90,9 +92,11 @@ class _Training:
         keep: Path | None,
         exact: Tensor | None,
         report: Callable[[Progress], None],
+        watch: Callable[[int], None],
     ) -> None:
         self.estimator, self.training, self.schedule, self.ranks = estimator, training, schedule, ranks
-        self.held_out, self.exact, self.keep, self.report = held_out, exact, keep, report
+        self.held_out, self.exact, self.keep = held_out, exact, keep
+        self.report, self.watch = report, watch
         self.identity = identity_of(estimator, schedule)
         self.learner = Learner(estimator.flow, schedule, ranks)
         self.counters, self.history = Counters(), list[Progress]()
@@ -120,6 +124,7 @@ class _Training:
         while self.counters.step < schedule.steps and self.counters.since < schedule.patience:
             self._step()
             step = self.counters.step
+            self.watch(step)
             due = step % schedule.validate_every == 0 or step == schedule.steps
             if not (due or step % self.pause == 0 or (asked and ranks.size == 1)):
                 continue

@@ -51,7 +51,7 @@ def run_missing(
         return
     with stop_requests() as asked:
 
-        def check() -> None:
+        def refuse_to_go_on() -> None:
             if asked:
                 name = signal.Signals(asked[0]).name
                 raise Interrupted(
@@ -59,18 +59,22 @@ def run_missing(
                     asked[0],
                 )
 
+        def check() -> None:
+            refuse_to_go_on()
+            track.look(workers.running())
+
         def done(partition: Partition) -> None:
             run.lives(stage).unlink(missing_ok=True)  # this job, if it is one, is not in vain
-            advance(len(partition), "")
+            track.advance(len(partition))
 
         with (
             _as_worker(where),
             workers_at(where, len(missing), run.path, stage) as workers,
-            tracked(stage, total, total - left) as advance,
+            tracked(stage, total, total - left, unit, run.progress(stage)) as track,
         ):
             log.info("%s: %d of %d %s to do, on %s", stage, left, total, unit, workers.name)
             failed = map_partitions(workers, task, str(run.path), missing, done, check=check)
-        check()  # a signal may have arrived while the workers ended
+        refuse_to_go_on()  # a signal may have arrived while the workers ended
     if failed:
         write_whole(reasons, json.dumps({p.index: reason for p, reason in failed.items()}, indent=1) + "\n")
         first, reason = next(iter(failed.items()))

@@ -25,6 +25,7 @@ from hpcflow.stages.look.exactly import exact_posteriors, trained_errors
 from hpcflow.stages.look.folder import RunFolder, open_folder
 from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
 from hpcflow.stages.look.plans import Beside, Plans, plan_figures
+from hpcflow.stages.progress import tracked
 from hpcflow.store.flags import POOR_CHI2
 from hpcflow.store.summary import count_flags, has_posterior, summarise
 
@@ -75,7 +76,7 @@ def draw(plans: Plans, final: Path) -> dict[str, str]:
     """Draw the figures one by one and write them into a folder; return the PNGs as data URIs by name."""
     pictures = {}
     final.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_folder(final) as growing:
+    with atomic_folder(final) as growing, tracked("draw", len(plans), unit="figures") as track:
         for name, plan in plans.items():
             figure = plan()
             png = to_png(figure)
@@ -83,6 +84,7 @@ def draw(plans: Plans, final: Path) -> dict[str, str]:
             save_pdf(figure, growing / f"{name}.pdf")
             pictures[name] = "data:image/png;base64," + base64.b64encode(png).decode()
             del figure
+            track.advance(1)
             gc.collect()  # figures are large, and refer to their canvases and back
     return pictures
 

@@ -4,13 +4,14 @@ import logging
 import math
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from hpcflow.base.errors import InputError, Interrupted
+from hpcflow.base.lock import alone
 from hpcflow.compute.local import default_workers
 from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
@@ -44,17 +45,19 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
         workers: number of CPU threads to use on this machine; None for one per processor.
 
     Raises:
-        InputError: if the library is missing or unfinished, or the config belongs to another run.
+        InputError: if the library is missing or unfinished, the config belongs to another run, or the same training
+            is running already.
         DivergedError: if training diverges.
         Interrupted: if a signal asked to stop.
     """
     store = SimulationStore.open(run.simulations)
-    with join_ranks() as ranks, _quiet_unless(ranks.lead):
+    with join_ranks() as ranks, _quiet_unless(ranks.lead), ExitStack() as held:
         if ranks.any(ranks.lead and run.flow.exists()):
             ranks.alone(lambda: run.begin("train", config))  # refuses a config that differs from the training's
             ranks.alone(lambda: run.training.unlink(missing_ok=True))
             log.info("train: %s is trained already", run.flow)
             return
+        ranks.alone(lambda: held.enter_context(alone(run.lock("train"), "`hpcflow train`")))
         training, held_out = open_library(config, store, ranks.device)
         ranks.alone(lambda: run.begin("train", config))
         with log_to(run.log("train")) if ranks.lead else nullcontext():
@@ -105,15 +108,12 @@ def _learn(
         f", member {member + 1} of {config.train.members}" if config.train.members > 1 else "",
     )
     done = read_header(run.training).counters.step if run.training.exists() else 0
-    with tracked("train", schedule.steps, done) as advance:
-        seen = done
+    with tracked("train", schedule.steps, done, "steps", run.progress("train")) as track:
 
         def report(line: Progress) -> None:
-            nonlocal seen
             gap = "" if math.isnan(line.gap) else f", gap {line.gap:.3f}"
             rate = line.examples / line.seconds
-            advance(line.step - seen, f"validation NLL {line.validation_nll:.3f}{gap} nats, {rate:,.0f} examples/s")
-            seen = line.step
+            track.note(f"validation NLL {line.validation_nll:.3f}{gap} nats, {rate:,.0f} examples/s")
 
         try:
             history = train(
@@ -124,7 +124,8 @@ def _learn(
                 ranks=ranks,
                 keep=run.training,
                 exact=exact,
-                report=report if ranks.lead else lambda _: None,
+                report=report,
+                watch=track.at,
             )
         except Interrupted:
             if ranks.lead and run.training.exists() and read_header(run.training).counters.step > done:
@@ -150,6 +151,7 @@ def _exact_log_prob(config: Config, held_out: Batch) -> Tensor | None:
     except InputError as e:
         log.info("train: the gap is not measured: %s", e)
         return None
+    log.info("train: computing exact posterior densities of %d held-out examples", config.train.exact)
     theta, *photometry = (
         a[: config.train.exact].cpu().double().numpy() for a in (held_out.theta, *held_out.photometry)
     )

@@ -166,14 +166,14 @@ def _read(
 ) -> Iterator[str]:
     """Check every finished partition, mark damaged ones as missing, and yield a sentence about them."""
     finished, damaged = store.complete(), dict[int, str]()
-    with tracked("verify", sum(map(len, finished))) as advance:
+    with tracked("verify", sum(map(len, finished))) as track:
         for partition in finished:
             try:
                 check(partition)
             except DamagedError as e:
                 damaged[partition.index] = e.reason
                 store.forget(partition)
-            advance(len(partition), "")
+            track.advance(len(partition))
     counts = (len(finished), len(store.partitions), len(damaged))
     log.info("verify: %s: %d of %d partitions read, %d damaged", store.path, *counts)
     if damaged:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,3 +99,15 @@ def test_the_certificate_goes_with_the_workers(tmp_path: Path) -> None:
     with local_workers(1, tmp_path, "simulate"):
         assert len(list(tmp_path.glob(".simulate-workers*"))) == 1
     assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_in_flight_is_known(workers: Workers) -> None:
+    assert list(workers.running()) == []
+    before = time.monotonic()
+    futures = [workers.client.submit(time.sleep, 0.5 + 0.01 * i, pure=False) for i in range(3)]
+    while len(workers.running()) == 0:
+        time.sleep(0.01)
+    (began,) = workers.running()  # there is one worker
+    assert before <= began <= time.monotonic()
+    workers.client.gather(futures)
+    assert list(workers.running()) == []

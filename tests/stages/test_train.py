@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from hpcflow.base.lock import alone
 from hpcflow.flow.header import read_header
 from hpcflow.stages.look.status import status
 from hpcflow.stages.run import Run
@@ -103,6 +104,13 @@ def test_killed_and_run_again(config: Path, run: Path, undisturbed: Path) -> Non
     assert f"resuming at step {training.done}" in errors
     assert same(run, undisturbed)
     assert not Run(run).training.exists()
+
+
+def test_a_second_training_of_the_same_run_is_refused(config: Path, run: Path) -> None:
+    with alone(Run(run).lock("train"), "it"):
+        code, errors = ended(hpcflow("train", config, "--run", run))
+    assert code == 2
+    assert f"another `hpcflow train` is running in {run / 'logs'} (process {os.getpid()} on " in errors
 
 
 def test_asked_to_stop_and_run_again(config: Path, run: Path, undisturbed: Path) -> None:

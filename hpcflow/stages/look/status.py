@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from hpcflow.base.errors import InputError
+from hpcflow.base.lock import Holder, holder_of
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.flow.header import read_header
+from hpcflow.stages.progress import State, read_state
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.simulations import SimulationStore
@@ -37,11 +39,18 @@ class StageStatus:
     rate: float = 0.0  # units per second at present; 0 if the stage is idle
     lost: dict[str, int] = field(default_factory=dict)  # rows that could not be simulated, by reason
     waiting: int = 0  # clusters without a distance, which have no posterior until one is given
+    driver: Holder | None = None  # the process that computes it, or was killed while it did
+    says: str = ""  # how far the driver is
 
     @property
     def left_s(self) -> float | None:
         """The remaining time at this rate in seconds, or None if the stage is idle."""
         return (self.total - self.done) / self.rate if self.rate else None
+
+    @property
+    def running(self) -> bool:
+        """Whether a driver is at it."""
+        return self.driver is not None and self.driver.alive
 
     @property
     def finished(self) -> bool:
@@ -76,7 +85,20 @@ def status(run: Run) -> list[StageStatus]:
     found["train"] = _training(run)
     page = run.page.is_file()
     found["report"] = StageStatus("report", int(page), 1, "page", {})
-    return [found[stage] for stage in (BORROWED if borrows else STAGES)]
+    return [_driven(run, found[stage]) for stage in (BORROWED if borrows else STAGES)]
+
+
+def _driven(run: Run, stage: StageStatus) -> StageStatus:
+    """Add what the driver of a stage says of itself."""
+    stage = replace(stage, driver=holder_of(run.lock(stage.stage)))
+    if not stage.running:
+        return stage
+    state = read_state(run.progress(stage.stage)) or State(stage.done, stage.total, stage.unit)
+    if stage.stage == "train":  # what it keeps of its state is minutes old
+        stage = replace(stage, done=state.done, total=state.total, unit=state.unit)
+    elif state.total == stage.total:  # it may compute only a part
+        state = replace(state, done=stage.done)
+    return replace(stage, rate=state.rate, says=str(state))
 
 
 def _training(run: Run) -> StageStatus:

@@ -1,5 +1,6 @@
 """What `hpcflow status` says while a run goes on, and when it does not."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpcflow.base.lock import alone
 from hpcflow.config.load import load_config
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.look.status import StageStatus, pace, status
+from hpcflow.stages.progress import log, tracked
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import open_or_create
 from hpcflow.store.simulations import SimulationStore
@@ -74,3 +77,29 @@ def test_a_run_with_anothers_flow_has_nothing_to_simulate_or_train(tmp_path: Pat
     own = Run(tmp_path / "owner")
     own.begin("infer", load_config(tiny()))
     assert [s.stage for s in status(own)][:2] == ["simulate", "train"]
+
+
+def test_a_driver_on_this_machine_is_seen(library: tuple[Run, SimulationStore]) -> None:
+    run, store = library
+    log.setLevel(logging.INFO)
+    assert not simulated(run).running
+    with alone(run.lock("simulate"), "it"):
+        assert simulated(run).running
+        assert simulated(run).says == "0 of 1,000 simulations"
+        with tracked("simulate", 1000, keep=run.progress("simulate")) as track:
+            track.look([time.monotonic() - 30])
+            store.write(store.partitions[0], np.zeros((100, 2)), np.ones((100, 5)))
+            assert simulated(run).says == "100 of 1,000 rows, 1 partition in flight, the first began 30 s ago"
+        assert [s.running for s in status(run)] == [True, False, False, False, False]
+    assert simulated(run).driver is None
+
+
+def test_a_training_is_as_far_as_its_driver_says(library: tuple[Run, SimulationStore]) -> None:
+    run, _ = library
+    log.setLevel(logging.INFO)
+    with alone(run.lock("train"), "it"), tracked("train", 400, 0, "steps", run.progress("train")) as track:
+        track.note("validation NLL 1.5")
+        track.look()
+        found = next(s for s in status(run) if s.stage == "train")
+        assert (found.done, found.total, found.unit, found.finished) == (0, 400, "steps", False)
+        assert found.says == "0 of 400 steps, validation NLL 1.5"
