@@ -1,6 +1,5 @@
 """The loop that every stage runs: map missing partitions over workers, and set failures aside."""
 
-import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from itertools import islice
@@ -10,7 +9,7 @@ from uuid import uuid4
 from dask.typing import Key
 from distributed import Future, KilledWorker
 
-from hpcflow.base.errors import DiskFullError
+from hpcflow.base.machine import limit_error
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import InProcess
 from hpcflow.compute.workers import DEATHS, Workers
@@ -52,7 +51,7 @@ def map_partitions(
         The reason of each failure, in the order of the partitions.
 
     Raises:
-        DiskFullError: if a task found the disk full, because all later ones would, too.
+        LimitError: if a task hit a limit of the machine, such as a full disk, because all later ones would, too.
     """
     failed: dict[Partition, str] = {}
     suspects: list[Partition] = []
@@ -67,7 +66,8 @@ def map_partitions(
             if error is None:
                 done(partition)
             else:
-                _raise_if_disk_full(argument, error)
+                if limit := limit_error(error, argument):
+                    raise limit from error
                 yield partition, error
 
     for partition, error in run(todo):
@@ -157,13 +157,6 @@ def _finished(
             continue
         yield *running.pop(future.key), status
         start(1)
-
-
-def _raise_if_disk_full(argument: str, error: BaseException) -> None:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise DiskFullError(
-            f"{argument}: {error.strerror}; finished work is kept: make room, then run the same command again"
-        ) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpcflow.base.errors import DiskFullError, Interrupted
+from hpcflow.base.errors import Interrupted, LimitError
 from hpcflow.base.partitions import Partition, partitions
 from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.local import default_workers, local_workers
@@ -146,7 +146,7 @@ def full(folder: str, partition: Partition) -> None:
 
 
 def test_a_full_disk_ends_the_loop_at_once(either: Workers | InProcess, tmp_path: Path) -> None:
-    with pytest.raises(DiskFullError, match=f"{tmp_path}: No space left on device; finished work is kept"):
+    with pytest.raises(LimitError, match=f"{tmp_path}: No space left on device: make room, then run the same command"):
         map_partitions(either, full, str(tmp_path), partitions(3000, 3), lambda _: None)
 
 
