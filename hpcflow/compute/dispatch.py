@@ -9,6 +9,7 @@ from uuid import uuid4
 from dask.typing import Key
 from distributed import Future, KilledWorker
 
+from hpcflow.base.errors import InputError
 from hpcflow.base.machine import limit_error
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import InProcess
@@ -21,6 +22,7 @@ Ended = tuple[Partition, BaseException | None]  # the exception it raised, if an
 
 AHEAD = 4  # partitions per worker in the scheduler; the driver's memory does not grow with their total number
 CHECK_S = 0.5
+SUSPECTS = 8  # partitions in a row that lost too many workers, at least, before these are to blame
 ENDED = ("finished", "error", "cancelled")
 
 
@@ -52,9 +54,11 @@ def map_partitions(
 
     Raises:
         LimitError: if a task hit a limit of the machine, such as a full disk, because all later ones would, too.
+        InputError: if workers die with one partition after the other.
     """
     failed: dict[Partition, str] = {}
     suspects: list[Partition] = []
+    in_a_row: list[Partition] = []  # suspects since a partition was last finished
 
     def run(partitions: Iterable[Partition], alone: bool = False) -> Iterator[tuple[Partition, BaseException]]:
         if isinstance(workers, InProcess):
@@ -64,6 +68,7 @@ def map_partitions(
             ended = _by_workers(workers, task, argument, partitions, retries, check, width)
         for partition, error in ended:
             if error is None:
+                in_a_row.clear()
                 done(partition)
             else:
                 if limit := limit_error(error, argument):
@@ -73,6 +78,8 @@ def map_partitions(
     for partition, error in run(todo):
         if isinstance(error, KilledWorker):
             suspects.append(partition)
+            in_a_row.append(partition)
+            _raise_if_hopeless(workers, len(in_a_row))
         else:
             failed[partition] = _reason(error)
     for suspect in suspects:
@@ -157,6 +164,15 @@ def _finished(
             continue
         yield *running.pop(future.key), status
         start(1)
+
+
+def _raise_if_hopeless(workers: Workers | InProcess, in_a_row: int) -> None:
+    """Raise if it is not the partitions that workers die of."""
+    if not isinstance(workers, InProcess) and in_a_row >= max(SUSPECTS, 2 * workers.count):
+        raise InputError(
+            f"workers died with {in_a_row} partitions in a row, {DEATHS} with each, and finished none; see their logs "
+            "for the reason, which is often a lack of memory (worker.memory_gb at a site)"
+        )
 
 
 def _reason(error: BaseException) -> str:

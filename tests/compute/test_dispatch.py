@@ -9,8 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hpcflow.base.errors import Interrupted, LimitError
+from hpcflow.base.errors import InputError, Interrupted, LimitError
 from hpcflow.base.partitions import Partition, partitions
+from hpcflow.compute import dispatch
 from hpcflow.compute.dispatch import map_partitions
 from hpcflow.compute.local import default_workers, local_workers
 from hpcflow.compute.where import InProcess
@@ -99,6 +100,17 @@ def test_only_a_partition_that_kills_its_workers_is_set_aside(workers: Workers, 
     assert "6 workers died with it, 3 of them while doing nothing else" in failed[Partition(5, 15, 18)]
     assert written(tmp_path) == [0, 1, 2, 3, 4, 6, 7]
     assert (tmp_path / "deaths").read_text().split() == ["5"] * (2 * DEATHS)
+
+
+def test_workers_that_die_of_everything_are_given_up(
+    workers: Workers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "SUSPECTS", 2)
+    for index in range(50):
+        (tmp_path / f"killer-{index}").touch()
+    with pytest.raises(InputError, match=r"workers died with 4 partitions in a row, 3 with each, and finished none"):
+        map_partitions(workers, task, str(tmp_path), partitions(50, 1), lambda _: None)
+    assert len((tmp_path / "deaths").read_text().split()) < 20
 
 
 def test_partitions_beside_one_that_kills_workers_are_not_blamed(workers: Workers, tmp_path: Path) -> None:
