@@ -157,7 +157,8 @@ class Catalogue:
             InputError: naming the galaxies.
         """
         if np.isnan(self.distance).all():
-            galaxies = ", ".join(name or "(no name)" for name in np.unique(self.galaxy).tolist())
+            names = [name or "(no name)" for name in np.unique(self.galaxy).tolist()]
+            galaxies = ", ".join(names[:5]) + (f" and {len(names) - 5:,} more galaxies" if len(names) > 5 else "")
             raise InputError(
                 f"the distance of {galaxies} is unknown; set infer.distance_mpc to a positive number for it, "
                 "or give the table a column distance in Mpc"

@@ -50,7 +50,7 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
     path = Path(path)
     if not path.is_file():
         raise InputError(f"catalogue {path} does not exist or is not a file; correct its path in infer.catalogues")
-    catalogue = _reader(path, options.format)(path, parse_bands(bands), options).masked(options.negative)
+    catalogue = _read(path, parse_bands(bands), options).masked(options.negative)
     catalogue = _of_classes(catalogue, options.classes, path)
     distance = _distances(catalogue, options, path)
     catalogue = replace(
@@ -79,6 +79,20 @@ def detect_format(path: Path) -> str:
         return "legus"
     phangs = any(name.upper().startswith("PHANGS_") for name in load_table(path).colnames)
     return "phangs" if phangs else "table"
+
+
+def _read(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
+    """Return the rows of a file as its reader gives them.
+
+    Raises:
+        InputError: as the reader does, always naming the file.
+    """
+    try:
+        return _reader(path, options.format)(path, bands, options)
+    except InputError as e:
+        if str(path.name) in str(e):
+            raise
+        raise InputError(f"{path}: {e}") from e
 
 
 def _reader(path: Path, format: str) -> Reader:

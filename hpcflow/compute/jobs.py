@@ -178,7 +178,8 @@ def workers_command(site: Site, private: Path, scheduler: str) -> list[str]:
         "--nthreads=1",
         f"--memory-limit={f'{limit // site.worker.cores}MiB' if limit else 'auto'}",
         f"--local-directory={site.scratch}",
-        "--dashboard-address=127.0.0.1:0",
+        "--no-dashboard",
+        "--dashboard-address=127.0.0.1:0",  # where nothing is to be had, instead of at a fixed port
         f"--death-timeout={DEATH_S}s",
     ]
 

@@ -55,5 +55,5 @@ def read_notes(path: Path) -> Sequence[str]:
     try:
         at, said = json.loads(path.read_text())
         return [f"{sentence} (at {at})" for sentence in said]
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return []

@@ -58,9 +58,9 @@ def private_settings(security: Security) -> dict[str, Any]:
     roles = {role: security.get_tls_config_for_role(role) for role in ("client", "scheduler", "worker")}
     tls = {"ca-file": roles["worker"]["ca_file"]}
     tls |= {role: {"cert": found["cert"], "key": found["key"]} for role, found in roles.items()}
-    settings["distributed"] |= {
+    ours = {
         "comm": {"require-encryption": True, "tls": tls},
         "worker": {"memory": memory},
         "nanny": {"pre-spawn-environ": ENVIRONMENT},
     }
-    return settings
+    return dask.config.merge(settings, {"distributed": ours})

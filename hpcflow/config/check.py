@@ -40,7 +40,7 @@ def sentence(section: type[Section], error: ValidationError) -> str:
             return f"{where} is missing; add it"
         case "value_error":  # raised by a validator of ours
             return f"{where}: {first['ctx']['error']}"
-    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]} (given: {first['input']!r:.80})"
+    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]:.300} (given: {first['input']!r:.80})"
 
 
 def _keys(section: type[Section], location: Sequence[int | str]) -> str:

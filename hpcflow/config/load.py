@@ -189,13 +189,13 @@ def _searchable(train: Train) -> list[str]:
 def _override(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise InputError(f"--set {override}: expected section.key=value")
+        raise InputError(f"--set {override:.80}: expected section.key=value")
     *sections, last = key.split(".")
     for section in sections:
         raw = raw.setdefault(section, {})
         if not isinstance(raw, dict):
-            raise InputError(f"--set {override}: {section} is a value, not a section")
+            raise InputError(f"--set {override:.80}: {section} is a value, not a section")
     try:
         raw[last] = YAML(typ="safe", pure=True).load(text)
     except YAMLError as e:
-        raise InputError(f"--set {override}: the value is not YAML; quote it") from e
+        raise InputError(f"--set {override:.80}: the value is not YAML; quote it") from e

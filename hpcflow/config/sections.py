@@ -1,6 +1,9 @@
 """The sections of a config, with the type and the default of every key; unknown keys are refused."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
@@ -21,7 +24,9 @@ __all__ = [
 ]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Unit = Annotated[str, Field(pattern=r"^[ -~]*$")]
+Unit = Annotated[str, Field(pattern=r"^[ -~]*$", max_length=100)]
+# Of a parameter or a band: a name of columns, in lists of names separated by blanks, commas, colons and plus signs.
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=60)]
 Mpc = Annotated[float, Field(gt=0, le=1e5)]
 Count = Annotated[int, Field(gt=0, le=10**9)]
 MOST_PARTITIONS = 1_000_000
@@ -33,6 +38,18 @@ SMALLEST_ERROR = 0.01  # relative; where there is no systematic, so that errors 
 Paths = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
+@cache
+def _is_unit(text: str) -> bool:
+    """Return whether astropy knows a unit, whose symbols hold no separator of lists."""
+    from astropy.units import Unit  # waits until a config has one
+
+    try:
+        Unit(text)
+    except (ValueError, TypeError):
+        return False
+    return not set(text) & set(",:")
+
+
 class Bounds(Section):
     """The prior of one parameter: uniform from low to high, or log-uniform (scale: log)."""
 
@@ -40,6 +57,12 @@ class Bounds(Section):
     high: float
     unit: Unit = ""
     scale: Literal["linear", "log"] = "linear"
+
+    @model_validator(mode="after")
+    def _has_a_unit(self) -> "Bounds":
+        if not _is_unit(self.unit):
+            raise ValueError(f"{self.unit!r} is no unit; write mag, dex(yr) or another of astropy's")
+        return self
 
     @model_validator(mode="after")
     def _is_a_range(self) -> "Bounds":
@@ -69,14 +92,18 @@ class Model(Section):
     ssp: str = "bc03_miles_kroupa"
     ages: Literal["continuous", "cigale"] = "continuous"
     extinction: Literal["odonnell94", "ccm89"] = "odonnell94"
-    bands: Annotated[dict[str, str], Field(min_length=2)]
-    parameters: dict[str, Bounds]
+    bands: Annotated[dict[Label, str], Field(min_length=2)]
+    parameters: dict[Label, Bounds]
     fixed: dict[str, float] = {"r_v": 3.1, "metallicity": 0.02}
 
     @model_validator(mode="after")
     def _has_the_parameters_of_every_cluster(self) -> "Model":
         if missing := {"log_age", "log_mass", "ebv"} - set(self.parameters):
             raise ValueError(f"parameters lacks {', '.join(sorted(missing))}; give each a low and a high")
+        for names in (self.bands, self.parameters):
+            columns = Counter(re.sub(r"\W", "_", name).lower() for name in names)
+            if twins := [name for name, count in columns.items() if count > 1]:
+                raise ValueError(f"several names become {twins[0]} in tables; rename all but one of them")
         if both := set(self.parameters) & set(self.fixed):
             raise ValueError(f"{', '.join(sorted(both))} is in both parameters and fixed; keep it in one of them")
         given = [(name, value) for name, bounds in self.parameters.items() for value in (bounds.low, bounds.high)]

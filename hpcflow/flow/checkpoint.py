@@ -62,7 +62,7 @@ def read_description(folder: Path) -> dict[str, Any]:
         description = json.loads((folder / DESCRIPTION).read_text())
     except OSError as e:
         raise InputError(f"{folder} holds no trained flow; run `hpcflow train` first") from e
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise InputError(f"{folder / DESCRIPTION} is not JSON; train the flow again") from e
     found = description.get("schema") if isinstance(description, dict) else None
     if found != SCHEMA:

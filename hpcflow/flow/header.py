@@ -12,7 +12,7 @@ from hpcflow.flow.history import Progress
 
 __all__ = ["SCHEMA", "Counters", "Header", "read_header"]
 
-SCHEMA = "hpcflow-training/2"
+SCHEMA = "hpcflow-training/3"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Header:
         identity: what is trained and how, as plain values; see `state.identity_of`.
         counters: progress of the training.
         history: its history so far.
-        digest: digest of the tensors in the file.
+        digest: digest of the tensors in the file and of this header.
     """
 
     identity: dict[str, Any]

@@ -40,9 +40,16 @@ class State:
     features: Mapping[str, Tensor]
 
 
-def identity_of(estimator: Estimator, schedule: Schedule) -> dict[str, Any]:
-    """Return, as plain values, everything that must be unchanged for a training to be resumed."""
+def identity_of(estimator: Estimator, schedule: Schedule, origin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return, as plain values, everything that must be unchanged for a training to be resumed.
+
+    Args:
+        estimator: what is trained.
+        schedule: how it is trained.
+        origin: what the examples are made from, by name.
+    """
     return {
+        **origin,
         "schedule": {key: value for key, value in vars(schedule).items() if key != "checkpoint_minutes"},
         "settings": estimator.settings,
         "parameters": [[p.name, p.low, p.high, p.scale] for p in estimator.prior.parameters],
@@ -57,7 +64,8 @@ def write_state(path: Path, state: State) -> None:
         f"{part}.{name}": tensor.cpu().contiguous() for part in PARTS for name, tensor in getattr(state, part).items()
     }
     with atomic(path, durable=True) as growing:
-        growing.write_bytes(save(tensors, {**state.header.metadata(), "digest": _digest(tensors)}))
+        header = state.header.metadata()
+        growing.write_bytes(save(tensors, {**header, "digest": _digest(tensors, header)}))
 
 
 def read_state(path: Path, identity: Mapping[str, Any]) -> State:
@@ -80,8 +88,8 @@ def read_state(path: Path, identity: Mapping[str, Any]) -> State:
         found = load_file(path)
     except (OSError, SafetensorError) as e:
         raise InputError(f"{path} is damaged; remove it to train from the start ({e})") from e
-    if _digest(found) != header.digest:
-        raise InputError(f"{path} is damaged: its tensors differ from those saved; remove it to train from the start")
+    if _digest(found, header.metadata()) != header.digest:
+        raise InputError(f"{path} is damaged: it is not what was saved; remove it to train from the start")
     parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
     for name, tensor in found.items():
         part, _, rest = name.partition(".")
@@ -89,9 +97,9 @@ def read_state(path: Path, identity: Mapping[str, Any]) -> State:
     return State(header, **parts)
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return a digest of tensors on the CPU, because the file format itself does not detect a flipped bit."""
-    digest = hashlib.blake2b(digest_size=16)
+def _digest(tensors: Mapping[str, Tensor], header: Mapping[str, str]) -> str:
+    """Return a digest of tensors on the CPU and the header, because the file format does not detect a flipped bit."""
+    digest = hashlib.blake2b("\0".join(header.values()).encode(), digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].reshape(-1).numpy().data)

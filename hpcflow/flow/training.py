@@ -4,9 +4,11 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,6 +48,7 @@ def train(
     exact: Tensor | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     watch: Callable[[int], None] = lambda _: None,
+    origin: Mapping[str, Any] = MappingProxyType({}),
 ) -> list[Progress]:
     """Train an estimator in place, and leave it with the best weights found.
 
@@ -59,6 +62,7 @@ def train(
         exact: (m,) exact log posterior densities of the first m held-out examples, for the gap.
         report: function called with each new line of the history.
         watch: function called with the number of steps after each of them.
+        origin: what the examples are made from, by name; a training on others is not resumed.
 
     Returns:
         The history, one entry per validation.
@@ -74,7 +78,7 @@ def train(
             "make it larger, or use fewer ranks"
         )
     with stop_requests() as asked:
-        run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report, watch)
+        run = _Training(estimator, training, held_out, schedule, ranks, keep, exact, report, watch, origin)
         run.go(asked)
     return run.history
 
@@ -93,11 +97,12 @@ class _Training:
         exact: Tensor | None,
         report: Callable[[Progress], None],
         watch: Callable[[int], None],
+        origin: Mapping[str, Any],
     ) -> None:
         self.estimator, self.training, self.schedule, self.ranks = estimator, training, schedule, ranks
         self.held_out, self.exact, self.keep = held_out, exact, keep
         self.report, self.watch = report, watch
-        self.identity = identity_of(estimator, schedule)
+        self.identity = identity_of(estimator, schedule, origin)
         self.learner = Learner(estimator.flow, schedule, ranks)
         self.counters, self.history = Counters(), list[Progress]()
         self.total = torch.zeros((), device=training.device, dtype=torch.float64)

@@ -3,9 +3,10 @@
 import logging
 import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,26 +66,51 @@ def train_flow(config: Config, run: Run, workers: int | None = None) -> None:
             fast_matmul()
             exact = _exact_log_prob(config, held_out)
             count = config.train.members
-            members = [_member(config, run, k, training, held_out, exact, ranks) for k in range(count)]
+            origin = {"library": store.identity, "observe": config.plain()["observe"]}
+            members = [_member(config, run, k, training, held_out, exact, ranks, origin) for k in range(count)]
             if ranks.lead:
                 _save(config, run, store, members)
 
 
 def _member(
-    config: Config, run: Run, member: int, training: Source, held_out: Batch, exact: Tensor | None, ranks: Ranks
+    config: Config,
+    run: Run,
+    member: int,
+    training: Source,
+    held_out: Batch,
+    exact: Tensor | None,
+    ranks: Ranks,
+    origin: Mapping[str, Any],
 ) -> Path:
-    """Train one flow of the ensemble unless it is trained already, and return its folder."""
+    """Train one flow of the ensemble unless it is trained already, and return its folder.
+
+    Raises:
+        InputError: if a flow is there that is none of this ensemble.
+    """
     folder = run.members / str(member)
-    if not ranks.any(ranks.lead and folder.exists()):
+    made = {**origin, "train": config.plain()["train"], "member": member}
+    if ranks.any(ranks.lead and folder.exists()):
+        ranks.alone(lambda: _refuse_another(folder, made))
+    else:
         torch.manual_seed(generator_for(config.train.seed, "weights", member).initial_seed())
         flow = config.train.flow.model_dump(mode="json")
         bands = tuple(config.model.bands)
         estimator = Estimator(build_prior(config), bands, config.train.features, flow).to(ranks.device)
-        history = _learn(config, run, member, estimator, training, held_out, exact, ranks)
-        found = {"steps": history[-1].step, "validation_nll": min(line.validation_nll for line in history)}
+        history = _learn(config, run, member, estimator, training, held_out, exact, ranks, origin)
+        best = min(line.validation_nll for line in history)
+        found = {"steps": history[-1].step, "validation_nll": best, "made": made}
         ranks.alone(lambda: checkpoint.save(estimator, folder, found, {HISTORY: history_csv(history)}))
         ranks.alone(lambda: run.training.unlink(missing_ok=True))
     return folder
+
+
+def _refuse_another(folder: Path, made: Mapping[str, Any]) -> None:
+    """Raise if the flow in the folder of a member was not made so."""
+    if checkpoint.read_description(folder).get("made") != made:
+        raise InputError(
+            f"{folder} holds a flow of another training; move it away to train this member, or restore the settings "
+            "it was trained with"
+        )
 
 
 def _learn(
@@ -96,6 +122,7 @@ def _learn(
     held_out: Batch,
     exact: Tensor | None,
     ranks: Ranks,
+    origin: Mapping[str, Any],
 ) -> list[Progress]:
     schedule = build_schedule(config, member)
     log.info(
@@ -126,6 +153,7 @@ def _learn(
                 exact=exact,
                 report=report,
                 watch=track.at,
+                origin=origin,
             )
         except Interrupted:
             if ranks.lead and run.training.exists() and read_header(run.training).counters.step > done:

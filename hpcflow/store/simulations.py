@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,6 +16,7 @@ from hpcflow.base.partitions import Partition, split
 from hpcflow.model.prior import Parameter
 from hpcflow.store.layout import Variable
 from hpcflow.store.regions import Regions
+from hpcflow.store.seal import SEAL
 
 __all__ = ["SimulationStore"]
 
@@ -138,6 +140,11 @@ class SimulationStore:
         """
         theta, flux = self._regions.checked(partition, ("theta", "flux"))
         return theta, flux
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the library was made from and of, as plain values."""
+        return {"seed": self.seed, "source": self.source, "seal": self._regions.attrs.get(SEAL)}
 
     def failed(self) -> int:
         """Return the number of rows that could not be simulated."""

@@ -2,8 +2,8 @@
 
 import os
 import signal
+import subprocess
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +13,22 @@ import pytest
 from hpcflow.base.errors import InputError
 from hpcflow.compute.local import local_workers
 from hpcflow.compute.workers import Workers
-from intruder import intrude
+from listening import places, refuse_http
+
+# As another user sees them, with nothing but what every Python has.
+INTRUDER = """
+import socket, ssl, sys
+host, port, key, kind = sys.argv[1:]
+if kind == "key":
+    open(key).read()
+channel = socket.create_connection((host, int(port)), timeout=10)
+if kind == "tls":
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
+    channel = anybody.wrap_socket(channel)
+channel.sendall(bytes(8) + b"hello")
+sys.exit(0 if channel.recv(1) else "nothing is said")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +54,31 @@ def test_another_user_is_refused(workers: Workers, run: Path, kind: str) -> None
         pytest.skip("becoming another user needs root")
     for address in addresses(workers):
         host, port = address.removeprefix("tls://").split(":")
-        intrude(host, port, next(run.glob(".infer-workers*/key.pem")), kind)
+        arguments = [
+            "/usr/bin/env",
+            "-i",
+            "python3",
+            "-c",
+            INTRUDER,
+            host,
+            port,
+            next(run.glob(".infer-workers*/key.pem")),
+            kind,
+        ]
+        found = subprocess.run(
+            arguments, user="nobody", group=65534, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=30
+        )
+        assert found.returncode == 1, found
+        expected = {"key": "PermissionError", "tcp": "nothing is said|ConnectionResetError", "tls": "SSL|Reset"}[kind]
+        assert any(words in found.stderr for words in expected.split("|")), found.stderr
 
 
 def test_nothing_can_be_asked_by_http(workers: Workers) -> None:
-    parties = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    listening = {c.laddr for p in parties for c in p.net_connections("tcp") if c.status == psutil.CONN_LISTEN}
-    assert {place.ip for place in listening} == {"127.0.0.1"}
+    listening = set(places())
+    assert len(listening) >= 3  # of the scheduler, the worker and its nanny
+    assert {ip for ip, _ in listening} == {"127.0.0.1"}
     for place in listening:
-        for page in ("/status", "/info/main/workers.html", "/json/counts.json", "/metrics", "/api/v1"):
-            with pytest.raises(OSError, match=r"404|reset|closed|empty|BadStatusLine"):
-                urllib.request.urlopen(f"http://{place.ip}:{place.port}{page}", timeout=5)
+        refuse_http(*place)
 
 
 def test_a_second_driver_of_the_stage_is_refused(workers: Workers, run: Path) -> None:

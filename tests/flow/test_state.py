@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from dead_writer import die_while_writing
@@ -81,6 +82,15 @@ def test_another_schema_or_header_is_refused(path: Path, change: dict[str, str],
     save_file(load_file(path), path, {**state().header.metadata(), "digest": "", **change})
     with pytest.raises(InputError, match=says):
         read_header(path)
+
+
+def test_a_changed_header_is_detected(path: Path) -> None:
+    with safe_open(path, framework="pt") as file:
+        said = file.metadata()
+    counters = json.dumps(json.loads(said["counters"]) | {"step": 8})
+    save_file(load_file(path), path, {**said, "counters": counters})
+    with pytest.raises(InputError, match="is not what was saved; remove it"):
+        read_state(path, IDENTITY)
 
 
 def test_the_header_is_text(path: Path) -> None:

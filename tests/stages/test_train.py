@@ -1,6 +1,7 @@
 """`hpcflow train` as processes: killed, stopped, in ranks, from a library that is streamed."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -111,6 +112,32 @@ def test_a_second_training_of_the_same_run_is_refused(config: Path, run: Path) -
         code, errors = ended(hpcflow("train", config, "--run", run))
     assert code == 2
     assert f"another `hpcflow train` is running in {run / 'logs'} (process {os.getpid()} on " in errors
+
+
+@pytest.mark.parametrize(("key", "value"), [("simulate.seed", 9), ("observe.missing", 0.2)])
+def test_a_state_from_elsewhere_is_refused(config: Path, run: Path, tmp_path: Path, key: str, value: float) -> None:
+    process = hpcflow("train", config, "--run", run, "--workers", 1)
+    in_the_middle(run, process)
+    process.kill()
+    process.communicate()
+    other = tmp_path / "other"
+    options = ("--run", other, "--workers", 1, "--set", f"{key}={value}")
+    assert ended(hpcflow("simulate", config, *options))[0] == 0
+    state = Path(shutil.copy(Run(run).training, Run(other).training)).read_bytes()
+    code, errors = ended(hpcflow("train", config, *options))
+    part = {"simulate.seed": "library", "observe.missing": "observe"}[key]
+    assert code == 2
+    assert f"is the state of a training with another {part}; restore the settings" in errors.splitlines()[-1]
+    assert Run(other).training.read_bytes() == state
+    assert not Run(other).flow.exists()
+
+
+def test_a_member_from_elsewhere_is_refused(config: Path, run: Path, undisturbed: Path) -> None:
+    shutil.copytree(Run(undisturbed).flow, Run(run).members / "0")
+    code, errors = ended(hpcflow("train", config, "--run", run, "--workers", 1))
+    assert code == 2
+    assert re.search(r"members/0 holds a flow of another training; move it away", errors.splitlines()[-1])
+    assert not Run(run).flow.exists()
 
 
 def test_asked_to_stop_and_run_again(config: Path, run: Path, undisturbed: Path) -> None:

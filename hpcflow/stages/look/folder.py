@@ -89,7 +89,7 @@ class RunFolder:
         path = self.paths.flow / DESCRIPTION
         try:
             return dict(json.loads(path.read_text())) if path.is_file() else {}
-        except (ValueError, TypeError) as e:
+        except (ValueError, TypeError, RecursionError) as e:
             raise InputError(f"{path} does not describe a flow; restore it, or train the flow again ({e})") from e
 
     def progress(self) -> dict[str, tuple[int, int]]:

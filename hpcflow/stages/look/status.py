@@ -135,5 +135,5 @@ def _failed(run: Run, stage: str) -> dict[str, str]:
         return {}
     try:
         return {str(partition): str(reason) for partition, reason in json.loads(path.read_text()).items()}
-    except (ValueError, AttributeError) as e:
+    except (ValueError, AttributeError, RecursionError) as e:
         raise InputError(f"{path} does not list failed partitions; remove it ({e})") from e

@@ -17,6 +17,7 @@ tls://10.0.0.1:1
 --nthreads=1
 --memory-limit=2048MiB
 --local-directory=/dev/shm
+--no-dashboard
 --dashboard-address=127.0.0.1:0
 --death-timeout=60s
 --nworkers=64

@@ -19,6 +19,7 @@ tls://10.0.0.1:1
 --nthreads=1
 --memory-limit=3680MiB
 --local-directory=/tmp
+--no-dashboard
 --dashboard-address=127.0.0.1:0
 --death-timeout=60s
 --nworkers=128
