@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hpcflow.base.errors import InputError
+from hpcflow.base.errors import FailedPartitionsError, InputError
 from hpcflow.compute.where import Here, InProcess
-from hpcflow.config.load import Config, load_config
+from hpcflow.config.load import Config, load_config, with_values
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.look.status import status
 from hpcflow.stages.run import Run
@@ -39,6 +39,19 @@ def configured(tiny: Callable[..., Path], fake_cigale: dict[str, Any]) -> Config
         return load_config(tiny(model=model, simulate={"n": 200, "partition": 50, "seed": 3, "python": python}))
 
     return configure
+
+
+@pytest.mark.parametrize("attempt", ["first", "again"])
+def test_a_library_without_a_row_is_an_error(configured: Configured, tmp_path: Path, attempt: str) -> None:
+    deadly = {"model.parameters.dose": {"low": 1.1, "high": 1.9}}
+    config, run = with_values(configured(None), deadly), Run(tmp_path / "run")
+    says = r"not one of 200 rows of .*simulations\.zarr could be simulated \(see above\); correct `model`"
+    for _ in range(1 if attempt == "first" else 2):
+        with pytest.raises(FailedPartitionsError, match=says):
+            simulate(config, run, InProcess())
+    assert SimulationStore.open(run.simulations).failures() == {"ValueError: too strong a dose": 200}
+    with pytest.raises(InputError, match="failed; correct `model`"):
+        SimulationStore.open(run.simulations).flux_range("train")
 
 
 def test_workers_speak_to_cigale_and_count_what_failed(configured: Configured, tmp_path: Path) -> None:
