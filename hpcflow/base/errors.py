@@ -4,13 +4,13 @@ import signal
 
 __all__ = [
     "DamagedRunError",
-    "DiskFullError",
     "DivergedError",
     "FailedPartitionsError",
     "FetchError",
     "HpcflowError",
     "InputError",
     "Interrupted",
+    "LimitError",
     "LostRankError",
     "MiscalibratedError",
     "SchedulerError",
@@ -70,10 +70,8 @@ class LostRankError(HpcflowError):
     exit_code = 1
 
 
-class DiskFullError(HpcflowError):
-    """The disk is full; finished results are kept."""
-
-    exit_code = 1
+class LimitError(HpcflowError):
+    """The machine allows less than is needed: room on the disk, memory, open files; finished results are kept."""
 
 
 class MiscalibratedError(HpcflowError):

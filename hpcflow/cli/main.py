@@ -3,7 +3,6 @@
 Nothing heavy is imported before a command needs it, so that `hpcflow --help` is instant.
 """
 
-import errno
 import logging
 import signal
 import sys
@@ -15,6 +14,7 @@ from typer.core import TyperGroup
 
 from hpcflow import __version__
 from hpcflow.base.errors import HpcflowError, InputError, Interrupted
+from hpcflow.base.machine import limit_error
 from hpcflow.cli import at_site, inputs, look, stages
 
 __all__ = ["app", "main"]
@@ -57,11 +57,13 @@ def main() -> None:
         print(f"hpcflow: {sentence}", file=sys.stderr)
         sys.exit(e.exit_code)
     except Exception as e:
+        file = e.filename if isinstance(e, OSError) else None
+        if limit := limit_error(e, file or ""):
+            print(f"hpcflow: {limit}", file=sys.stderr)
+            sys.exit(limit.exit_code)
         # A file that cannot be written is for the user to fix; socket errors are OSErrors too, but name no file.
-        if isinstance(e, OSError) and (e.filename or e.errno in (errno.ENOSPC, errno.EDQUOT)):
-            print(
-                f"hpcflow: {e.filename or 'writing'!s:.300}: {e.strerror}; check the path and the disk", file=sys.stderr
-            )
+        if isinstance(e, OSError) and file:
+            print(f"hpcflow: {file!s:.300}: {e.strerror}; check the path and the disk", file=sys.stderr)
             sys.exit(2)
         logging.getLogger("hpcflow").exception("hpcflow: this is a bug; please report it with the lines above")
         sys.exit(3)
@@ -84,6 +86,8 @@ def options(
 
 def _log_to_stderr() -> None:
     """Print hpcflow's messages, and only warnings and errors of the libraries that it uses."""
+    logging.raiseExceptions = False  # a full disk is said by what cannot be written, not by every line of the log
+    logging.getLogger("distributed.process").setLevel(logging.WARNING)
     log = logging.getLogger("hpcflow")
     log.setLevel(logging.INFO)
     log.propagate = False

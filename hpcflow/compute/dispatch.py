@@ -1,6 +1,5 @@
 """The loop that every stage runs: map missing partitions over workers, and set failures aside."""
 
-import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from itertools import islice
@@ -10,7 +9,8 @@ from uuid import uuid4
 from dask.typing import Key
 from distributed import Future, KilledWorker
 
-from hpcflow.base.errors import DiskFullError
+from hpcflow.base.errors import InputError
+from hpcflow.base.machine import limit_error
 from hpcflow.base.partitions import Partition
 from hpcflow.compute.where import InProcess
 from hpcflow.compute.workers import DEATHS, Workers
@@ -22,6 +22,7 @@ Ended = tuple[Partition, BaseException | None]  # the exception it raised, if an
 
 AHEAD = 4  # partitions per worker in the scheduler; the driver's memory does not grow with their total number
 CHECK_S = 0.5
+SUSPECTS = 8  # partitions in a row that lost too many workers, at least, before these are to blame
 ENDED = ("finished", "error", "cancelled")
 
 
@@ -52,10 +53,12 @@ def map_partitions(
         The reason of each failure, in the order of the partitions.
 
     Raises:
-        DiskFullError: if a task found the disk full, because all later ones would, too.
+        LimitError: if a task hit a limit of the machine, such as a full disk, because all later ones would, too.
+        InputError: if workers die with one partition after the other.
     """
     failed: dict[Partition, str] = {}
     suspects: list[Partition] = []
+    in_a_row: list[Partition] = []  # suspects since a partition was last finished
 
     def run(partitions: Iterable[Partition], alone: bool = False) -> Iterator[tuple[Partition, BaseException]]:
         if isinstance(workers, InProcess):
@@ -65,14 +68,18 @@ def map_partitions(
             ended = _by_workers(workers, task, argument, partitions, retries, check, width)
         for partition, error in ended:
             if error is None:
+                in_a_row.clear()
                 done(partition)
             else:
-                _raise_if_disk_full(argument, error)
+                if limit := limit_error(error, argument):
+                    raise limit from error
                 yield partition, error
 
     for partition, error in run(todo):
         if isinstance(error, KilledWorker):
             suspects.append(partition)
+            in_a_row.append(partition)
+            _raise_if_hopeless(workers, len(in_a_row))
         else:
             failed[partition] = _reason(error)
     for suspect in suspects:
@@ -159,11 +166,13 @@ def _finished(
         start(1)
 
 
-def _raise_if_disk_full(argument: str, error: BaseException) -> None:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise DiskFullError(
-            f"{argument}: {error.strerror}; finished work is kept: make room, then run the same command again"
-        ) from error
+def _raise_if_hopeless(workers: Workers | InProcess, in_a_row: int) -> None:
+    """Raise if it is not the partitions that workers die of."""
+    if not isinstance(workers, InProcess) and in_a_row >= max(SUSPECTS, 2 * workers.count):
+        raise InputError(
+            f"workers died with {in_a_row} partitions in a row, {DEATHS} with each, and finished none; see their logs "
+            "for the reason, which is often a lack of memory (worker.memory_gb at a site)"
+        )
 
 
 def _reason(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 
 from distributed import Scheduler
@@ -30,6 +31,7 @@ WATCH_S = 120.0  # without a worker, or a sign that one may come
 END_S = 10.0  # for a look to end
 REPLACED = ("CANCELLED", "NODE_FAIL", "PREEMPTED", "REVOKED")  # ends for which neither the job nor its node is to blame
 LIVED = ("COMPLETED", "TIMEOUT")
+OUT_OF_MEMORY = "memory budget. Restarting"  # what Dask says of a worker that it ends
 
 
 class Pool:
@@ -218,11 +220,13 @@ class Pool:
             ask("scancel", id, patience_s=0)
 
     def _say_restarts(self) -> None:
-        """Say which workers died within their jobs, or said nothing for too long."""
+        """Say which workers died within their jobs, or said nothing for too long, once for twice as many."""
         for id, job in self._there.items():
-            if lost := self._ledger.lives[id].lost:
-                see = f"see {self._logs}/{job.name}.{id}.out"
-                self._notes.say(f"job {id}", f"workers of job {id} on {job.nodes} started again {lost} times; {see}")
+            lost, said = self._ledger.lives[id].lost, self._logs / f"{job.name}.{id}.out"
+            if lost.bit_count() == 1:
+                why = " for want of memory (worker.memory_gb)" if _lacked_memory(said) else ""
+                again = f"workers of job {id} on {job.nodes} started again {lost} times{why}; see {said}"
+                self._notes.say(f"job {id}", again)
 
     def _warn_of_long_partitions(self) -> None:
         longest_s = self._ledger.longest_s
@@ -232,3 +236,8 @@ class Pool:
                 f"a partition took {longest_s / 60:.1f} of the {self._life_s / 60:.1f} min that a worker lives, and is "
                 f"done again if cut off; raise worker.walltime_minutes ({self._walltime_min}) in the site file",
             )
+
+
+def _lacked_memory(log: Path) -> bool:
+    """Return whether Dask says in a job's log that it ended workers which had too little memory."""
+    return log.is_file() and OUT_OF_MEMORY in log.read_text(errors="replace")

@@ -14,7 +14,7 @@ from hpcflow.compute.workers import SETTINGS
 
 __all__ = ["scheduler_for"]
 
-TTL = "2 minutes"  # after which a worker that says nothing is started again
+TTL = "1 minute"  # after which a worker that says nothing is started again; Dask looks as often, so in two at most
 
 
 @contextmanager

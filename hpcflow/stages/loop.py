@@ -46,6 +46,7 @@ def run_missing(
     total, left = sum(map(len, everything)), sum(map(len, missing))
     reasons = run.failed(stage)
     reasons.unlink(missing_ok=True)
+    run.progress(stage).unlink(missing_ok=True)  # of a driver that was killed
     if not missing:
         log.info("%s: all %d %s are done already", stage, total, unit)
         return

@@ -25,6 +25,7 @@ log = logging.getLogger("hpcflow")
 LINE_S, LONGEST_S = 15.0, 300.0  # between two plain lines, of which a long stage has fewer
 FILE_S = 5.0  # between two writes of the file
 BAR_S = 0.2  # between two changes of the bar
+PROGRESS = {"progress": True}  # marks the lines that say what a bar shows
 WINDOW_S = 10.0  # over which the rate is averaged at least
 
 
@@ -69,7 +70,7 @@ class State:
         if self.running and not self.rate:
             many = f"{self.running} partition{'s' * (self.running > 1)} in flight"
             said += [many, f"the first began {self.since_s:.0f} s ago"]
-        elif self.running and self.done < self.total:
+        elif self.running:
             said.append(f"{self.running} in flight")
         return ", ".join([*said, *filter(None, [self.note])])
 
@@ -124,6 +125,12 @@ class Track:
             self._marks[0] = (self._began, self.done)
         self._show()
 
+    def end(self) -> None:
+        """Show how far the stage has come in the end."""
+        self._running = ()
+        for sink in self._sinks:
+            sink.show(self.state())
+
     def state(self) -> State:
         """Return how far the stage is now."""
         begun, before = self._marks[0]
@@ -143,7 +150,7 @@ class Track:
 
     def _show(self) -> None:
         now = time.monotonic()
-        due = [sink for sink in self._sinks if now >= sink.due or self.done >= self._total]
+        due = [sink for sink in self._sinks if now >= sink.due]
         if due:
             state = self.state()
             for sink in due:
@@ -174,10 +181,9 @@ def tracked(what: str, total: int, done: int = 0, unit: str = "rows", keep: Path
             sinks.append(_Sink(lambda s: _write(path, s), lambda _: FILE_S))
         if Console(stderr=True).is_terminal:
             sinks.append(_Sink(stack.enter_context(_bar(what)), lambda _: BAR_S))
-        yield Track(total, done, unit, sinks)
-
-
-PROGRESS = {"progress": True}  # marks lines that say what a bar shows
+        track = Track(total, done, unit, sinks)
+        yield track
+        track.end()
 
 
 def _line_pause(spent_s: float) -> float:

@@ -318,7 +318,7 @@ def test_a_full_disk_is_no_bug_but_a_time_out_is(monkeypatch: pytest.MonkeyPatch
 
     full = OSError(errno.ENOSPC, "No space left on device")
     monkeypatch.setattr("hpcflow.stages.init.shipped_configs", lambda: fail(full))
-    assert "No space left on device; check" in hpcflow("init", "demo", tmp_path, code=2).stderr
+    assert "No space left on device: make room" in hpcflow("init", "demo", tmp_path, code=2).stderr
     monkeypatch.setattr("hpcflow.stages.init.shipped_configs", lambda: fail(TimeoutError("scheduler")))
     assert "please report it" in hpcflow("init", "demo", tmp_path, code=3).stderr
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,22 +12,8 @@ import pytest
 from hpcflow.base.errors import InputError
 from hpcflow.compute.local import local_workers
 from hpcflow.compute.workers import Workers
+from intruder import intrude
 from listening import places, refuse_http
-
-# As another user sees them, with nothing but what every Python has.
-INTRUDER = """
-import socket, ssl, sys
-host, port, key, kind = sys.argv[1:]
-if kind == "key":
-    open(key).read()
-channel = socket.create_connection((host, int(port)), timeout=10)
-if kind == "tls":
-    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    anybody.check_hostname, anybody.verify_mode = False, ssl.CERT_NONE
-    channel = anybody.wrap_socket(channel)
-channel.sendall(bytes(8) + b"hello")
-sys.exit(0 if channel.recv(1) else "nothing is said")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +39,7 @@ def test_another_user_is_refused(workers: Workers, run: Path, kind: str) -> None
         pytest.skip("becoming another user needs root")
     for address in addresses(workers):
         host, port = address.removeprefix("tls://").split(":")
-        arguments = [
-            "/usr/bin/env",
-            "-i",
-            "python3",
-            "-c",
-            INTRUDER,
-            host,
-            port,
-            next(run.glob(".infer-workers*/key.pem")),
-            kind,
-        ]
-        found = subprocess.run(
-            arguments, user="nobody", group=65534, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=30
-        )
-        assert found.returncode == 1, found
-        expected = {"key": "PermissionError", "tcp": "nothing is said|ConnectionResetError", "tls": "SSL|Reset"}[kind]
-        assert any(words in found.stderr for words in expected.split("|")), found.stderr
+        intrude(host, port, next(run.glob(".infer-workers*/key.pem")), kind)
 
 
 def test_nothing_can_be_asked_by_http(workers: Workers) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hpcflow.stages.run import Run
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,7 +40,7 @@ def finish(*arguments: str) -> None:
 
 def interrupted(there: Callable[[], bool], *arguments: str) -> str:
     """Press Ctrl-C as soon as something is there, and return what the command says."""
-    driver, deadline = start(*arguments), time.monotonic() + 100
+    driver, deadline = start(*arguments), time.monotonic() + 300
     while not there() and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     family = psutil.Process(driver.pid).children(recursive=True)
@@ -70,6 +72,22 @@ def test_a_stage_with_workers(tiny: Callable[..., Path], tmp_path: Path) -> None
     for folder in (run, other):
         finish(*simulate, str(folder))
     assert contents(run / "simulations.zarr") == contents(other / "simulations.zarr")
+
+
+@pytest.mark.slow
+def test_inference(inferred: Run, tiny: Callable[..., Path], tmp_path: Path) -> None:
+    given = {"catalogues": inferred.config().infer.catalogues, "flow": str(inferred.path)}
+    config = str(tiny(infer={**given, "samples": 4000, "keep": 50, "predictive": 30, "partition": 1}))
+    run, other = tmp_path / "run", tmp_path / "other"
+    some = run / "posteriors.zarr" / "status" / "c"
+    infer = ("infer", config, "--workers", "2", "--run")
+    said = interrupted(lambda: some.is_dir() and len(list(some.iterdir())) > 1, *infer, str(run))
+    assert "infer: SIGINT asked to stop; what is finished is kept" in said
+    assert len(list(some.iterdir())) < 50
+    assert list(run.glob(".*")) == []
+    for folder in (run, other):
+        finish(*infer, str(folder))
+    assert contents(run / "posteriors.zarr") == contents(other / "posteriors.zarr")
 
 
 @pytest.mark.slow

@@ -42,8 +42,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_full_disk_is_said_and_loses_nothing(small_disk: Path, tmp_path: Path, tiny: Callable[..., Path]) -> None:
     config = tiny(simulate={"n": 100_000, "partition": 2000, "seed": 3})
     full = simulate(config, small_disk / "run")
-    assert full.returncode == 1
-    assert "No space left on device; finished work is kept: make room" in full.stderr
+    assert full.returncode == 2
+    assert "No space left on device: make room, then run the same command again; finished work is kept" in full.stderr
     assert "Traceback" not in full.stderr
     finished = set((small_disk / "run" / "simulations.zarr" / "status" / "c").glob("*"))
     assert 0 < len(finished) < 50

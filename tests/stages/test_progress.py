@@ -76,7 +76,8 @@ def test_the_log_moves_while_nothing_is_finished(clock: Clock, lines: Callable[[
             clock.now += 0.5
             track.look(began)
     assert lines()[0] == "simulate: 0 of 100,000 rows, 2 partitions in flight, the first began 15 s ago"
-    assert len(lines()) == 4
+    assert len(lines()) == 5
+    assert lines()[-1] == "simulate: 0 of 100,000 rows"
 
 
 def test_a_day_has_no_more_lines_than_can_be_read(clock: Clock, lines: Callable[[], list[str]]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import HpcflowError, InputError
 from hpcflow.base.lock import alone
+from hpcflow.base.paths import RunPaths
 from hpcflow.compute.jobs import CHAIN, Job, Place, plan_job, run_tag
 from hpcflow.compute.site import Site
 from hpcflow.compute.slurm import PATIENCE_S, Queued, cancel_jobs, queued_jobs, submit
@@ -159,9 +160,12 @@ def jobs_of(run: Run, patience_s: float = PATIENCE_S) -> list[Queued]:
         SchedulerError: if SLURM does not answer.
     """
     tag, here = f"-{run_tag(run.path)}-", str(run.path.resolve())
-    # Of a folder that was copied instead, the jobs belong to the original.
+    # Of a folder that was copied instead, the jobs belong to the original, which has a record of them, too. The path
+    # itself tells nothing, as workers may have written to it after the folder was renamed.
     noted = submitted_jobs(run).values()
-    old = [one["name"] for one in noted if one.get("run", here) != here and not Path(one["run"]).exists()]
+    old = [
+        one["name"] for one in noted if one.get("run", here) != here and not RunPaths(Path(one["run"])).jobs.exists()
+    ]
     names = {*old, *(f"{name}-worker" for name in old)}
     return [job for job in queued_jobs(patience_s=patience_s) if tag in job.name or job.name in names]
 

@@ -112,6 +112,7 @@ def moved(fake_slurm: Any, run: Run) -> Run:
 
 
 def test_a_renamed_run_finds_and_cancels_its_jobs(moved: Run) -> None:
+    moved.path.with_name("run").mkdir()  # where a worker writes as if nothing had happened
     assert job_status(moved) == ([JobStatus("train", "1", "running on ", True)], "1 running")
     assert cancel(moved) == 2
 
