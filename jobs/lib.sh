@@ -16,7 +16,7 @@ to_the_end() {
     while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done # signals interrupt the wait
     wait "$pid"
     code=$?
-    # 0 means done; 2 (wrong input) and 3 (a bug) would only happen again.
+    # 0 means done; 2 (wrong input, a full disk) and 3 (a bug) would only happen again.
     if [[ ! $warned || $code == [023] ]]; then exit "$code"; fi
     in_vain "$lives"
     echo "hpcflow: the time limit is near; job $SLURM_JOB_ID goes back into the queue"

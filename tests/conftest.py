@@ -133,6 +133,8 @@ def plain_log() -> Iterator[None]:
     log.propagate = True
     log.handlers.clear()
     log.setLevel(logging.NOTSET)
+    logging.getLogger("distributed.process").setLevel(logging.NOTSET)
+    logging.raiseExceptions = True
 
 
 @pytest.fixture

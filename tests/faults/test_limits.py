@@ -90,7 +90,7 @@ def results(stage: str, run: Path) -> list[Path]:
     paths = RunPaths(run)
     return {
         "simulate": [paths.simulations],
-        "train": [paths.flow / "weights.safetensors", paths.flow / "flow.json"],
+        "train": [paths.flow / "weights.safetensors"],
         "infer": [paths.posteriors],
         "validate": [paths.validation],
         "report": [paths.page, paths.figures],
