@@ -33,6 +33,7 @@ MEMORY = (  # as torch, the loader of libraries and C++ say it
     "failed to map segment",
     "bad_alloc",
 )
+GPU = "CUDA out of memory"
 THREADS = ("can't start new thread", "resource temporarily unavailable", "failed to create thread")
 
 
@@ -45,6 +46,8 @@ def limit_of(error: BaseException) -> str | None:
     'Too many open files: `ulimit -n` allows ... open files; raise it'
     >>> limit_of(ValueError("a bug"))
     """
+    if GPU in str(error):
+        return f"{GPU}: lower train.batch or train.resident_gb"
     number = _number(error)
     if number in REMEDIES:
         return f"{os.strerror(number)}: {_remedy(number)}"

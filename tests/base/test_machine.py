@@ -56,6 +56,11 @@ def test_the_limit_is_found_behind_other_errors(monkeypatch: pytest.MonkeyPatch)
     assert limit_of(error) == "Too many open files: `ulimit -n` allows 32 open files; raise it"
 
 
+def test_the_memory_of_a_gpu_is_not_the_machines() -> None:
+    error = RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79 GiB")
+    assert limit_of(error) == "CUDA out of memory: lower train.batch or train.resident_gb"
+
+
 def test_a_library_in_rust_names_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
     allow(monkeypatch, resource.RLIMIT_FSIZE, 10**6)
     error = limit_error(RuntimeError("I/O error: File too large (os error 27)"), "run/flow")
