@@ -58,8 +58,10 @@ def gaps(done: list[tuple[str, float, float]]) -> list[float]:
 def first_result(folder: Path) -> float:
     """Return the seconds from `hpcflow simulate --submit` to the first finished partition."""
     folder.mkdir(parents=True)
-    section = {"n": 10_000, "partition": 500, "seed": 1}
-    given = {"name": "first", "model": {"bands": {"V": "WFC3_UVIS.F555W", "I": "WFC3_UVIS.F814W"}}, "simulate": section}
+    low_high = {"log_age": (6.0, 10.1), "log_mass": (2.0, 8.0), "ebv": (0.0, 1.5)}
+    parameters = {name: {"low": low, "high": high} for name, (low, high) in low_high.items()}
+    model = {"bands": {"V": "WFC3_UVIS.F555W", "I": "WFC3_UVIS.F814W"}, "parameters": parameters}
+    given = {"name": "first", "model": model, "simulate": {"n": 10_000, "partition": 500, "seed": 1}}
     (folder / "config.yaml").write_text(dump_yaml(given))
     plain = {"partition": "cpu", "memory_gb": 0.6}
     (folder / "site.yaml").write_text(dump_yaml({"name": "first", "interface": "lo", "driver": plain, "worker": plain}))

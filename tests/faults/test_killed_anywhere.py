@@ -67,7 +67,7 @@ def killed(stage: str, folder: Path, after_s: float, chance: random.Random) -> s
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
     command.wait(300)  # where only another process was killed the command mends it, or ends
-    _, alive = psutil.wait_procs(others, timeout=30)
+    _, alive = psutil.wait_procs(others, timeout=120)
     assert not alive, f"{stage}: {alive} outlive their command"
     return whom
 
