@@ -32,7 +32,7 @@ STAGES = {
     "report": ("report", "../tiny.yaml", "--run", "run"),
     "export": ("export", "run"),
 }
-OF_STAGE = min(9, -(-KILLS // len(STAGES)))  # tries to kill each command of a run
+OF_STAGE = min(3, -(-KILLS // len(STAGES)))  # tries to kill each command of a run, which is soon over once it is done
 NOT_OURS = ("dask-scratch-space", "torchinductor_")  # in the folder for temporary files
 
 
@@ -48,7 +48,7 @@ def finish(stage: str, folder: Path) -> float:
     """Give a command until it succeeds, and return how long the last one took."""
     for _ in range(3):  # a partition that was killed too often is set aside; the same command tries it again
         began = time.monotonic()
-        if start(stage, folder).wait(300) == 0:
+        if start(stage, folder).wait(1200) == 0:
             return time.monotonic() - began
     pytest.fail((folder / f"{stage}.log").read_text()[-2000:])
 
@@ -66,7 +66,7 @@ def killed(stage: str, folder: Path, after_s: float, chance: random.Random) -> s
     for process in doomed[whom]:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(signal.SIGKILL)
-    command.wait(300)  # where only another process was killed the command mends it, or ends
+    command.wait(1200)  # where only another process was killed the command mends it, or ends
     _, alive = psutil.wait_procs(others, timeout=120)
     assert not alive, f"{stage}: {alive} outlive their command"
     return whom

@@ -1,6 +1,6 @@
 """Named faults of a pretended cluster: each run ends with the bytes of an undisturbed one, or says why it cannot.
 
-HPCFLOW_LONG_FAULTS=1 pytest -m slurm tests/faults/test_named_faults.py      # also those that take minutes
+HPCFLOW_LONG_FAULTS=1 pytest -m slurm tests/faults/test_named_faults.py      # also long ones, or in test_pool.py, too
 """
 
 import json
@@ -143,7 +143,7 @@ def left_by_workers(scratch: Path) -> list[str]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Give a config, and a finished library that was made here."""
     folder = tmp_path_factory.mktemp("named")
-    path = CAMPAIGN["config"](folder, rows=600, clusters=1, steps=1)
+    path = CAMPAIGN["config"](folder, rows=2400, clusters=1, steps=1)
     CAMPAIGN["hurry"](path)
     done = CAMPAIGN["hpcflow"]("simulate", path, folder / "undisturbed", "--workers", "2")
     assert done.returncode == 0, done.stderr
@@ -176,6 +176,7 @@ def worker(**changed: object) -> dict[str, Any]:
 # Runs that end with the bytes of an undisturbed one.
 
 
+@long
 def test_a_black_hole_node(case: Case) -> None:
     """Every worker job on it ends at once, so that it is always free for the next."""
     id = case.submit(site=activated(f"{ONLY_WORKERS} || [[ $SLURMD_NODENAME != cpu1 ]] || exit 3") | {"workers": 1})
@@ -185,6 +186,7 @@ def test_a_black_hole_node(case: Case) -> None:
     case.ends_like_the_undisturbed(id)
 
 
+@long
 def test_a_limit_on_submitted_jobs_that_passes(case: Case) -> None:
     """A stand-in before the real sbatch refuses as sites do where a user has too many jobs."""
     (case.folder / "bin").mkdir()
@@ -242,15 +244,17 @@ def test_another_user_at_the_ports_of_driver_and_workers(case: Case) -> None:
     """Whether he speaks plainly or with a certificate of his own, nobody answers him; the run's key he cannot read."""
     if os.geteuid():
         pytest.skip("becoming another user needs root")
-    id = case.submit()
+    case.submit("--set", "simulate.n=9000")  # it takes longer than the tries
     wait_for(lambda: case.partitions() >= 1)
     (key,) = case.run.glob(".simulate-workers*/key.pem")
     said = [c for p in processes_that_name(case.run) for c in p.net_connections("tcp") if c.status == "LISTEN"]
-    assert len(said) >= 3  # the scheduler, a worker and its nanny
-    for ip, port in {(one.laddr.ip, one.laddr.port) for one in said}:
-        for kind in ("key", "tcp", "tls"):
-            intrude(ip, str(port), key, kind)
-    case.ends_like_the_undisturbed(id)
+    ports = sorted({(one.laddr.ip, str(one.laddr.port)) for one in said})
+    assert len(ports) >= 3  # the scheduler, a worker and its nanny
+    intrude(*ports[0], key, "key")
+    for ip, port in ports:
+        for kind in ("tcp", "tls"):
+            intrude(ip, port, key, kind)
+    case.hpcflow("cancel", case.run)
 
 
 def test_two_submissions_at_once(case: Case) -> None:
