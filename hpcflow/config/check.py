@@ -40,7 +40,15 @@ def sentence(section: type[Section], error: ValidationError) -> str:
             return f"{where} is missing; add it"
         case "value_error":  # raised by a validator of ours
             return f"{where}: {first['ctx']['error']}"
-    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]:.300} (given: {first['input']!r:.80})"
+    return f"{where}: {first['msg'][:1].lower()}{first['msg'][1:]:.300} (given: {_shown(first['input'])})"
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value in words."""
+    try:
+        return f"{value!r:.80}"
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
 
 
 def _keys(section: type[Section], location: Sequence[int | str]) -> str:

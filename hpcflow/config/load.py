@@ -197,5 +197,5 @@ def _override(raw: dict[str, Any], override: str) -> None:
             raise InputError(f"--set {override:.80}: {section} is a value, not a section")
     try:
         raw[last] = YAML(typ="safe", pure=True).load(text)
-    except YAMLError as e:
+    except (YAMLError, ValueError, RecursionError) as e:  # also dates and numbers that are none
         raise InputError(f"--set {override:.80}: the value is not YAML; quote it") from e

@@ -29,6 +29,7 @@ Unit = Annotated[str, Field(pattern=r"^[ -~]*$", max_length=100)]
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=60)]
 Mpc = Annotated[float, Field(gt=0, le=1e5)]
 Count = Annotated[int, Field(gt=0, le=10**9)]
+Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 MOST_PARTITIONS = 1_000_000
 # Beyond these, numbers overflow or nothing is meant. Other parameters are CIGALE's own.
 SENSIBLE = {"log_age": (3, 11), "log_mass": (-5, 20), "ebv": (0, 50), "r_v": (0.1, 50), "metallicity": (1e-6, 0.9)}
@@ -164,7 +165,7 @@ class Simulate(Section):
 
     n: Annotated[int, Field(gt=0)] = 1_000_000
     partition: Count = 50_000
-    seed: int = 1
+    seed: Seed = 1
     threads: Annotated[int, Field(ge=1, le=10_000)] = (
         1  # per worker, with simulator: ssp; the result does not depend on it
     )
@@ -195,18 +196,18 @@ class Train(Section):
     steps: Count = 20_000
     optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: Annotated[float, Field(gt=0, le=1e6)] = 1e-2
-    warmup: Annotated[int, Field(ge=0)] = 200
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    warmup: Annotated[int, Field(ge=0, le=10**9)] = 200
+    weight_decay: Annotated[float, Field(ge=0, le=1000)] = 0.0
     average: Annotated[float, Field(ge=0, lt=1)] = 0.998
     clip: Annotated[float, Field(gt=0)] = 5.0
     validate_every: Annotated[int, Field(gt=0)] = 250
     patience: Annotated[int, Field(gt=0)] = 20
-    exact: Annotated[int, Field(ge=0)] = 500  # held-out examples on which the gap to the exact posterior is logged
+    exact: Annotated[int, Field(ge=0, le=10**9)] = 500  # held-out examples on which the gap is logged
     resident_gb: Annotated[float, Field(gt=0)] = 4.0  # memory per process for simulations; more are streamed
     checkpoint_minutes: Annotated[float, Field(ge=0)] = 5.0
     compile: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
-    seed: int = 1
+    seed: Seed = 1
 
 
 class Search(Section):
@@ -214,7 +215,7 @@ class Search(Section):
 
     space: dict[str, Axis] = {}
     steps: Annotated[int, Field(gt=0)] | None = None  # of a trial that is not stopped early; null: train.steps
-    seed: int = 1
+    seed: Seed = 1
 
 
 class Columns(Section):
@@ -254,7 +255,7 @@ class Infer(Section):
     polish: Literal["auto", "exact", "flow", "none"] = "auto"  # density that modes maximise; auto: exact if tractable
     refine: bool = False  # clusters with few effective samples get more samples, then the exact grid
     partition: Annotated[int, Field(gt=0)] | None = None  # clusters per partition; null: chosen from their number
-    seed: int = 1
+    seed: Seed = 1
 
     @model_validator(mode="after")
     def _keeps_what_it_draws(self) -> "Infer":
@@ -297,10 +298,10 @@ class Validate(Section):
 
     n: Count = 10_000
     samples: Annotated[int, Field(ge=20, le=10**6)] = 200
-    exact: Annotated[int, Field(ge=0)] = 1000  # how many of the n are compared with the exact posterior
+    exact: Annotated[int, Field(ge=0, le=10**9)] = 1000  # how many of the n are compared with the exact posterior
     partition: Count = 1000
     require: Require | None = Require()  # null: nothing is judged
-    seed: int = 1
+    seed: Seed = 1
 
 
 class Mock(Section):
@@ -309,4 +310,4 @@ class Mock(Section):
     n: Count = 2000
     form: Literal["plain", "dr5", "v1", "candidates"] = "plain"
     systematic: Fraction | None = None  # relative, in quadrature; null: that of observe.systematic
-    seed: int = 1
+    seed: Seed = 1
