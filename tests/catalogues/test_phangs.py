@@ -288,6 +288,13 @@ def test_a_sed_table_with_a_cluster_twice_is_refused(tmp_path: Path) -> None:
         read(pair(tmp_path, ID_PHANGS_CLUSTER=[3, 2, 2]), UVIS)
 
 
+def test_vectors_in_a_sed_table_are_no_fits_and_no_identifiers(tmp_path: Path) -> None:
+    catalogue = read(pair(tmp_path, PHANGS_AGE_MINCHISQ=np.ones((3, 2))), UVIS)
+    assert "log_age" not in catalogue.published
+    with pytest.raises(InputError, match=r"sed-human.* has no identifier in common.*fetch both again"):
+        read(pair(tmp_path, ID_PHANGS_CLUSTER=np.ones((3, 2))), UVIS)
+
+
 def test_without_fluxes_the_magnitudes_are_read(tmp_path: Path) -> None:
     path = write(tmp_path / "c.fits", ["NGC1566"] * 2)
     table = Table.read(path)

@@ -166,6 +166,7 @@ REFUSED = {
     "LEGUS with three columns": (narrow, "has 3 columns where LEGUS has at least 34"),
     "LEGUS with a row cut short": (ragged, "cannot be read as a LEGUS table"),
     "LEGUS without a row": (text("\n", LEGUS), "has no rows"),
+    "a path with NUL": (lambda folder: folder / "a\0b.csv", "does not exist or is not a file"),
     "a link to itself": (loop, "does not exist or is not a file"),
     "a huge cell": (
         text(f"{HEADER}\n{ROW.format('9' * 5_000_000)}\n", "c.csv"),

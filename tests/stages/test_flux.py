@@ -58,6 +58,14 @@ def test_a_table_that_is_not_there(tiny: Callable[..., Path], tmp_path: Path) ->
         flux(load_config(tiny()), tmp_path / "none.csv", tmp_path / "out.csv")
 
 
+def test_vectors_are_no_parameters(tiny: Callable[..., Path], tmp_path: Path) -> None:
+    table = tmp_path / "in.fits"
+    Table({"log_age": [7.0, 8.0], "ebv": np.zeros((2, 3))}).write(table)
+    with pytest.raises(InputError, match=r"in.fits has no column ebv; it has log_age"):
+        flux(load_config(tiny()), table, tmp_path / "out.csv")
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_an_impossible_row_is_nan_and_counted(tiny: Callable[..., Path], tmp_path: Path) -> None:
     table = write(tmp_path / "in.csv", id=["a", "b", "c"], log_age=[7.0, 4.0, 7.0], ebv=[0.1, 0.1, -1.0])
     assert flux(load_config(tiny()), table, tmp_path / "out.fits") == 2
