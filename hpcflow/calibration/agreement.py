@@ -7,8 +7,9 @@ import xarray as xr
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from hpcflow.calibration.recovery import CATASTROPHIC_DEX, CLOSE_DEX, best_mode
+from hpcflow.calibration.recovery import CATASTROPHIC_DEX, best_mode
 from hpcflow.store.flags import Reason
+from hpcflow.store.kind import close, leading
 from hpcflow.store.summary import has_posterior
 
 __all__ = [
@@ -25,7 +26,6 @@ Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
 LEVELS = (0.68, 0.95, 0.997)
-CLOSE = {"log_age": CLOSE_DEX, "log_mass": CLOSE_DEX, "ebv": 0.1}
 UV_ERROR = 0.4  # relative error of a band below 350 nm above which a cluster's age rests on the other bands
 UV = ("F275W", "F336W")
 SECOND = 0.05  # smallest share of samples of a mode that counts
@@ -51,13 +51,14 @@ def groups(archive: xr.Dataset) -> Iterator[tuple[str, str, Bools]]:
 
 
 def multimodal(archive: xr.Dataset) -> Bools:
-    """Return which posteriors (N,) allow another age.
+    """Return which posteriors (N,) allow another value of the leading parameter, such as another age.
 
-    In these a mode with at least the share `SECOND` of the samples is farther than 0.3 dex in age from the MAP.
+    In these a mode with at least the share `SECOND` of the samples is not close to the MAP (within 0.3 dex of age).
     """
-    age = archive["parameter"].values.tolist().index("log_age")
+    first = leading(archive.attrs)
+    age, limit = archive["parameter"].values.tolist().index(first), close(archive.attrs, first)
     with np.errstate(invalid="ignore"):
-        away = np.abs(archive["mode"].values[:, :, age] - archive["map"].values[:, None, age]) > CLOSE_DEX
+        away = np.abs(archive["mode"].values[:, :, age] - archive["map"].values[:, None, age]) > limit
         return np.asarray((away & (archive["mode_share"].values >= SECOND)).any(axis=1))
 
 
@@ -95,7 +96,7 @@ def published_table(archive: xr.Dataset) -> Table:
                 continue
             quoted = use & np.isfinite(error) & (error > 0)
             low, middle, high = np.quantile(away[use], (0.16, 0.5, 0.84))
-            limit = CLOSE.get(name, np.inf)
+            limit = close(archive.attrs, name)
             row = {
                 "of": of,
                 "group": group,
@@ -166,7 +167,7 @@ def truth_table(archive: xr.Dataset, truth: Floats) -> Table:
     names = archive["parameter"].values.tolist()
     away = archive["map"].values - truth
     best = best_mode(archive, truth) - truth
-    several, age, rows = multimodal(archive), names.index("log_age"), []
+    several, age, rows = multimodal(archive), names.index(leading(archive.attrs)), []
     inside = {
         short: (truth >= archive[name].values[:, 0]) & (truth <= archive[name].values[:, 2])
         for name, short in (("quantile", "covers_68"), ("quantile_flow", "flow_68"))
@@ -181,7 +182,7 @@ def truth_table(archive: xr.Dataset, truth: Floats) -> Table:
             "of": of,
             "group": group,
             "clusters": int(use.sum()),
-            "close": _share(np.abs(away[use, age]) <= CLOSE_DEX),
+            "close": _share(np.abs(away[use, age]) <= close(archive.attrs, names[age])),
             "catastrophic": _share(wrong[use]),
             "catastrophic_best": _share(np.abs(best[use, age]) >= CATASTROPHIC_DEX),
             "marked": _share(several[wrong]),

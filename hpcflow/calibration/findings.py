@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from hpcflow.calibration import uniformity
 from hpcflow.calibration.conditional import foretold, offset, regressed, spread
-from hpcflow.calibration.strata import Seen, strata
+from hpcflow.calibration.strata import Axis, Seen, strata
 from hpcflow.calibration.uniformity import ecdf_difference, share_inside
+from hpcflow.store.kind import source_of
 
 __all__ = [
     "Finding", "Stratum", "by_stratum", "coverage", "distances", "ecdf", "ecdf_outside", "gap", "gap_by_stratum",
@@ -164,8 +165,7 @@ def within_strata(ds: xr.Dataset) -> list[Finding]:
 
     The bound by chance accounts for all strata and differences: 999 of 1000 right flows stay below it everywhere.
     """
-    age, reddening = (ds["location"].sel(parameter=name).values for name in ("log_age", "ebv"))
-    apart = replace(seen(ds), log_age=age, ebv=reddening)  # a rank depends on the median of its own samples
+    apart = seen(ds, ds["location"])  # a rank depends on the median of its own samples
     kinds = {name: rows for name, rows in strata(apart).items() if rows.sum() > 1}
     found = []
     for name, rows in kinds.items():
@@ -208,14 +208,25 @@ def regression(ds: xr.Dataset) -> Finding | None:
     return replace(found, by_chance=SURE * found.error)
 
 
-def seen(ds: xr.Dataset) -> Seen:
-    """Return the quantities that sort a record's simulations into strata."""
-    median = ds["quantile"].isel(quantile=1)
+def seen(ds: xr.Dataset, location: xr.DataArray | None = None) -> Seen:
+    """Return the quantities that sort a record's simulations into strata.
+
+    Args:
+        ds: the record.
+        location: (simulation, parameter) places of the posteriors; their medians if None.
+    """
+    at = ds["quantile"].isel(quantile=1) if location is None else location
+    names = at["parameter"].values.tolist()
+    source, axes = source_of(ds.attrs), dict[str, Axis]()
+    for parameter in source.parameters if source else ():
+        if parameter.edges and parameter.name in names:
+            axes[parameter.symbol or parameter.name] = Axis(at.sel(parameter=parameter.name).values, parameter.edges)
+    for quantity in source.scale.given if source else ():
+        if quantity.edges:
+            axes[quantity.name] = Axis(ds[quantity.name].values, quantity.edges, quantity.unit)
     return Seen(
         error=ds["error"].values,
-        log_age=median.sel(parameter="log_age").values,
-        ebv=median.sel(parameter="ebv").values,
-        distance=ds["distance"].values,
+        axes=axes,
         pattern=ds["pattern"].values.astype(np.int64),
         bands=list(ds["pattern"].attrs["bands"]),
     )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
+from hpcflow.model.scale import Given
 from hpcflow.store.layout import Variable
 from hpcflow.store.regions import Regions
 from hpcflow.store.schema import QUANTILES
@@ -46,6 +47,7 @@ class ValidationStore:
         order: Sequence[str],
         bands: Sequence[str],
         features: int,
+        given: Sequence[Given],
         attrs: Mapping[str, Any],
     ) -> "ValidationStore":
         """Create an empty record of `n` simulations.
@@ -59,6 +61,7 @@ class ValidationStore:
             order: order of the parameters in the chain rule that splits the gap.
             bands: names of the bands, in the order of the bits of `pattern`.
             features: number of features that the flow is conditioned on.
+            given: what is given of each simulation.
             attrs: attributes: samples, seed and hashes.
 
         Raises:
@@ -101,7 +104,7 @@ class ValidationStore:
             ),
             "scale": variable(marginals, long_name="standard deviation of the same samples", units=units),
             "error": variable(("simulation",), long_name="geometric mean of the bands' relative errors", units="1"),
-            "distance": variable(row, long_name="distance", units="Mpc"),
+            **{q.name: variable(row, long_name=q.long_name or q.name, units=q.unit or "1") for q in given},
             "pattern": Variable(
                 row, (n,), "int32", 0, None, {"long_name": "observed bands, one bit each", "bands": list(bands)}
             ),

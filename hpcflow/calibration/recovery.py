@@ -13,13 +13,13 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.plain import load_table, numbers, strings
 from hpcflow.catalogues.units import in_unit
+from hpcflow.store.kind import close, leading
 from hpcflow.store.summary import units
 
 __all__ = ["Recovery", "best_mode", "find_truth", "join_truth", "recovery"]
 
 Floats = NDArray[np.floating]
 
-CLOSE_DEX = 0.3
 CATASTROPHIC_DEX = 1.0
 LARGEST = 1e30  # truth; what is beyond stands for something else, and cannot be drawn
 
@@ -29,14 +29,18 @@ class Recovery:
     """Recovery of the truth of N clusters, as shares between 0 and 1 with binomial standard errors.
 
     Args:
+        of: the leading parameter, of clusters log_age.
+        limit: how far it may be off and count as right, 0.3 dex for clusters.
         clusters: N, the number of clusters with a posterior and a truth.
-        close: share of clusters whose MAP age is within 0.3 dex.
+        close: share of clusters whose MAP age is right.
         catastrophic: share of clusters whose MAP age is wrong by ten times or more.
         catastrophic_best: the same for the mode nearest in age.
         coverage: share of truths within the central 68 % interval, by parameter.
         flow: the same for the flow's own samples; empty if these were not weighted.
     """
 
+    of: str
+    limit: float
     clusters: int
     close: float
     catastrophic: float
@@ -82,9 +86,12 @@ def join_truth(archive: xr.Dataset, files: Sequence[Path]) -> Floats:
     return np.array([known.get(key, nothing) for key in keys]).reshape(-1, len(names))
 
 
-def best_mode(archive: xr.Dataset, truth: Floats, parameter: str = "log_age") -> Floats:
-    """Return each cluster's mode (N, D) nearest to the truth in one parameter; NaN if it has no mode."""
-    column = list(archive["parameter"].values).index(parameter)
+def best_mode(archive: xr.Dataset, truth: Floats, parameter: str | None = None) -> Floats:
+    """Return each object's mode (N, D) nearest to the truth in one parameter, by default the leading one.
+
+    It is NaN if there is no mode.
+    """
+    column = list(archive["parameter"].values).index(parameter or leading(archive.attrs))
     modes = archive["mode"].values
     away = np.abs(modes[:, :, column] - truth[:, None, column])
     nearest = np.argmin(np.where(np.isfinite(away), away, np.inf), axis=1)
@@ -92,16 +99,17 @@ def best_mode(archive: xr.Dataset, truth: Floats, parameter: str = "log_age") ->
 
 
 def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
-    """Return the recovery of the truth; None if no cluster has both a true age and a posterior.
+    """Return the recovery of the truth; None if no object has both a true leading parameter and a posterior.
 
     Args:
         archive: dataset with map, mode and quantile (16, 50, 84 %), and quantile_flow if there are weights.
         truth: (N, D) true parameters from `join_truth`.
     """
     names = [str(name) for name in archive["parameter"].values]
-    if "log_age" not in names:
+    first, limit = leading(archive.attrs), close(archive.attrs, leading(archive.attrs))
+    if first not in names or not np.isfinite(limit):
         return None
-    age = names.index("log_age")
+    age = names.index(first)
     good = np.isfinite(truth[:, age]) & np.isfinite(archive["map"].values).all(axis=1)
     if not good.any():
         return None
@@ -114,8 +122,10 @@ def recovery(archive: xr.Dataset, truth: Floats) -> Recovery | None:
         return {names[d]: float(((truth >= low) & (truth <= high))[good, d].mean()) for d in known}
 
     return Recovery(
+        of=first,
+        limit=limit,
         clusters=int(good.sum()),
-        close=float((wrong <= CLOSE_DEX).mean()),
+        close=float((wrong <= limit).mean()),
         catastrophic=float((wrong >= CATASTROPHIC_DEX).mean()),
         catastrophic_best=float((wrong_best >= CATASTROPHIC_DEX).mean()),
         coverage=inside("quantile"),

@@ -1,40 +1,42 @@
-"""Strata of clusters by error, age, reddening, distance and observed bands."""
+"""Strata of objects by error, parameters, what is given, and observed bands."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Seen", "mean_error", "pattern_bands", "pattern_of", "strata"]
+__all__ = ["Axis", "Seen", "mean_error", "pattern_bands", "pattern_of", "strata"]
 
 Floats = NDArray[np.floating]
 
 ERROR_EDGES = (0.0, 0.1, 0.2, 0.35, np.inf)
-AGE_EDGES = (-np.inf, 7.0, 8.0, 9.0, np.inf)
-REDDENING_EDGES = (-np.inf, 0.1, 0.3, 0.7, np.inf)
-DISTANCE_EDGES = (0.0, 5.0, 10.0, 20.0, np.inf)
 MOST_PATTERNS = 4  # band patterns with a stratum each; the others share one
 
 
 @dataclass(frozen=True)
+class Axis:
+    """A quantity whose ranges are strata: its values (N,), the inner edges between strata, and its unit."""
+
+    values: Floats
+    edges: tuple[float, ...]
+    unit: str = ""
+
+
+@dataclass(frozen=True)
 class Seen:
-    """Quantities of N clusters that are known without their truth.
+    """Quantities of N objects that are known without their truth.
 
     Args:
-        error: (N,) geometric mean of the relative errors of a cluster's bands.
-        log_age: (N,) posterior median of log10 of the age in yr.
-        ebv: (N,) posterior median of E(B-V) in mag.
-        distance: (N,) distances in Mpc.
+        error: (N,) geometric mean of the relative errors of an object's bands.
+        axes: posterior medians and given quantities, by the name of their strata.
         pattern: (N,) observed bands as bits; see `pattern_of`.
         bands: (B,) names of the bands.
     """
 
     error: Floats
-    log_age: Floats
-    ebv: Floats
-    distance: Floats
+    axes: Mapping[str, Axis]
     pattern: NDArray[np.integer]
     bands: Sequence[str]
 
@@ -46,13 +48,14 @@ def mean_error(flux: Floats, sigma: Floats, observed: NDArray[np.bool_]) -> Floa
 
 
 def strata(seen: "Seen") -> dict[str, NDArray[np.bool_]]:
-    """Return, by name, which of N clusters belong to each stratum; empty strata are left out.
+    """Return, by name, which of N objects belong to each stratum; empty strata are left out.
 
     Strata depend only on what is known without the truth, because posteriors that are right on the whole are right in
     each of these, but not among clusters of one true age.
     """
-    found = _between("r*", seen.error, ERROR_EDGES) | _between("log_age", seen.log_age, AGE_EDGES)
-    found |= _between("E(B-V)", seen.ebv, REDDENING_EDGES) | _between("distance", seen.distance, DISTANCE_EDGES, " Mpc")
+    found = _between("r*", seen.error, ERROR_EDGES)
+    for name, axis in seen.axes.items():
+        found |= _between(name, axis.values, (-np.inf, *axis.edges, np.inf), f" {axis.unit}" if axis.unit else "")
     count = sum((seen.pattern >> bit) & 1 for bit in range(len(seen.bands)))
     found |= {f"{n} bands": count == n for n in np.unique(count)}
     values, clusters = np.unique(seen.pattern, return_counts=True)

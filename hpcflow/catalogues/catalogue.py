@@ -11,10 +11,9 @@ from hpcflow.base.errors import InputError
 from hpcflow.model.observe import add_systematic
 from hpcflow.store.flags import Reason
 
-__all__ = ["PUBLISHED", "Catalogue"]
+__all__ = ["Catalogue"]
 
 LONGEST_NAME = 200
-PUBLISHED = ("log_age", "log_mass", "ebv", "chi2")
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,12 @@ class Catalogue:
         flux: (N, B) mJy as catalogued, NaN where unusable.
         sigma: (N, B) mJy as catalogued, no systematic added; NaN where unusable.
         reason: (N, B) uint8, a `Reason` each.
-        published: what the catalogue itself gives of log_age [dex(yr)], log_mass [dex(M_sun)], ebv [mag] and
-            chi2 (reduced), (N,) each, NaN where there is none.
-        published_error: their published standard deviations, (N,) each, in the same units (dex or mag).
+        published: what the catalogue itself gives of the parameters, in their declared units, and chi2 (reduced), (N,)
+            each, NaN where there is none.
+        published_error: their published standard deviations, (N,) each, in the same units.
         distance_error: (N,) standard deviation of log10 of the distance in dex, 0 where unknown; 0 if left out.
+        given: what else is given of each object besides its distance, (N,) each, NaN where unknown.
+        given_error: its standard deviations, (N,) each; 0 if left out.
         classifier: (N,) a `Classifier` each: who assigned the class.
         notes: remarks on the file, a sentence each.
     """
@@ -54,6 +55,8 @@ class Catalogue:
     published_error: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     distance_error: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     classifier: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+    given: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    given_error: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -184,8 +187,7 @@ class Catalogue:
         for name in _TABLES:
             joined[name] = {
                 key: np.concatenate([getattr(c, name).get(key, np.full(len(c), np.nan)) for c in catalogues])
-                for key in PUBLISHED
-                if any(key in getattr(c, name) for c in catalogues)
+                for key in dict.fromkeys(key for c in catalogues for key in getattr(c, name))
             }
         notes = tuple(note for c in catalogues for note in c.notes)
         whole = Catalogue(**joined, bands=catalogues[0].bands, notes=notes)._once()
@@ -211,5 +213,5 @@ class Catalogue:
         )
 
 
-_TABLES = ("published", "published_error")
+_TABLES = ("published", "published_error", "given", "given_error")
 _BY_ROW = tuple(f.name for f in fields(Catalogue) if f.name not in ("bands", "notes", *_TABLES))

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.model.observe import add_systematic
 from hpcflow.model.prior import Parameter
+from hpcflow.model.scale import Given
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.store.flags import Reason
 
 __all__ = ["known_variables"]
@@ -19,6 +21,7 @@ def known_variables(
     systematic: float | Mapping[str, float],
     parameters: Sequence[Parameter],
     band_sets: Sequence[Sequence[str]] = (),
+    given: Sequence[Given] = SCALE.given,
 ) -> dict[str, NDArray[Any]]:
     """Return what the archive holds of a catalogue's clusters before any posterior is inferred.
 
@@ -27,9 +30,10 @@ def known_variables(
         systematic: relative error added in quadrature, one for all bands or one for each.
         parameters: those of the posteriors; published values are kept in this order.
         band_sets: the bands of each set of instruments; one set of all bands if empty.
+        given: what is given of each of them besides photometry.
 
     Returns:
-        the variables of `store.schema.KNOWN`, (N, ...) each.
+        the variables of `store.schema.known_names`, (N, ...) each.
     """
     relative = np.array([systematic[b] if isinstance(systematic, Mapping) else systematic for b in catalogue.bands])
     nothing = np.full(len(catalogue), np.nan)
@@ -44,8 +48,7 @@ def known_variables(
         "cluster_id": catalogue.cluster_id,
         "ra": catalogue.ra,
         "dec": catalogue.dec,
-        "distance": catalogue.distance,
-        "distance_error": catalogue.distance_error,
+        **{name: values for quantity in given for name, values in _given(catalogue, quantity.name).items()},
         "cluster_class": catalogue.cluster_class,
         "classifier": catalogue.classifier,
         "band_set": _band_set(catalogue, band_sets or [catalogue.bands]),
@@ -57,6 +60,15 @@ def known_variables(
         "published_error": error,
         "published_chi2": catalogue.published.get("chi2", nothing),
     }
+
+
+def _given(catalogue: Catalogue, name: str) -> dict[str, NDArray[np.float64]]:
+    """Return the values and the errors (N,) of something that is given, NaN where they are unknown, and 0."""
+    if name == "distance" and name not in catalogue.given:
+        return {"distance": catalogue.distance, "distance_error": catalogue.distance_error}
+    rows = len(catalogue)
+    value, error = catalogue.given.get(name, np.full(rows, np.nan)), catalogue.given_error.get(name, np.zeros(rows))
+    return {name: value, f"{name}_error": np.nan_to_num(error)}
 
 
 def _band_set(catalogue: Catalogue, sets: Sequence[Sequence[str]]) -> NDArray[np.int8]:

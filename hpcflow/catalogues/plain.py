@@ -1,7 +1,7 @@
 """Plain tables: FITS, ECSV, CSV or Parquet, one row per cluster, columns by name or by the user's map."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
@@ -11,7 +11,7 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.catalogue import PUBLISHED, Catalogue
+from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.matching import Band, lacking, rows_of
 from hpcflow.catalogues.read_options import ReadOptions
@@ -38,8 +38,9 @@ COLUMNS = {
     "dec": ("dec",),
     "distance": ("distance", "distance_mpc"),
     "cluster_class": ("class", "cluster_class"),
-} | {name: (name,) for name in PUBLISHED}
-UNITS = {"ra": "deg", "dec": "deg", "distance": "Mpc", "log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
+}
+UNITS = {"ra": "deg", "dec": "deg", "distance": "Mpc"}
+CHI2 = "chi2"
 LONGEST_LINE = 1_000_000
 PAIRS = (("{}_flux", "{}_err"), ("flux_{}", "err_{}"), ("{}", "{}_err"))
 
@@ -62,16 +63,22 @@ def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
     """
     table = load_table(path)
     columns = {"cluster_class" if key == "class" else key: names for key, names in options.columns.items()}
-    _refuse_unknown(path, columns, [band.label for band in bands])
-    plain = {key: _plain(path, table, key, columns) for key in COLUMNS}
-    galaxy = _galaxies(path, plain["galaxy"], options.galaxy, len(table))
+    published = {**{p.name: p.unit for p in options.source.parameters}, CHI2: ""}
+    own = not options.source.in_galaxies  # whose distances are those of their galaxies
+    others = [quantity for quantity in options.source.scale.given if own or quantity.name != "distance"]
+    errors = {f"{q.name}_error": "" if q.dex else q.unit for q in others}
+    units = UNITS | published | {q.name: q.unit for q in others} | errors
+    known = COLUMNS | {name: (name,) for name in units if name not in COLUMNS}
+    _refuse_unknown(path, columns, known, [band.label for band in bands])
+    plain = {key: _plain(path, table, key, columns, known) for key in known}
+    galaxy = _galaxies(path, plain["galaxy"], options, len(table))
     flux, sigma, reason, notes = _photometry(path, table, bands, galaxy, replace(options, columns=columns))
 
     def column(key: str) -> Floats:
         if (found := plain[key]) is None:
             return np.full(len(table), np.nan)
         values = numbers(found)
-        return in_unit(without_sentinels(values) if key in PUBLISHED else values, found, UNITS.get(key, ""), path)
+        return in_unit(without_sentinels(values) if key in published else values, found, units.get(key, ""), path)
 
     identifiers = plain["cluster_id"]
     cluster_class = np.nan_to_num(column("cluster_class"), nan=-1, posinf=-1, neginf=-1).astype(np.int64)
@@ -86,7 +93,9 @@ def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
         flux=flux,
         sigma=sigma,
         reason=reason,
-        published={key: column(key) for key in PUBLISHED if plain[key] is not None},
+        published={key: column(key) for key in published if plain[key] is not None},
+        given={q.name: column(q.name) for q in others},
+        given_error={q.name: column(f"{q.name}_error") for q in others},
         notes=notes,
     )
 
@@ -170,11 +179,13 @@ def _number(text: str) -> float:
         return np.nan
 
 
-def _refuse_unknown(path: Path, columns: Mapping[str, str | Sequence[str]], labels: Sequence[str]) -> None:
-    if unknown := set(columns) - set(COLUMNS) - set(labels):
+def _refuse_unknown(
+    path: Path, columns: Mapping[str, str | Sequence[str]], known: Collection[str], labels: Sequence[str]
+) -> None:
+    if unknown := set(columns) - set(known) - set(labels):
         raise InputError(
             f"infer.columns for {path} names {', '.join(sorted(unknown))}, which is neither a band of "
-            f"model.bands nor one of {', '.join(COLUMNS)}"
+            f"model.bands nor one of {', '.join(known)}"
         )
 
 
@@ -187,18 +198,26 @@ def _mapped(path: Path, table: Table, key: str, name: str) -> Column:
     return column
 
 
-def _plain(path: Path, table: Table, key: str, columns: Mapping[str, str | Sequence[str]]) -> Column | None:
+def _plain(
+    path: Path,
+    table: Table,
+    key: str,
+    columns: Mapping[str, str | Sequence[str]],
+    known: Mapping[str, Sequence[str]],
+) -> Column | None:
     if key not in columns:
-        return find_column(table, COLUMNS[key])
+        return find_column(table, known[key])
     name = columns[key]
     if not isinstance(name, str):
         raise InputError(f"infer.columns.{key} for {path} must be one column name, not {name}")
     return _mapped(path, table, key, name)
 
 
-def _galaxies(path: Path, column: Column | None, galaxy: str | None, n: int) -> NDArray[np.str_]:
-    if galaxy is not None:
-        return np.full(n, normalise_galaxy(galaxy))
+def _galaxies(path: Path, column: Column | None, options: ReadOptions, n: int) -> NDArray[np.str_]:
+    if options.galaxy is not None:
+        return np.full(n, normalise_galaxy(options.galaxy))
+    if column is None and not options.source.in_galaxies:
+        return np.full(n, "")
     if column is None:
         raise InputError(f"{path} has no column galaxy; set infer.galaxy, or name its column in infer.columns.galaxy")
     names, inverse = np.unique(strings(column), return_inverse=True)

@@ -16,6 +16,7 @@ from hpcflow.catalogues.matching import Band, parse_bands
 from hpcflow.catalogues.phangs import read_phangs
 from hpcflow.catalogues.plain import FORMATS, load_table, read_table
 from hpcflow.catalogues.read_options import ReadOptions
+from hpcflow.sources.cluster.clusters import CLUSTER
 
 __all__ = ["READERS", "Reader", "detect_format", "read_catalogue"]
 
@@ -52,18 +53,13 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
         raise InputError(f"catalogue {path} does not exist or is not a file; correct its path in infer.catalogues")
     catalogue = _read(path, parse_bands(bands), options).masked(options.negative)
     catalogue = _of_classes(catalogue, options.classes, path)
-    distance = _distances(catalogue, options, path)
-    catalogue = replace(
-        catalogue,
-        distance=distance,
-        distance_error=_distance_errors(catalogue, options.distance_error_dex, path),
-        notes=(*catalogue.notes, *_waiting(catalogue.galaxy[np.isnan(distance)], path)),
-    )
+    if options.source.in_galaxies:
+        catalogue = _placed(catalogue, options, path)
     catalogue.refuse_unreadable(str(path))
     catalogue.refuse_duplicates(str(path))
     _refuse_unusable(catalogue, path)
     if options.check_units:
-        units.check_units(catalogue.flux, catalogue.distance, str(path), options.unit)
+        units.check_units(catalogue.flux, catalogue.distance, options.source, str(path), options.unit)
         if options.model_fluxes is not None:
             units.check_colours(catalogue.flux, options.model_fluxes, catalogue.bands, str(path), options.unit)
     return catalogue
@@ -88,14 +84,21 @@ def _read(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
         InputError: as the reader does, always naming the file.
     """
     try:
-        return _reader(path, options.format)(path, bands, options)
+        return _reader(path, options)(path, bands, options)
     except InputError as e:
         if str(path.name) in str(e):
             raise
         raise InputError(f"{path}: {e}") from e
 
 
-def _reader(path: Path, format: str) -> Reader:
+def _reader(path: Path, options: ReadOptions) -> Reader:
+    if options.source != CLUSTER:
+        if options.format not in ("auto", "table"):
+            raise InputError(
+                f"infer.format {options.format} lists {CLUSTER.plural}, not {options.source.plural}; use table"
+            )
+        return read_table
+    format = options.format
     name = detect_format(path) if format == "auto" else format
     if name not in READERS:
         raise InputError(f"infer.format {format} for {path} is unknown; it is auto or one of {', '.join(READERS)}")
@@ -113,6 +116,17 @@ def _of_classes(catalogue: Catalogue, classes: Collection[int] | None, path: Pat
         wanted = ", ".join(str(c) for c in sorted(classes))
         raise InputError(f"{path} has no cluster of class {wanted}; it has {there} (-1: unknown): set infer.classes")
     return catalogue.select(kept)
+
+
+def _placed(catalogue: Catalogue, options: ReadOptions, path: Path) -> Catalogue:
+    """Return the catalogue with the distance of every object, and a note on those that have none."""
+    distance = _distances(catalogue, options, path)
+    return replace(
+        catalogue,
+        distance=distance,
+        distance_error=_distance_errors(catalogue, options.distance_error_dex, path),
+        notes=(*catalogue.notes, *_waiting(catalogue.galaxy[np.isnan(distance)], path)),
+    )
 
 
 def _distances(catalogue: Catalogue, options: ReadOptions, path: Path) -> NDArray[np.float64]:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.sources.cluster.clusters import CLUSTER
+from hpcflow.sources.source import Source
+
 __all__ = ["ReadOptions"]
 
 
@@ -14,6 +17,7 @@ class ReadOptions:
     """How to read a catalogue; the fields are named as the keys of the config's `infer`.
 
     Attributes:
+        source: the kind of source that is listed.
         format: "auto" or one of `read.READERS`; "legus-acs" and "legus-uvis" say which camera took B, V and I.
         galaxy: galaxy of all rows, if the file does not give it or is wrong.
         classes: cluster classes to keep; None for all.
@@ -30,6 +34,7 @@ class ReadOptions:
         model_fluxes: (M, B) fluxes of models that cover the prior, in any unit; colours are not checked without them.
     """
 
+    source: Source = CLUSTER
     format: str = "auto"
     galaxy: str | None = None
     classes: Collection[int] | None = None

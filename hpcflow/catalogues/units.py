@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
+from hpcflow.sources.source import Source
 
-__all__ = ["ABSOLUTE_MAG", "check_colours", "check_units", "in_unit", "to_mjy", "unit_of"]
+__all__ = ["check_colours", "check_units", "in_unit", "to_mjy", "unit_of"]
 
 Floats = NDArray[np.float64]
 
-ABSOLUTE_MAG = (-13.5, -2.5)  # where the median of a catalogue of star clusters can lie, AB
 COLOUR_MAG = 0.2  # tolerance of median colours: LEGUS is off by 0.05, or by 0.25 with Vega taken for AB
 LEAST_ROWS = 50  # with fewer, a median says little
 
@@ -102,22 +102,23 @@ def in_unit(values: Floats, column: Column, unit: str, where: object) -> Floats:
         ) from e
 
 
-def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -> None:
-    """Refuse fluxes whose median cannot be that of star clusters.
+def check_units(flux: Floats, distance: Floats, source: Source, where: str, unit: str = "mJy") -> None:
+    """Refuse fluxes whose median cannot be that of such sources.
 
     Args:
         flux: (N, B) mJy, NaN where unusable.
-        distance: (N,) Mpc, NaN where unknown; such clusters are not judged.
+        distance: (N,) Mpc, NaN where unknown; such rows are not judged.
+        source: what is listed.
         where: what is being read, for the message.
         unit: the unit that was assumed, so that a better one can be named.
 
     Raises:
-        InputError: if the median absolute AB magnitude lies outside `ABSOLUTE_MAG`.
+        InputError: if the median absolute AB magnitude lies outside the range of its kind of source.
     """
-    low, high = ABSOLUTE_MAG
     known = np.isfinite(distance)
-    if not known.any():
+    if source.absolute_mag is None or not known.any():
         return
+    low, high = source.absolute_mag
     flux, distance = flux[known], distance[known]
     modulus = np.broadcast_to(5 * np.log10(distance * 1e5)[:, None], flux.shape)
     positive = flux > 0
@@ -130,7 +131,7 @@ def check_units(flux: Floats, distance: Floats, where: str, unit: str = "mJy") -
     fits = "".join(f" ({m:.1f} if they are {guess})" for guess, m in would_be.items() if low <= m <= high)
     raise InputError(
         f"{where}: the median absolute AB magnitude of its fluxes would be {median:.1f}{fits}, but that of "
-        f"star clusters lies from {low} to {high}; fluxes must be in mJy, or set infer.unit to theirs, or "
+        f"{source.plural} lies from {low} to {high}; fluxes must be in mJy, or set infer.unit to theirs, or "
         "infer.check_units: false to go on regardless"
     )
 

@@ -82,6 +82,7 @@ def mock(
 ) -> None:
     """Make a mock catalogue of the survey, and a table of its truth."""
     from hpcflow.config.load import load_config
+    from hpcflow.sources.cluster.parameters import METALLICITY
     from hpcflow.sources.cluster.population import SOLAR
     from hpcflow.stages.build import build_survey_simulator
     from hpcflow.stages.mock import make_mock
@@ -92,7 +93,7 @@ def mock(
     what = (simulator, settings.model.bands, asked.n, asked.seed, out)
     given: dict[str, Any] = {
         "systematic": settings.observe.systematic if asked.systematic is None else asked.systematic,
-        "metallicity": settings.model.fixed.get("metallicity", SOLAR),
+        METALLICITY: settings.model.fixed.get(METALLICITY, SOLAR),
     }
     plain = asked.form == "plain"
     for path in make_mock(*what, **given) if plain else make_survey(*what, asked.form, **given):

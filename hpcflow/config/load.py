@@ -23,6 +23,7 @@ from hpcflow.config.sections import (
     Train,
     Validate,
 )
+from hpcflow.config.sources import check_source, with_defaults
 
 __all__ = ["Axis", "Config", "difference", "dump_yaml", "load_config", "load_yaml", "parse_config", "with_values"]
 
@@ -31,6 +32,7 @@ class Config(Section):
     """Everything that one run computes."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    source: str = "cluster"  # kind of source
     model: Model
     observe: Observe = Observe()
     simulate: Simulate = Simulate()
@@ -39,6 +41,12 @@ class Config(Section):
     infer: Infer = Infer()
     validation: Annotated[Validate, Field(alias="validate")] = Validate()
     mock: Mock = Mock()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_follow_the_source(cls, raw: Any) -> Any:
+        """Default to the priors and fixed values that the kind of source declares."""
+        return with_defaults(raw)
 
     @model_validator(mode="before")
     @classmethod
@@ -59,10 +67,16 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _suits_the_source(self) -> "Config":
+        check_source(self.source, self.model, self.observe)
+        return self
+
+    @model_validator(mode="after")
     def _names_are_known(self) -> "Config":
         order = getattr(self.train.flow, "order", [])
-        if order and sorted(order) != sorted(self.model.parameters):
-            raise ValueError(f"train.flow.order must name each of {', '.join(self.model.parameters)} once")
+        inferred = [name for name, bounds in self.model.parameters.items() if not bounds.nuisance]
+        if order and sorted(order) != sorted(inferred):
+            raise ValueError(f"train.flow.order must name each of {', '.join(inferred)} once")
         unknown = {b for bands in self.observe.band_sets for b in bands} - set(self.model.bands)
         if unknown:
             raise ValueError(f"observe.band_sets names {', '.join(sorted(unknown))}, which model.bands lacks")
@@ -128,10 +142,20 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
         raise InputError(f"{path} does not hold a mapping of sections; `hpcflow init` makes a config to start from")
     for override in overrides:
         _override(raw, override)
+    _place_simulator(raw, path.parent)
     try:
         return parse_config(raw)
     except InputError as e:
         raise InputError(f"{path}: {e}") from e
+
+
+def _place_simulator(raw: dict[str, Any], folder: Path) -> None:
+    """Give a simulator of one's own the whole path of its file, which lies beside the config."""
+    model = raw.get("model")
+    given = model.get("simulator") if isinstance(model, dict) else None
+    if isinstance(model, dict) and isinstance(given, str) and ".py:" in given:
+        file, _, name = given.rpartition(":")
+        model["simulator"] = f"{(folder / file).resolve()}:{name}"
 
 
 def with_values(config: Config, values: Mapping[str, Any]) -> Config:

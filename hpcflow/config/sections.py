@@ -31,8 +31,6 @@ Mpc = Annotated[float, Field(gt=0, le=1e5)]
 Count = Annotated[int, Field(gt=0, le=10**9)]
 Seed = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 MOST_PARTITIONS = 1_000_000
-# Beyond these, numbers overflow or nothing is meant. Other parameters are CIGALE's own.
-SENSIBLE = {"log_age": (3, 11), "log_mass": (-5, 20), "ebv": (0, 50), "r_v": (0.1, 50), "metallicity": (1e-6, 0.9)}
 NARROWEST = 1e-5  # width of a prior, relative to its bounds; 32 bits cannot tell the bounds of narrower ones apart
 SMALLEST_ERROR = 0.01  # relative; where there is no systematic, so that errors have a lower bound
 # --set infer.catalogues=FILE gives one word where a list is meant.
@@ -58,6 +56,7 @@ class Bounds(Section):
     high: float
     unit: Unit = ""
     scale: Literal["linear", "log"] = "linear"
+    nuisance: bool = False  # simulated, but not inferred
 
     @model_validator(mode="after")
     def _has_a_unit(self) -> "Bounds":
@@ -76,6 +75,28 @@ class Bounds(Section):
         return self
 
 
+class Known(Section):
+    """What is given of each object besides its photometry, for a simulator of one's own."""
+
+    low: float
+    high: float
+    unit: Unit = ""
+    reference: float = 1.0  # where fluxes are as simulated
+    falls: float = 0.0  # observed fluxes fall as (reference / value) ** falls
+    simulated: bool = False  # whether it is a parameter of the simulator
+    dex: bool = False  # whether errors are those of log10 of the value
+
+    @model_validator(mode="after")
+    def _matters(self) -> "Known":
+        if not self.low < self.high:
+            raise ValueError(f"low = {self.low:g} must be below high = {self.high:g}; widen the range")
+        if not self.falls and not self.simulated:
+            raise ValueError("fluxes do not depend on it; set simulated: true, or how they fall with it")
+        if self.falls and self.low <= 0:
+            raise ValueError(f"fluxes cannot fall with a value of {self.low:g}; raise low above 0")
+        return self
+
+
 class Cigale(Section):
     """A chain of CIGALE modules; see `model.cigale` and docs/cigale.md."""
 
@@ -86,45 +107,41 @@ class Cigale(Section):
 
 
 class Model(Section):
-    """The model of a cluster: simulator, bands, and priors of the parameters."""
+    """The model of a source: simulator, bands, and priors of the parameters."""
 
-    simulator: Literal["ssp", "cigale"] = "ssp"
+    simulator: str = "ssp"
     cigale: Cigale | None = None
     ssp: str = "bc03_miles_kroupa"
     ages: Literal["continuous", "cigale"] = "continuous"
     extinction: Literal["odonnell94", "ccm89"] = "odonnell94"
     bands: Annotated[dict[Label, str], Field(min_length=2)]
     parameters: dict[Label, Bounds]
-    fixed: dict[str, float] = {"r_v": 3.1, "metallicity": 0.02}
+    fixed: dict[str, float] = {}
+    given: dict[str, Known] = {}  # source: own
+    scale: str = ""  # source: own; the parameter that is log10 of a factor of all fluxes
 
     @model_validator(mode="after")
-    def _has_the_parameters_of_every_cluster(self) -> "Model":
-        if missing := {"log_age", "log_mass", "ebv"} - set(self.parameters):
-            raise ValueError(f"parameters lacks {', '.join(sorted(missing))}; give each a low and a high")
+    def _names_every_parameter_once(self) -> "Model":
         for names in (self.bands, self.parameters):
             columns = Counter(re.sub(r"\W", "_", name).lower() for name in names)
             if twins := [name for name, count in columns.items() if count > 1]:
                 raise ValueError(f"several names become {twins[0]} in tables; rename all but one of them")
         if both := set(self.parameters) & set(self.fixed):
             raise ValueError(f"{', '.join(sorted(both))} is in both parameters and fixed; keep it in one of them")
-        given = [(name, value) for name, bounds in self.parameters.items() for value in (bounds.low, bounds.high)]
-        for name, value in [*given, *self.fixed.items()]:
-            low, high = SENSIBLE.get(name, (-1e30, 1e30))
-            if not low <= value <= high:
-                raise ValueError(f"{name} cannot be {value:g}; give a value from {low:g} to {high:g}")
         if self.simulator == "cigale" and self.cigale is None:
             raise ValueError("simulator: cigale needs the section cigale; docs/cigale.md has one to copy")
         return self
 
 
 class Observe(Section):
-    """How a survey observes a cluster: distances, errors, noise, missing bands."""
+    """How a survey observes a source: distances, errors, noise, missing bands."""
 
     noise: Literal["normal", "lognormal"] = "normal"
     relative_error: tuple[Fraction, Fraction] = (0.05, 0.5)  # as catalogues list them; true ones if lognormal
     relative_error_scale: Literal["linear", "log"] = "linear"  # true errors are uniform in this; lognormal noise only
     undetected: Annotated[float, Field(ge=0)] = 0.05  # probability that a band is undetected; normal noise only
     distance_mpc: tuple[Mpc, Mpc] = (1.0, 30.0)
+    given: dict[str, tuple[float, float]] = {}  # ranges of what else is given of each object
     systematic: Fraction | dict[str, Fraction] = 0.05  # relative, in quadrature: for all bands, or per band
     draws: Literal["fresh", "frozen"] = "fresh"
     missing: Fraction = 0.0
@@ -153,6 +170,9 @@ class Observe(Section):
             raise ValueError(f"relative_error [0, {high}] must start above 0 to be uniform in the log; raise its start")
         if not self.distance_mpc[0] <= self.distance_mpc[1]:
             raise ValueError(f"distance_mpc {list(self.distance_mpc)} ends before it starts; swap the two")
+        for name, (start, end) in self.given.items():
+            if not start <= end:
+                raise ValueError(f"given.{name} [{start}, {end}] ends before it starts; swap the two")
         if self.noise == "normal" and not low < high:
             raise ValueError(f"relative_error [{low}, {high}] has no width; raise its end")
         if self.noise == "normal" and self.undetected >= 1:
@@ -169,6 +189,7 @@ class Simulate(Section):
     threads: Annotated[int, Field(ge=1, le=10_000)] = (
         1  # per worker, with simulator: ssp; the result does not depend on it
     )
+    timeout_s: Annotated[float, Field(gt=0)] = 600.0  # for a thousand rows of a simulator of one's own
     python: str | None = None  # an interpreter that has pcigale, if this one has not
 
     @model_validator(mode="after")

@@ -9,30 +9,32 @@ from matplotlib.figure import Figure
 from hpcflow.calibration.recovery import best_mode
 from hpcflow.figures.populations import richest
 from hpcflow.figures.style import PALETTE, WIDE, fade, grid, label, padded, plain, styled
+from hpcflow.store.kind import close, leading
 
 __all__ = ["published_by_galaxy"]
-
-CLOSE_DEX = 0.3
 
 
 @styled
 def published_by_galaxy(archive: xr.Dataset, most: int = 40) -> Figure:
-    """Draw the ages of the MAP and of the mode nearest in age against published ages, for the richest galaxies.
+    """Draw the ages, or another leading parameter, of MAP and nearest mode against published ones, by galaxy.
+
+    The richest galaxies are drawn.
 
     Args:
         archive: dataset with map, mode, published and galaxy.
         most: maximum number of galaxies.
     """
-    published = archive["published"].sel(parameter="log_age").values
+    age = leading(archive.attrs)
+    published = archive["published"].sel(parameter=age).values
     compared = archive.isel(cluster=np.flatnonzero(np.isfinite(published)))
     names = richest(compared, most)
     figure, axes = grid(len(names), 4, WIDE, 1.75, sharex=True, sharey=True)
     everything = compared["published"].values
     ages = {
-        "MAP": compared["map"].sel(parameter="log_age").values,
-        "nearest mode": best_mode(compared, everything)[:, list(compared["parameter"].values).index("log_age")],
+        "MAP": compared["map"].sel(parameter=age).values,
+        "nearest mode": best_mode(compared, everything)[:, list(compared["parameter"].values).index(age)],
     }
-    x = compared["published"].sel(parameter="log_age").values
+    x = compared["published"].sel(parameter=age).values
     limits = padded(np.concatenate([x, *ages.values()]))
     galaxy = compared["galaxy"].values
     for axis, name in zip(axes, names, strict=True):
@@ -47,12 +49,12 @@ def published_by_galaxy(archive: xr.Dataset, most: int = 40) -> Figure:
                 "rasterized": True,
             }
             axis.plot(x[here], y[here], marker, color=PALETTE[colour], label=kind, **options)
-            said.append(f"{100 * (np.abs(y - x)[here] <= CLOSE_DEX).mean():.0f}")
+            said.append(f"{100 * (np.abs(y - x)[here] <= close(archive.attrs, age)).mean():.0f}")
         axis.set_title(plain(name))
         axis.text(0.05, 0.95, f"{', '.join(said)} %", transform=axis.transAxes, va="top", size="small")
         axis.set(xlim=limits, ylim=limits, aspect="equal")
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, markerscale=2)
-    figure.supxlabel(f"published {label('log_age')}", size="medium")
-    figure.supylabel(f"this run's {label('log_age')}", size="medium")
+    figure.supxlabel(f"published {label(age)}", size="medium")
+    figure.supylabel(f"this run's {label(age)}", size="medium")
     return figure

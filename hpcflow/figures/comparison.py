@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hpcflow.calibration.agreement import published_table, uv_lost
 from hpcflow.calibration.recovery import best_mode
 from hpcflow.figures.style import COLUMN, PALETTE, WIDE, fade, label, padded, short_label, signed, styled
+from hpcflow.store.kind import leading
 from hpcflow.store.summary import units
 
 __all__ = [
@@ -96,7 +97,7 @@ def deviation_and_width(archive: xr.Dataset) -> Figure:
             x, y = (np.maximum(values[rows, d], NEAR) for values in (width, away))
             axis.plot(x, y, "o", color=PALETTE[colour], ms=1.8, mew=0, alpha=fade(int(good.sum())), rasterized=True)
         axis.set(xscale="log", yscale="log", xlim=limits, ylim=limits, aspect="equal", title=short_label(names[d]))
-        of = unit.get(names[d], "").split("(")[0]  # the width of log_age / dex(yr) is in dex
+        of = unit.get(names[d], "").split("(")[0]  # the width of a log in dex(yr) is in dex
         axis.set_xlabel(f"standard deviation / {of}" if of else "standard deviation")
         axis.set_ylabel(f"|MAP \u2212 published| / {of}" if of else "|MAP \u2212 published|")
     if (lost & np.isfinite(away).any(axis=1)).any():
@@ -165,7 +166,7 @@ def chi2_of_both(archive: xr.Dataset) -> Figure:
 def _panels(archive: xr.Dataset, other: Floats, word: str, shares: dict[str, tuple[float, ...]]) -> Figure:
     names, unit = [str(name) for name in archive["parameter"].values], units(archive)
     rows = [_Row(archive["map"].values, "MAP", PALETTE["blue"])]
-    if "log_age" in names:
+    if leading(archive.attrs) in names:
         rows.append(_Row(best_mode(archive, other), "nearest mode", PALETTE["green"]))
     shown = [d for d in range(len(names)) if (np.isfinite(other[:, d]) & np.isfinite(rows[0].values[:, d])).any()]
     figure = Figure(figsize=(WIDE, 2.35 * len(rows) + 0.2), layout="constrained")

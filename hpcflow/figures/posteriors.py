@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from hpcflow.figures.density import density, levels
 from hpcflow.figures.style import COLUMN, DENSITY, PALETTE, label, padded, plain, styled
+from hpcflow.store.kind import leading, source_of
 from hpcflow.store.summary import has_posterior, units
 
 __all__ = ["corner", "example_clusters", "outlier_clusters"]
 
 Floats = NDArray[np.floating]
 
-AGES = {"young": 6.6, "intermediate": 8.0, "old": 9.8}  # target ages in log10 yr
 BINS = 40
 SMOOTH = 1.2  # bins
 SHARES = (0.95, 0.68)
@@ -36,10 +36,11 @@ MARKS: dict[str, dict[str, Any]] = {
 
 
 def example_clusters(archive: xr.Dataset) -> dict[str, int]:
-    """Return the rows of up to four example clusters: young, intermediate, old and the most multimodal.
+    """Return the rows of example objects, of clusters a young, an intermediate and an old one, and the most multimodal.
 
-    Clusters with every band and no flag are preferred. The examples of each age are those whose MAP is nearest to
-    `AGES`; the most multimodal cluster has the largest variance of age between its modes.
+    Clusters with every band and no flag are preferred. The examples of each age are those whose MAP is
+    nearest to the values that the kind of source declares; the most multimodal one has the largest variance of age (the
+    leading parameter) between its modes.
 
     Args:
         archive: dataset with map, mode, mode_share, observed and flag.
@@ -47,15 +48,16 @@ def example_clusters(archive: xr.Dataset) -> dict[str, int]:
     fit = has_posterior(archive)
     clean = fit & archive["observed"].values.all(axis=1) & (archive["flag"].values == 0)
     fit = clean if clean.any() else fit
-    if not fit.any() or "log_age" not in archive["parameter"].values:
+    source, first = source_of(archive.attrs), leading(archive.attrs)
+    if not fit.any() or first not in archive["parameter"].values:
         return {}
-    age = archive["map"].sel(parameter="log_age").values
+    age, wanted = archive["map"].sel(parameter=first).values, source.examples if source else {}
     chosen = {"most multimodal": int(np.argmax(np.where(fit, _between_modes(archive), -1.0)))}
-    for name, target in AGES.items():
+    for name, target in wanted.items():
         left = fit & ~np.isin(np.arange(len(fit)), list(chosen.values()))
         if left.any():
             chosen[name] = int(np.argmin(np.where(left, np.abs(age - target), np.inf)))
-    return {name: chosen[name] for name in (*AGES, "most multimodal") if name in chosen}
+    return {name: chosen[name] for name in (*wanted, "most multimodal") if name in chosen}
 
 
 def outlier_clusters(archive: xr.Dataset) -> dict[str, int]:
@@ -68,8 +70,9 @@ def outlier_clusters(archive: xr.Dataset) -> dict[str, int]:
     chi2 = np.where(has_posterior(archive), archive["chi2_map"].values, np.nan)
     if np.isfinite(chi2).any():
         found["worst fit"] = int(np.nanargmax(np.where(np.isfinite(chi2), chi2, np.nan)))
-    if "log_age" in archive["parameter"].values and "published" in archive:
-        away = np.abs((archive["map"] - archive["published"]).sel(parameter="log_age").values)
+    first = leading(archive.attrs)
+    if first in archive["parameter"].values and "published" in archive:
+        away = np.abs((archive["map"] - archive["published"]).sel(parameter=first).values)
         away[list(found.values())] = np.nan
         if np.isfinite(away).any():
             found["farthest from published"] = int(np.nanargmax(away))
@@ -119,8 +122,8 @@ def corner(
 
 
 def _between_modes(archive: xr.Dataset) -> Floats:
-    """Return the variance (N,) of log age between the modes, weighted by their shares of the samples."""
-    age = archive["mode"].sel(parameter="log_age").values
+    """Return the variance (N,) of the leading parameter between the modes, weighted by their shares of the samples."""
+    age = archive["mode"].sel(parameter=leading(archive.attrs)).values
     weight = np.where(np.isfinite(age), archive["mode_share"].values, 0.0)
     total = np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
     mean = (weight * np.nan_to_num(age)).sum(axis=1, keepdims=True) / total

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hpcflow.calibration.agreement import truth_table
-from hpcflow.figures.style import PALETTE, WIDE, styled
+from hpcflow.figures.style import PALETTE, WIDE, short_label, styled
+from hpcflow.store.kind import leading
 
 __all__ = ["recovery_by_group"]
 
@@ -19,17 +20,19 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
         archive: dataset from `summarise`.
         truth: (N, D) true parameters, NaN where unknown.
     """
-    table = truth_table(archive, truth)
+    table, first = truth_table(archive, truth), leading(archive.attrs)
+    shown = [name for name in archive["parameter"].values.tolist() if f"{name}_covers_68" in table.colnames]
+    word = short_label(first).removeprefix("log ")
     names = _short(table["of"].tolist(), table["group"].tolist())
     place = np.arange(len(table))
     panels = (
         (
             "truths in 68 % interval",
             68.0,
-            [("log_age_covers_68", "blue", "age"), ("log_mass_covers_68", "green", "mass")],
+            [(f"{p}_covers_68", colour, short_label(p)) for p, colour in zip(shown, ("blue", "green"), strict=False)],
         ),
         (
-            "ages wrong by 10\u00d7",
+            f"{word}s wrong by 10\u00d7",
             None,
             [("catastrophic", "vermillion", "MAP"), ("catastrophic_best", "blue", "mode")],
         ),
@@ -44,10 +47,10 @@ def recovery_by_group(archive: xr.Dataset, truth: NDArray[np.floating]) -> Figur
         axis.set_title(title)
         axis.set(xlabel="% of clusters", xlim=(-3, 103) if expected is not None else None)
         axis.legend()
-    bias, spread = np.asarray(table["log_age_bias"]), np.asarray(table["log_age_spread"])
+    bias, spread = np.asarray(table[f"{first}_bias"]), np.asarray(table[f"{first}_spread"])
     axes[2].axvline(0, color="0.55", lw=0.6)
     axes[2].errorbar(bias, place, xerr=spread, fmt="o", color=PALETTE["blue"], ms=3, lw=0.8)
-    axes[2].set_title("age: MAP \u2212 truth")
+    axes[2].set_title(f"{word}: MAP \u2212 truth")
     axes[2].set_xlabel("dex")
     axes[0].set_yticks(place, [f"{name} ({n})" for name, n in zip(names, table["clusters"], strict=True)])
     axes[0].set_ylim(len(names) - 0.5, -0.5)

@@ -14,6 +14,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from hpcflow.sources import SOURCES
+
 __all__ = [
     "COLUMN", "DENSITY", "PALETTE", "WIDE", "fade", "grid", "label", "nothing", "padded", "plain", "save_pdf",
     "short_label", "signed", "styled", "thousands", "to_png",
@@ -74,13 +76,7 @@ RC: Any = {
     "pdf.fonttype": 42,
 }
 
-LABELS = {
-    "log_age": (r"log$_{10}$(age / yr)", "log age"),
-    "log_mass": (r"log$_{10}$(mass / M$_\odot$)", "log mass"),
-    "ebv": (r"$E(B-V)$ / mag", "$E(B-V)$"),
-    "r_v": (r"$R_V$", "$R_V$"),
-    "metallicity": (r"metallicity $Z$", "$Z$"),
-}
+DECLARED = {parameter.name: parameter for source in SOURCES.values() for parameter in source.parameters}
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
@@ -100,15 +96,19 @@ def label(parameter: str, unit: str = "") -> str:
     >>> label("ebv"), label("depth", "mag")
     ('$E(B-V)$ / mag', 'depth / mag')
     """
-    if parameter in LABELS:
-        return LABELS[parameter][0]
+    if parameter in DECLARED and DECLARED[parameter].label:
+        return DECLARED[parameter].label
     return plain(parameter.replace("_", " ") + (f" / {unit}" if unit else ""))
 
 
 def short_label(parameter: str) -> str:
     """Return a parameter's name without its unit, for titles and for products such as log_age*log_mass."""
-    names = [LABELS[name][1] if name in LABELS else plain(name.replace("_", " ")) for name in parameter.split("*")]
-    return r" $\times$ ".join(names)
+    return r" $\times$ ".join(_short(name) for name in parameter.split("*"))
+
+
+def _short(parameter: str) -> str:
+    known = DECLARED.get(parameter)
+    return known.short if known and known.short else plain(parameter.replace("_", " "))
 
 
 def plain(text: object) -> str:

@@ -29,8 +29,7 @@ class AutoregressiveSpline(InvertibleFlow):
     Args:
         prior: bounds of the parameters.
         features: number F of conditioning features.
-        order: names of all parameters in the order of the pass; if empty, the prior's order with log_mass moved to the
-            end, because it is the easiest given the others.
+        order: names of all parameters in the order of the pass; if empty, the prior's order.
         bins: number of bins of each spline.
         hidden, layers: size of the network that runs once per sample and parameter.
         rank: length of the learned spectrum.
@@ -55,7 +54,7 @@ class AutoregressiveSpline(InvertibleFlow):
         embedding_layers: int = 3,
     ) -> None:
         super().__init__(prior)
-        self.order = prior.index(order or sorted(prior.names, key=lambda name: name == "log_mass"))
+        self.order = prior.index(order or prior.names)
         self.outputs = 2 + parameters_per_spline(bins)
         self.steps = nn.ModuleList(
             _Step(given, self.outputs, hidden, layers, rank, frequencies) for given in range(1, self.dim)

@@ -34,14 +34,14 @@ class Source(Protocol):
 
 
 class Library:
-    """Simulated unit-mass fluxes on a device, and the Observer that turns them into examples.
+    """Simulated unscaled fluxes on a device, and the Observer that turns them into examples.
 
     Args:
         theta: (n, D') simulated parameters, with columns in the order of `parameters`.
-        flux: (n, B) noiseless fluxes in mJy at 10 pc per solar mass formed.
-        parameters: names of theta's columns: all parameters of the prior except log_mass.
+        flux: (n, B) unscaled noiseless fluxes.
+        parameters: names of theta's columns; see `Observation`.
         prior: all parameters, in the order of the columns of examples.
-        observer: draws distances and noise.
+        observer: draws what is given, and noise.
         frozen: seed of a single observation of every simulation that is reused throughout, as in the paper;
             None to observe anew in every batch.
     """

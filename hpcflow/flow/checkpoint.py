@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from hpcflow.base.atomic import atomic_folder
 from hpcflow.base.errors import InputError
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.prior import Parameter, Prior
+from hpcflow.model.scale import Scale
+from hpcflow.sources.cluster.parameters import SCALE
 
 __all__ = ["load", "read_description", "save"]
 
@@ -37,6 +40,7 @@ def save(estimator: Estimator, folder: Path, extra: Mapping[str, Any], files: Ma
         "schema": SCHEMA,
         "parameters": [vars(p) for p in estimator.prior.parameters],
         "bands": list(estimator.bands),
+        "scale": asdict(estimator.scale),
         "weights": estimator.weights,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **estimator.settings,
@@ -81,7 +85,10 @@ def load(folder: Path) -> Estimator:
     description = read_description(folder)
     try:
         prior = Prior(tuple(Parameter(**p) for p in description["parameters"]))
-        estimator = Estimator(prior, tuple(description["bands"]), description["features"], description["flow"])
+        # Flows from before there were other sources than clusters do not say how fluxes scale.
+        scale = Scale.from_plain(description["scale"]) if "scale" in description else SCALE
+        settings = description["features"], description["flow"]
+        estimator = Estimator(prior, tuple(description["bands"]), scale, *settings)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise InputError(
             f"{folder / DESCRIPTION} does not describe a flow of this version; train the flow again ({e})"

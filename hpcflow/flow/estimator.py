@@ -13,6 +13,7 @@ from hpcflow.flow.families import FAMILIES
 from hpcflow.flow.features import Features
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Prior
+from hpcflow.model.scale import Scale
 
 __all__ = ["Estimator", "as_tensors", "combine"]
 
@@ -23,6 +24,7 @@ class Estimator(nn.Module):
     Args:
         prior: parameters, in the order of theta's columns.
         bands: names of the bands, in the order of the photometry's columns.
+        scale: what is given of each object, and how fluxes scale.
         features: kind of features, see `flow.features`.
         flow: `family`, the settings of that family and, for an ensemble, the number of its `members`.
 
@@ -30,9 +32,11 @@ class Estimator(nn.Module):
         InputError: if the number of members is less than one.
     """
 
-    def __init__(self, prior: Prior, bands: tuple[str, ...], features: str, flow: Mapping[str, Any]) -> None:
+    def __init__(
+        self, prior: Prior, bands: tuple[str, ...], scale: Scale, features: str, flow: Mapping[str, Any]
+    ) -> None:
         super().__init__()
-        self.prior, self.bands = prior, bands
+        self.prior, self.bands, self.scale = prior, bands, scale
         options = {key: value for key, value in flow.items() if key not in ("family", "members")}
         count = flow.get("members", 1)
         if count < 1:
@@ -42,7 +46,9 @@ class Estimator(nn.Module):
             "features": features,
             "flow": {"family": flow["family"], **options, **shared},
         }
-        self.features = Features(features, len(bands))
+        self.features = Features(features, len(bands), scale.given)
+        if options.get("order") == []:  # the scale is the easiest given the others
+            options |= {"order": sorted(prior.names, key=lambda name: name == scale.parameter)}
         flows = [FAMILIES[flow["family"]](prior, self.features.size, **options) for _ in range(count)]
         self.flow: Flow = Ensemble(prior, flows) if count > 1 else flows[0]
 
@@ -76,7 +82,8 @@ def combine(estimators: Sequence[Estimator]) -> Estimator:
     for number, other in enumerate(estimators[1:], start=2):
         _refuse_strangers(number, first, other)
     settings = {**first.settings["flow"], "members": len(estimators)}
-    whole = Estimator(first.prior, first.bands, first.settings["features"], settings).to(first.features.mean.device)
+    whole = Estimator(first.prior, first.bands, first.scale, first.settings["features"], settings)
+    whole = whole.to(first.features.mean.device)
     whole.features.load_state_dict(first.features.state_dict())
     members = whole.flow.members if isinstance(whole.flow, Ensemble) else [whole.flow]
     for member, estimator in zip(members, estimators, strict=True):
@@ -90,6 +97,7 @@ def _refuse_strangers(number: int, first: Estimator, other: Estimator) -> None:
     agree = {
         "priors": first.prior == other.prior,
         "bands": first.bands == other.bands,
+        "scales": first.scale == other.scale,
         "settings": first.settings == other.settings,
         "features": all(torch.equal(mine, theirs.to(mine.device)) for mine, theirs in pairs),
     }
@@ -102,5 +110,5 @@ def _refuse_strangers(number: int, first: Estimator, other: Estimator) -> None:
 
 def as_tensors(photometry: Photometry, device: torch.device | str = "cpu") -> Photometry:
     """Return photometry as float32 and bool tensors on a device."""
-    flux, sigma, observed, distance = (torch.as_tensor(a, device=device) for a in photometry)
-    return Photometry(flux.float(), sigma.float(), observed.bool(), distance.float())
+    flux, sigma, observed, given = (torch.as_tensor(a, device=device) for a in photometry)
+    return Photometry(flux.float(), sigma.float(), observed.bool(), given.float())

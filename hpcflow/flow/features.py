@@ -1,12 +1,13 @@
-"""A cluster's features: the conditioning vector x of a flow, computed from the photometry."""
+"""An object's features: the conditioning vector x of a flow, computed from the photometry."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from hpcflow.model.observe import Photometry
+from hpcflow.model.scale import Given
 
 __all__ = ["FEATURES", "Features"]
 
@@ -14,25 +15,26 @@ MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR = 1e-4, 10.0  # so that useless bands sta
 LEAST_WEIGHT = 1e-3  # of a band in a cluster's mean luminosity, which undetected bands alone then still have
 
 
-def paper(photometry: Photometry) -> Tensor:
-    """Return log10 f*, r* and d, (N, 2B + 1): the 11 inputs of Walter et al. 2026 for five bands."""
-    return torch.cat([_log_flux(photometry), _relative_error(photometry), photometry.distance[:, None]], dim=1)
+def paper(photometry: Photometry, given: Sequence[Given]) -> Tensor:
+    """Return log10 f*, r* and what is given, (N, 2B + K): the 11 inputs of Walter et al. 2026 for five bands."""
+    return torch.cat([_log_flux(photometry), _relative_error(photometry), photometry.given], dim=1)
 
 
-def absolute(photometry: Photometry) -> Tensor:
-    """Return features (N, 4B + 1) in which the distance drops out.
+def absolute(photometry: Photometry, given: Sequence[Given]) -> Tensor:
+    """Return features (N, 4B + 1 + L) in which the distance drops out.
 
     log10(f* d^2) is the flux that the cluster would have at 1 Mpc: given it, the posterior does not depend on distance.
     The features are its mean over the observed bands, each band's difference from the mean (a colour), r*, log10 r*,
-    and which bands are observed. All entries of a missing band are zero.
+    and which bands are observed. All entries of a missing band are zero. The L given quantities with which fluxes do
+    not fall, or which are simulated, are features themselves.
     """
     error = _relative_error(photometry)
-    luminosity = _log_flux(photometry) + 2 * photometry.distance.log10()[:, None]
-    return _by_band(photometry.observed, luminosity, error, error.log10())
+    luminosity = _log_flux(photometry) + _dimming(photometry, given)
+    return _by_band(photometry, given, luminosity, error, error.log10())
 
 
-def asinh(photometry: Photometry) -> Tensor:
-    """Return features (N, 4B + 1) like those of `absolute` for fluxes that may be zero or negative.
+def asinh(photometry: Photometry, given: Sequence[Given]) -> Tensor:
+    """Return features (N, 4B + 1 + L) like those of `absolute` for fluxes that may be zero or negative.
 
     log10(f* d^2) is replaced by log10(sigma d^2) + asinh(f* / 2 sigma) / ln 10 (Lupton, Gunn & Szalay 1999, AJ 118,
     1406; the softening is the band's own error), which is the same for a well-detected band, log10(sigma d^2) if f* is
@@ -45,12 +47,16 @@ def asinh(photometry: Photometry) -> Tensor:
     sigma = torch.maximum(sigma, MIN_RELATIVE_ERROR * flux.abs()).clamp(1e-30, 1e30)
     signal = flux / sigma
     stretched = (signal / 2).asinh() / math.log(10)
-    luminosity = sigma.log10() + 2 * photometry.distance.log10()[:, None] + stretched
+    luminosity = sigma.log10() + _dimming(photometry, given) + stretched
     drowned = (1 + signal**2).rsqrt()
-    return _by_band(observed, luminosity, drowned, stretched, weight=1 - drowned**2 + LEAST_WEIGHT)
+    return _by_band(photometry, given, luminosity, drowned, stretched, weight=1 - drowned**2 + LEAST_WEIGHT)
 
 
-FEATURES: dict[str, Callable[[Photometry], Tensor]] = {"paper": paper, "absolute": absolute, "asinh": asinh}
+FEATURES: dict[str, Callable[[Photometry, Sequence[Given]], Tensor]] = {
+    "paper": paper,
+    "absolute": absolute,
+    "asinh": asinh,
+}
 
 
 class Features(nn.Module):
@@ -59,40 +65,60 @@ class Features(nn.Module):
     Args:
         kind: a key of `FEATURES`.
         bands: number B of bands.
+        given: what is given of each object.
     """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, kind: str, bands: int) -> None:
+    def __init__(self, kind: str, bands: int, given: Sequence[Given]) -> None:
         super().__init__()
-        self.kind = kind
-        one = Photometry(
-            torch.ones(1, bands), torch.ones(1, bands), torch.ones(1, bands, dtype=torch.bool), torch.ones(1)
-        )
-        self.size = FEATURES[kind](one).shape[1]
+        self.kind, self._given = kind, tuple(given)
+        ones = torch.ones(1, bands)
+        self.size = self._of(Photometry(ones, ones, ones.bool(), torch.ones(1, len(given)))).shape[1]
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("spread", torch.ones(self.size))
 
     def fit(self, photometry: Photometry) -> None:
         """Set mean and standard deviation from a large draw of training photometry."""
-        x = FEATURES[self.kind](photometry)
+        x = self._of(photometry)
         self.mean.copy_(x.mean(dim=0))
         spread = x.std(dim=0)
         self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))  # a mask that never changes has no spread
 
     def forward(self, photometry: Photometry) -> Tensor:
-        """Return the conditioning vectors x (N, F) of N clusters."""
-        return (FEATURES[self.kind](photometry) - self.mean) / self.spread
+        """Return the conditioning vectors x (N, F) of N objects."""
+        return (self._of(photometry) - self.mean) / self.spread
+
+    def _of(self, photometry: Photometry) -> Tensor:
+        return FEATURES[self.kind](photometry, self._given)
 
 
-def _by_band(observed: Tensor, luminosity: Tensor, *more: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Return the mean luminosity (N, 1), each band's difference from it, further columns (N, B), and `observed`."""
+def _dimming(photometry: Photometry, given: Sequence[Given]) -> Tensor | float:
+    """Return log10 (N, 1) of the factor by which fluxes have fallen, up to a constant."""
+    terms = [q.falls * photometry.given[:, k].log10()[:, None] for k, q in enumerate(given) if _drops_out(q)]
+    return sum(terms[1:], terms[0]) if terms else 0.0
+
+
+def _drops_out(quantity: Given) -> bool:
+    """Return whether the posterior of a scaled flux does not depend on a given quantity."""
+    return bool(quantity.falls) and not quantity.simulated
+
+
+def _by_band(
+    photometry: Photometry, given: Sequence[Given], luminosity: Tensor, *more: Tensor, weight: Tensor | None = None
+) -> Tensor:
+    """Return the mean luminosity (N, 1), each band's difference from it, further columns (N, B), and `observed`.
+
+    The given quantities that do not drop out follow.
+    """
+    observed = photometry.observed
     count = torch.where(observed, torch.ones_like(luminosity) if weight is None else weight, 0)
     total = (count * torch.where(observed, luminosity, 0)).sum(dim=1, keepdim=True)
     mean = total / count.sum(dim=1, keepdim=True).clamp(min=1e-6)
     bands = torch.stack([luminosity - mean, *more])
-    return torch.cat([mean, *torch.where(observed, bands, 0), observed.to(mean.dtype)], dim=1)
+    more_given = [photometry.given[:, k : k + 1] for k, quantity in enumerate(given) if not _drops_out(quantity)]
+    return torch.cat([mean, *torch.where(observed, bands, 0), observed.to(mean.dtype), *more_given], dim=1)
 
 
 def _log_flux(photometry: Photometry) -> Tensor:

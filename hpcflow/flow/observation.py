@@ -1,4 +1,4 @@
-"""Training examples from simulations: each is given a mass and a distance, and is observed."""
+"""Training examples from simulations: each is scaled, for clusters by a mass and a distance, and is observed."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -24,9 +24,10 @@ class Observation:
     """The way in which rows of a library become examples.
 
     Args:
-        parameters: names of the columns of simulated theta: all parameters of the prior except log_mass.
+        parameters: names of the columns of simulated theta. Those of the prior are among them, except the scale's; so
+            are the given quantities that are simulated, and nuisance parameters, which examples do not have.
         prior: all parameters, in the order of the columns of examples.
-        observer: draws distances and noise.
+        observer: draws what is given, and noise.
         frozen: seed of a single observation of every simulation that is reused throughout, as in the paper;
             None to observe anew in every batch.
     """
@@ -34,15 +35,16 @@ class Observation:
     def __init__(self, parameters: Sequence[str], prior: Prior, observer: Observer, frozen: int | None = None) -> None:
         self._observer, self._frozen = observer, frozen
         self._columns = [list(parameters).index(name) if name in parameters else -1 for name in prior.names]
-        mass = prior.select(["log_mass"]).parameters[0]
-        self._mass = (mass.low, mass.high)
+        scale = observer.scale
+        self._size = prior.select([scale.parameter]).parameters[0] if scale.parameter else None
+        self._simulated = [list(parameters).index(scale.given[k].name) for k in scale.simulated]
 
     def keep(self, theta: Tensor, flux: Tensor, *key: object) -> tuple[Tensor, ...]:
         """Return the columns to keep of n rows: the rows themselves, or their frozen observation.
 
         Args:
             theta: (n, D') simulated parameters.
-            flux: (n, B) noiseless fluxes in mJy at 10 pc per solar mass formed.
+            flux: (n, B) unscaled noiseless fluxes.
             key: key of the random numbers of a frozen observation.
         """
         if self._frozen is None:
@@ -63,12 +65,13 @@ class Observation:
         """Observe simulations (N) anew, slice after slice."""
         bands, device = flux.shape[1], flux.device
         errors, normals = self._observer.columns(bands)
+        widths = [int(self._size is not None), len(self._observer.scale.drawn), 1, errors, bands]
         # Two calls per slice and one observation of all slices, because each call has a fixed cost.
-        uniform = torch.cat([torch.rand((n, 3 + errors + bands), generator=g, device=device) for n, g in slices])
+        uniform = torch.cat([torch.rand((n, sum(widths)), generator=g, device=device) for n, g in slices])
         noise = torch.cat([torch.randn((n, normals), generator=g, device=device) for n, g in slices])
-        mass, distance, band_set, error, missing = uniform.split([1, 1, 1, errors, bands], dim=1)
-        low, high = self._mass
-        log_mass = low + (high - low) * mass[:, 0]
-        draws = Draws(distance[:, 0], band_set[:, 0], error, missing, noise)
-        columns = [log_mass if column < 0 else theta[:, column] for column in self._columns]
-        return Batch(torch.stack(columns, dim=1), self._observer.observe(flux, log_mass, draws))
+        place, given, band_set, error, missing = uniform.split(widths, dim=1)
+        size = None if self._size is None else self._size.low + (self._size.high - self._size.low) * place[:, 0]
+        columns = [theta[:, column] if size is None or column >= 0 else size for column in self._columns]
+        draws = Draws(given, band_set[:, 0], error, missing, noise)
+        photometry = self._observer.observe(flux, size, draws, theta[:, self._simulated])
+        return Batch(torch.stack(columns, dim=1), photometry)

@@ -1,4 +1,4 @@
-"""How a survey observes a simulated cluster: at what distance, with what errors and noise, in which bands.
+"""How a survey observes a simulated object: at what distance, with what errors and noise, in which bands.
 
 Mock catalogues and predictive checks need this in numpy, training needs it in torch on its device. It is written once
 for both kinds of array, and the caller supplies the random numbers as `Draws`.
@@ -13,30 +13,34 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from hpcflow.model.error_law import ErrorLaw
+from hpcflow.model.scale import Scale
 from hpcflow.model.signal_to_noise import LEAST_SIGNAL, SignalToNoise
 
-__all__ = ["NOISE", "Draws", "Observer", "Photometry", "add_systematic", "lognormal", "normal", "scale"]
+__all__ = ["NOISE", "Draws", "Observer", "Photometry", "add_systematic", "lognormal", "normal"]
 
 Array = Any  # numpy array or torch tensor
 
 
 class Photometry(NamedTuple):
-    """Observed fluxes: flux, sigma [mJy] and observed (bool), (N, B) each; distance (N,) in Mpc."""
+    """Observed fluxes: flux, sigma [mJy] and observed (bool), (N, B) each, and given (N, K).
+
+    What is given is all else that is known, such as the distance, in the order and units of the scale.
+    """
 
     flux: Array
     sigma: Array
     observed: Array
-    distance: Array
+    given: Array
 
 
 class Draws(NamedTuple):
-    """The random numbers of one observation of N clusters in B bands.
+    """The random numbers of one observation of N objects in B bands.
 
-    distance, band_set: (N,) uniform on [0, 1); missing: (N, B) and error: (N, E) uniform; noise: (N, Z) standard
-    normal. `Observer.columns` gives E and Z.
+    given: (N, K) uniform on [0, 1), of the K given quantities that are drawn; band_set: (N,), missing: (N, B) and
+    error: (N, E) uniform; noise: (N, Z) standard normal. `Observer.columns` gives E and Z.
     """
 
-    distance: Array
+    given: Array
     band_set: Array
     error: Array
     missing: Array
@@ -72,10 +76,11 @@ def add_systematic(flux: Array, sigma: Array, systematic: float | Array) -> Arra
 
 @dataclass(frozen=True)
 class Observer:
-    """Place clusters at a distance and observe them.
+    """Place objects in the sky and observe them.
 
-    Each cluster is at a distance d ~ U[distance_mpc], is given one of the band sets with equal probability, and loses
-    each band of it with probability `missing`; a cluster that would keep fewer than two bands keeps its whole set.
+    What is given of each object, such as its distance, is uniform in its range. The object has one of the band sets,
+    each with equal probability, and loses each band of it with probability `missing`; an object that would keep fewer
+    than two bands keeps its whole set.
 
     With log-normal noise the true relative error r of a band is uniform in `relative_error`, or uniform in log r,
     sigma = r f, f* is drawn from the noise model, and r* = sigma / f* is what a catalogue would quote (Walter et al.
@@ -83,18 +88,18 @@ class Observer:
     and bands can drown in their noise: see `model.signal_to_noise`.
 
     Args:
+        scale: what makes observed fluxes of simulated ones, with the ranges of what is given.
         noise: name of the noise model, see `NOISE`.
         relative_error: lowest and highest relative error: true ones with log-normal noise, else listed ones.
-        distance_mpc: nearest and farthest distance in Mpc.
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
         missing: probability that a band of the set is lost.
         undetected: probability that a band is undetected, with normal noise.
         relative_error_scale: with log-normal noise, relative errors are uniform in this scale, `linear` or `log`.
     """
 
+    scale: Scale
     noise: str = "lognormal"
     relative_error: tuple[float, float] = (0.0, 0.5)
-    distance_mpc: tuple[float, float] = (1.0, 30.0)
     band_sets: tuple[tuple[bool, ...], ...] = ()
     missing: float = 0.0
     undetected: float = 0.0
@@ -118,31 +123,40 @@ class Observer:
         return SignalToNoise(*self.relative_error, self.undetected)
 
     def columns(self, bands: int) -> tuple[int, int]:
-        """Return how many uniform numbers for errors, and how many normal ones for noise, a cluster takes."""
+        """Return how many uniform numbers for errors, and how many normal ones for noise, an object takes."""
         return (2 * bands + 1, 0) if self.noise == "normal" else (bands, bands)
 
-    def __call__(self, flux: Array, log_mass: Array, rng: np.random.Generator) -> Photometry:
-        """Observe noiseless unit-mass fluxes (N, B) [mJy at 10 pc] of clusters with log_mass (N,), in numpy."""
-        return self.observe(flux, log_mass, self.draws(flux.shape, rng))
+    def __call__(
+        self, flux: Array, size: Array | None, rng: np.random.Generator, simulated: Array | None = None
+    ) -> Photometry:
+        """Observe unscaled noiseless fluxes (N, B), in numpy; see `observe`."""
+        return self.observe(flux, size, self.draws(flux.shape, rng), simulated)
 
     def draws(self, shape: Sequence[int], rng: np.random.Generator) -> Draws:
         """Draw the random numbers for fluxes of shape (N, B)."""
         n, bands = shape
         errors, noise = self.columns(bands)
         return Draws(
-            distance=rng.random(n),
+            given=rng.random((n, len(self.scale.drawn))),
             band_set=rng.random(n),
             error=rng.random((n, errors)),
             missing=rng.random((n, bands)),
             noise=rng.standard_normal((n, noise)),
         )
 
-    def observe(self, flux: Array, log_mass: Array, draws: Draws) -> Photometry:
-        """Observe noiseless unit-mass fluxes (N, B) with given random numbers, in the arrays' own library."""
+    def observe(self, flux: Array, size: Array | None, draws: Draws, simulated: Array | None = None) -> Photometry:
+        """Observe objects with given random numbers, in the arrays' own library.
+
+        Args:
+            flux: (N, B) unscaled noiseless fluxes.
+            size: (N,) values of the scale's parameter; None if it has none.
+            draws: random numbers.
+            simulated: (N, K) the given quantities that are parameters of the simulator, if there are any.
+        """
         xp = array_namespace(flux)
-        near, far = self.distance_mpc
-        distance = near + (far - near) * draws.distance
-        true = flux * scale(log_mass, distance)[:, None]
+        given = self._given(draws, simulated, xp)
+        factor = self.scale.factor(size, given)
+        true = flux * (factor if isinstance(factor, float) else factor[:, None])
         if self.noise == "normal":
             listed, real = self._ratios.draw(draws.error)
             sigma = true / real
@@ -150,7 +164,15 @@ class Observer:
         else:
             sigma = true * self.errors.draw(draws.error)
             seen = NOISE[self.noise](true, sigma, draws.noise)
-        return Photometry(seen, sigma, self._observed(draws, xp), distance)
+        return Photometry(seen, sigma, self._observed(draws, xp), given)
+
+    def _given(self, draws: Draws, simulated: Array | None, xp: Any) -> Array:
+        """Return what is given (N, K)."""
+        columns = dict(zip(self.scale.simulated, () if simulated is None else simulated.T, strict=True))
+        for k, place in zip(self.scale.drawn, draws.given.T, strict=True):
+            quantity = self.scale.given[k]
+            columns[k] = quantity.low + (quantity.high - quantity.low) * place
+        return xp.stack([columns[k] for k in sorted(columns)], axis=1) if columns else draws.given
 
     def _observed(self, draws: Draws, xp: Any) -> Array:
         kept = draws.missing >= self.missing
@@ -161,11 +183,6 @@ class Observer:
         observed = kept & in_set
         enough = xp.sum(xp.astype(observed, xp.int64), axis=1) >= 2
         return xp.where(enough[:, None], observed, in_set)
-
-
-def scale(log_mass: Array, distance: Array) -> Array:
-    """Return m (10 pc / d)^2, the factor from unit-mass fluxes at 10 pc to a cluster of log_mass at d [Mpc]."""
-    return 10.0**log_mass * (1e-5 / distance) ** 2
 
 
 @lru_cache(maxsize=8)

@@ -48,17 +48,19 @@ class Chain:
 
 
 def _order(likelihood: Likelihood) -> list[str]:
-    """Return the parameters in the order of the chain rule: the simulator's two, then log_mass.
+    """Return the parameters in the order of the chain rule: the simulator's two, then the scale's.
 
     Raises:
         InputError: if the model has other parameters.
     """
     prior, names = likelihood.prior, likelihood.simulator.parameters
-    if len(names) != 2 or prior.parameters[likelihood.mass].scale != "linear":
+    scale, size = likelihood.forward.scale, likelihood.forward.size
+    if len(names) != 2 or size is None or scale.simulated or prior.parameters[size].scale != "linear":
         raise InputError(
-            "exact posteriors need log_mass and two parameters of the simulator, not " + ", ".join(prior.names)
+            "exact posteriors need two parameters of the simulator and one that scales its fluxes, not "
+            + ", ".join(prior.names)
         )
-    return [*names, "log_mass"]
+    return [*names, scale.parameter]
 
 
 class ExactModel:
@@ -70,7 +72,7 @@ class ExactModel:
         nodes: number of quadrature nodes over the mass.
 
     Attributes:
-        order: columns of theta in the order of the chain rule: the simulator's two, then log_mass.
+        order: columns of theta in the order of the chain rule: the simulator's two, then the scale's.
 
     Raises:
         InputError: if the model has other parameters, or no flux in part of the prior.
@@ -83,7 +85,7 @@ class ExactModel:
         self.plane = Plane(likelihood.simulator, prior.select(likelihood.simulator.parameters))
 
     def posterior(self, one: Photometry) -> "ExactPosterior":
-        """Return the posterior of a single cluster, whose arrays are (1, B) and (1,)."""
+        """Return the posterior of a single object, whose arrays are (1, B)."""
         return ExactPosterior(self, one)
 
     def log_prob(self, theta: Floats, photometry: Photometry) -> Floats:

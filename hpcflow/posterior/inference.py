@@ -12,18 +12,22 @@ from torch import Tensor
 
 from hpcflow.base.partitions import rng_for
 from hpcflow.flow.estimator import Estimator
+from hpcflow.model.forward import Forward
 from hpcflow.model.observe import Photometry
+from hpcflow.model.prior import Prior
 from hpcflow.model.simulator import Derived, Simulator
 from hpcflow.posterior.climb import ROUNDS, ROWS
-from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
 from hpcflow.posterior.edges import error_edges, prior_edges
 from hpcflow.posterior.importance import resampled
+from hpcflow.posterior.likelihood import FluxLikelihood
 from hpcflow.posterior.modes import POINTS, Modes, mean_shift, of_cluster
+from hpcflow.posterior.nuisance import Nuisance
 from hpcflow.posterior.polish import exact_modes, polish, shares
-from hpcflow.posterior.predictive import chi2, predictive, simulate
+from hpcflow.posterior.predictive import chi2, predictive
 from hpcflow.posterior.sampling import BLOCK, conditions, embedded, keyed_noise, padded, sample, summarise
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
+from hpcflow.posterior.uncertain import TargetAtGiven, at_given, sample_at
 from hpcflow.posterior.weighing import Weighed, refined, weighed
 from hpcflow.store.flags import LEAST_EFFECTIVE, LEAST_P, POOR_CHI2, Flag
 from hpcflow.store.schema import QUANTILES, Schema
@@ -34,7 +38,7 @@ Key = tuple[str, str]
 Floats = NDArray[np.floating]
 Density = Callable[[Floats], Floats]
 
-NO_POSTERIOR = Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING | Flag.NO_DISTANCE
+NO_POSTERIOR = Flag.TOO_FEW_BANDS | Flag.BANDS_OUTSIDE_TRAINING | Flag.NOT_GIVEN
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,12 @@ class Inference:
 
     Args:
         estimator: the trained flow.
-        simulator: simulator of unit-mass fluxes.
+        simulator: simulator of unscaled fluxes.
         support: range of the data that the flow was trained on.
         settings: what to compute.
         target: likelihood times prior, if tractable; values then follow from weighted samples.
         derived: quantities that follow from the parameters.
+        nuisance: prior of the simulator's parameters that are not inferred.
     """
 
     def __init__(
@@ -78,11 +83,14 @@ class Inference:
         settings: Settings,
         target: Target | None = None,
         derived: Derived | None = None,
+        nuisance: Prior | None = None,
     ) -> None:
-        self._estimator, self._simulator, self._support, self._settings = estimator, simulator, support, settings
+        self._estimator, self._support, self._settings = estimator, support, settings
         self._target, self._derived = target, derived
-        names = estimator.prior.names
-        self._columns, self._mass = [names.index(p) for p in simulator.parameters], names.index("log_mass")
+        self._scale = estimator.scale
+        more = nuisance.names if nuisance else ()
+        self._forward = Forward(simulator, [*estimator.prior.names, *more], self._scale)
+        self._nuisance = Nuisance(nuisance, self._forward, FluxLikelihood(support.observer)) if nuisance else None
         self._schema = Schema(
             estimator.prior.parameters,
             estimator.bands,
@@ -96,15 +104,16 @@ class Inference:
         """Return the archive's variables for a partition's clusters.
 
         Args:
-            rows: galaxy, cluster_id, distance (N,), flux, sigma, observed, reason (N, B), as in the archive;
-                distance_error (N,) to marginalise over it.
+            rows: galaxy, cluster_id and everything given (N,), flux, sigma, observed, reason (N, B), as in the archive;
+                `_error` (N,) of what is given, to marginalise over it.
 
         Returns:
             variables by name, (N, ...) each; NaN for clusters without a posterior, whose flag says why.
         """
-        photometry = Photometry(rows["flux"], rows["sigma"], rows["observed"], rows["distance"])
+        given = self._scale.stacked(rows)
+        photometry = Photometry(rows["flux"], rows["sigma"], rows["observed"], given)
         flag = self._support.flags(photometry, rows["reason"])
-        errors = rows.get("distance_error", np.zeros(len(flag)))
+        errors = self._scale.stacked(rows, "_error", np.zeros(len(flag)))
         out = self._schema.nothing(len(flag))
         usable = np.flatnonzero((flag & int(NO_POSTERIOR)) == 0)
         for begin in range(0, len(usable), BLOCK):
@@ -126,8 +135,9 @@ class Inference:
         context = embedded(flow, conditions(self._estimator, photometry))
         noise = torch.stack([keyed_noise(settings.seed, key, settings.samples, flow.dim) for key in keys])
         singly = [Photometry(*(a[k : k + 1] for a in photometry)) for k in range(len(keys))]
-        given = zip(singly, errors.tolist(), keys, strict=True)
-        of = [at_distances(one, error, settings.seed, key) for one, error, key in given]
+        quantities = self._scale.given
+        given = zip(singly, errors, keys, strict=True)
+        of = [at_given(one, error, quantities, settings.seed, key) for one, error, key in given]
         if any(len(ones) > 1 for ones in of):
             drawn = [sample_at(self._estimator, ones, own) for ones, own in zip(of, noise, strict=True)]
             theta, log_q = (torch.stack(part) for part in zip(*drawn, strict=True))
@@ -163,13 +173,14 @@ class Inference:
         found: dict[str, Any] = {"theta": theta[: settings.keep], "log_q": log_q[: settings.keep]}
         own = summarise(theta, log_q, QUANTILES)
         samples = theta[: settings.predictive]
-        distances = np.resize([here.distance[0] for here in ones], len(samples))
+        drawn = np.concatenate([here.given for here in ones])
+        given = np.resize(drawn, (len(samples), drawn.shape[1]))
         if self._target is None:
             found |= own
         else:
             best = self._weighed(self._target, key, one, ones, theta, log_q)
             chosen = resampled(best.share, max(settings.keep, len(samples)), rng_for(settings.seed, "resample", *key))
-            samples, distances = (a[chosen[: len(samples)]] for a in (best.theta, best.distance))
+            samples, given = (a[chosen[: len(samples)]] for a in (best.theta, best.given))
             found |= {
                 "theta": best.theta[chosen[: settings.keep]],
                 "theta_flow": found["theta"],
@@ -179,7 +190,7 @@ class Inference:
                 "log_bayes": best.log_evidence - self._target.log_perfect(one),
             }
             exact = best.exact
-            if settings.polish == "exact":  # modes are sought at the best distance
+            if settings.polish == "exact":  # modes are sought at the best of what is given
                 density, height = partial(self._target.log_prob, one=one), self._target.log_prob(theta, one)
         if exact and settings.polish == "exact":  # the flow's samples may be far from the posterior
             modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
@@ -195,7 +206,7 @@ class Inference:
         if self._derived:
             found["derived_map"] = self._derived(modes.location[:1])[0]
             found["derived_quantile"] = np.quantile(self._derived(found["theta"]), QUANTILES, axis=0)
-        return self._judged(found, one, self._simulated(one, key, modes.location[0], samples, distances))
+        return self._judged(found, one, self._simulated(one, key, modes.location[0], samples, given))
 
     def _log_q(self, context: Tensor) -> Density:
         """Return the flow's log-density as a function of points (n, D), for a cluster with the given context."""
@@ -212,7 +223,7 @@ class Inference:
     ) -> Weighed:
         """Return one cluster's weighted samples, better ones than the flow's first if it needs them."""
         settings = self._settings
-        at = TargetAtDistances(target, one, ones, self._mass)
+        at = TargetAtGiven(target, one, ones, self._scale)
         first = weighed(at, theta, log_q)
         if not settings.refine or first.efficiency * len(theta) >= LEAST_EFFECTIVE:
             return first
@@ -225,13 +236,16 @@ class Inference:
         return refined(at, first, again, rng_for(settings.seed, "exact", *key))
 
     def _simulated(
-        self, one: Photometry, key: Key, best: Floats, samples: Floats, distances: Floats
+        self, one: Photometry, key: Key, best: Floats, samples: Floats, given: Floats
     ) -> tuple[Floats, dict[str, Any]]:
         """Return the fluxes (n, B) of samples (n, D), and the archive's variables that follow from them and the MAP."""
-        flux, sigma, observed, distance = (a[0] for a in one)
+        flux, sigma, observed = (a[0] for a in one[:3])
         points = np.concatenate([best[None], samples.astype(np.float64)])
-        true = simulate(self._simulator, self._columns, self._mass, points, np.append(distance, distances))
-        rng = rng_for(self._settings.seed, "predictive", *key)
+        known, rng = np.concatenate([one.given, given]), rng_for(self._settings.seed, "predictive", *key)
+        if self._nuisance is None:
+            true = self._forward(points, known)
+        else:
+            true = self._nuisance.fluxes(points, known, one, rng_for(self._settings.seed, "nuisance", *key))
         return true[1:], {
             "map_flux": true[0],
             "chi2_map": chi2(true[0], flux, sigma, observed, len(best)),

@@ -7,7 +7,7 @@ A catalogue lists (f*, sigma), whose density in each band is
 
 with p(sigma | f) from `model.error_law`, which is 1 / (f (r_max - r_min)) for r ~ U[r_min, r_max]. Undetected bands
 are observed again in training; this adds a factor that depends only on the data, which is left out because it does not
-change the posterior. Bands are independent, and the mass enters only through f.
+change the posterior. Bands are independent, and the scale enters only through f.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.model.observe import Observer, Photometry, scale
+from hpcflow.model.forward import Forward
+from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Prior
 from hpcflow.model.simulator import Simulator
 
-__all__ = ["LAWS", "Law", "Likelihood"]
+__all__ = ["LAWS", "FluxLikelihood", "Law", "Likelihood"]
 
 Floats = NDArray[np.floating]
 
@@ -79,46 +80,24 @@ LAWS = {
 }
 
 
-class Likelihood:
-    """The density p(photometry | theta) of the training set's own observations.
+class FluxLikelihood:
+    """The density p(photometry | true fluxes) of the training set's own observations.
 
     Args:
-        simulator: simulator of noiseless unit-mass fluxes.
-        prior: prior of the simulator's parameters and log_mass.
         observer: noise model and distribution of relative errors.
 
     Raises:
-        InputError: if the prior has other parameters, or the range of relative errors is empty.
+        InputError: if the range of relative errors is empty.
     """
 
-    def __init__(self, simulator: Simulator, prior: Prior, observer: Observer) -> None:
-        if set(prior.names) != {*simulator.parameters, "log_mass"}:
-            raise InputError(
-                f"the likelihood of {', '.join(prior.names)} is not tractable: "
-                f"the simulator needs {', '.join(simulator.parameters)}"
-            )
+    def __init__(self, observer: Observer) -> None:
         errors = observer.errors
         if not errors.low < errors.high:
             raise InputError(
                 f"observe.relative_error [{errors.low}, {errors.high}] has no width, so errors have no density; "
                 "set a lower and a higher bound"
             )
-        self.simulator, self.prior, self.law = simulator, prior, LAWS[observer.noise]
-        self.errors = errors
-        self.columns, self.mass = prior.index(simulator.parameters), prior.names.index("log_mass")
-
-    def __call__(self, theta: Floats, photometry: Photometry) -> Floats:
-        """Return log p(photometry | theta) (N, n) at n points theta (N, n, D) for each of N clusters.
-
-        It is -inf at points where no error within the training range explains an observation. Missing bands are
-        ignored.
-        """
-        clusters, n, dim = theta.shape
-        flat = theta.reshape(-1, dim).astype(np.float64)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            log_unit = np.log(self.simulator(flat[:, self.columns])).reshape(clusters, n, -1)
-        size = scale(theta[..., self.mass].astype(np.float64), np.asarray(photometry.distance)[:, None])
-        return self.of_fluxes(log_unit + np.log(size)[..., None], photometry)
+        self.law, self.errors = LAWS[observer.noise], errors
 
     def of_fluxes(self, log_f: Floats, photometry: Photometry) -> Floats:
         """Return the log-likelihood (N, n) of true fluxes exp(log_f) (N, n, B) for N clusters."""
@@ -151,3 +130,38 @@ class Likelihood:
             return terms
         error = sigma * np.exp(-log_f)
         return np.where((error >= self.errors.low) & (error <= self.errors.high), terms, -np.inf)
+
+
+class Likelihood(FluxLikelihood):
+    """The density p(photometry | theta) of the training set's own observations.
+
+    Args:
+        simulator: simulator of unscaled noiseless fluxes.
+        prior: prior of the simulator's parameters and the scale's.
+        observer: scale, noise model and distribution of relative errors.
+
+    Raises:
+        InputError: if the simulator needs a parameter that is not inferred, or the range of relative errors is empty.
+    """
+
+    def __init__(self, simulator: Simulator, prior: Prior, observer: Observer) -> None:
+        super().__init__(observer)
+        self.forward = Forward(simulator, prior.names, observer.scale)
+        if unused := set(prior.names) - {*simulator.parameters, observer.scale.parameter}:
+            raise InputError(
+                f"the likelihood is not tractable: {', '.join(sorted(unused))} is no parameter of it; remove it"
+            )
+        self.simulator, self.prior = simulator, prior
+
+    def __call__(self, theta: Floats, photometry: Photometry) -> Floats:
+        """Return log p(photometry | theta) (N, n) at n points theta (N, n, D) for each of N clusters.
+
+        It is -inf at points where no error within the training range explains an observation. Missing bands are
+        ignored.
+        """
+        clusters, n, dim = theta.shape
+        flat, given = theta.reshape(-1, dim).astype(np.float64), np.asarray(photometry.given)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_unit = np.log(self.forward.unscaled(flat, np.repeat(given, n, axis=0))).reshape(clusters, n, -1)
+        size = self.forward.factor(theta.astype(np.float64), given[:, None])
+        return self.of_fluxes(log_unit + np.log(size)[..., None], photometry)

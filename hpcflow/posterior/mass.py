@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.model.observe import Photometry, scale
+from hpcflow.base.errors import InputError
+from hpcflow.model.observe import Photometry
 from hpcflow.posterior.likelihood import Likelihood
 
 __all__ = ["MassGivenFlux", "Peak"]
@@ -41,7 +42,7 @@ class MassGivenFlux:
 
     Args:
         likelihood: likelihood of the model.
-        one: photometry of the cluster, (1, B) and (1,).
+        one: photometry of the cluster, (1, B).
         nodes: number of Gauss-Legendre nodes.
 
     Attributes:
@@ -52,9 +53,13 @@ class MassGivenFlux:
         self._likelihood, self._law = likelihood, likelihood.law
         self.used = np.flatnonzero(np.asarray(one.observed)[0])
         self._flux, self._sigma = (np.asarray(a)[0, self.used].astype(np.float64) for a in (one.flux, one.sigma))
-        mass = likelihood.prior.parameters[likelihood.mass]
-        self._offset = float(np.log(scale(0.0, float(one.distance[0]))))
-        self._low, self._high = (self._offset + LN10 * bound for bound in (mass.low, mass.high))
+        scale, size = likelihood.forward.scale, likelihood.forward.size
+        if size is None:
+            raise InputError("the model has no parameter that scales its fluxes")
+        mass = likelihood.prior.parameters[size]
+        self._offset = float(np.log(scale.factor(0.0, np.asarray(one.given, dtype=np.float64)[0])))
+        self._step = LN10 * scale.exponent
+        self._low, self._high = (self._offset + self._step * bound for bound in (mass.low, mass.high))
         errors = likelihood.errors
         with np.errstate(divide="ignore"):
             self._faintest, self._brightest = np.log(self._sigma / errors.high), np.log(self._sigma / errors.low)
@@ -103,7 +108,7 @@ class MassGivenFlux:
         below, above = cumulated[rows, left], cumulated[rows, left + 1]
         share = (wanted - below) / np.maximum(above - below, 1e-300)
         mu = low + (high - low) * (place[left] + share * (place[1] - place[0]))
-        return (mu - self._offset) / LN10
+        return (mu - self._offset) / self._step
 
     def _integral(self, log_unit: Floats) -> Floats:
         low, high, faint = self._range(log_unit)

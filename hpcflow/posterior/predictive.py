@@ -1,36 +1,16 @@
 """Posterior predictive checks and chi^2: whether a posterior reproduces the photometry it was inferred from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.model.observe import NOISE, scale
+from hpcflow.model.observe import NOISE
 
-__all__ = ["chi2", "predictive", "simulate"]
+__all__ = ["chi2", "predictive"]
 
 Floats = NDArray[np.floating]
-
-
-def simulate(
-    simulator: Callable[[Floats], Floats],
-    columns: Sequence[int],
-    log_mass: int,
-    theta: Floats,
-    distance: float | Floats,
-) -> Floats:
-    """Return the noiseless fluxes (n, B) in mJy of clusters with parameters theta (n, D).
-
-    Args:
-        simulator: simulator of unit-mass fluxes at 10 pc.
-        columns: columns of theta that hold the simulator's parameters.
-        log_mass: column of theta that holds the mass.
-        theta: parameters in declared units.
-        distance: one distance in Mpc, or (n,) one for each cluster.
-    """
-    unit = simulator(theta[:, columns])
-    return unit * scale(theta[:, log_mass], np.full(len(theta), distance))[:, None]
 
 
 def predictive(

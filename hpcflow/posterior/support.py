@@ -1,14 +1,16 @@
 """The range of the data that an estimator was trained on, and flags for observations outside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.scale import Scale
 from hpcflow.posterior.likelihood import LAWS
+from hpcflow.sources.cluster.parameters import DISTANCE, SCALE
 from hpcflow.store.flags import LEAST_BANDS, MOST_SCATTER, Flag, Reason
 
 __all__ = ["Support"]
@@ -20,11 +22,12 @@ ROUNDING = 1e-6  # relative; a systematic alone gives the smallest error of trai
 
 @dataclass(frozen=True)
 class Support:
-    """The range of fluxes, errors, distances and band sets in training.
+    """The range of fluxes, errors, given values and band sets in training.
 
     Args:
-        observer: distances, errors and band sets of the training set.
-        faintest, brightest: (B,) log10 of the faintest and brightest fluxes at 10 pc, in mJy, over the prior.
+        observer: given values, errors and band sets of the training set.
+        faintest, brightest: (B,) log10 of the faintest and brightest fluxes, in mJy, over the prior, before they fall
+            with what is given (for clusters, at 10 pc).
     """
 
     observer: Observer
@@ -32,15 +35,15 @@ class Support:
     brightest: NDArray[np.floating]
 
     @classmethod
-    def of_library(cls, observer: Observer, flux: NDArray[np.floating], log_mass: tuple[float, float]) -> "Support":
-        """Return the support of a library's unit-mass fluxes (n, B) and the bounds of log_mass."""
-        log_flux = np.log10(flux)
-        return cls(observer, log_flux.min(axis=0) + log_mass[0], log_flux.max(axis=0) + log_mass[1])
+    def of_library(cls, observer: Observer, flux: NDArray[np.floating], size: tuple[float, float]) -> "Support":
+        """Return the support of a library's unscaled fluxes (n, B) and the bounds of the scale's parameter."""
+        log_flux, exponent = np.log10(flux), observer.scale.exponent
+        return cls(observer, log_flux.min(axis=0) + exponent * size[0], log_flux.max(axis=0) + exponent * size[1])
 
     def plain(self) -> dict[str, Any]:
         """Return the support as JSON values."""
         return {
-            "observer": vars(self.observer),
+            "observer": asdict(self.observer),
             "faintest": self.faintest.tolist(),
             "brightest": self.brightest.tolist(),
         }
@@ -48,7 +51,12 @@ class Support:
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> "Support":
         """Return the support described by the output of `plain`."""
-        observer = {key: _tuple(value) for key, value in plain["observer"].items()}
+        known = dict(plain["observer"])
+        if "distance_mpc" in known:  # of flows from before there were other sources than clusters
+            scale = SCALE.over({DISTANCE.name: tuple(known.pop("distance_mpc"))})
+        else:
+            scale = Scale.from_plain(known.pop("scale"))
+        observer = {"scale": scale, **{key: _tuple(value) for key, value in known.items()}}
         return cls(Observer(**observer), np.array(plain["faintest"]), np.array(plain["brightest"]))
 
     def flags(self, photometry: Photometry, reason: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -58,11 +66,15 @@ class Support:
             photometry: photometry with the systematic included in its errors.
             reason: (N, B) reasons why bands are not used.
         """
-        flux, sigma, observed, distance = photometry
-        near, far = self.observer.distance_mpc
-        placed = np.isfinite(distance) & (distance > 0)
+        flux, sigma, observed, given = photometry
+        quantities = self.observer.scale.given
+        low, high = (np.array([getattr(quantity, end) for quantity in quantities]) for end in ("low", "high"))
+        falls = np.array([quantity.falls > 0 for quantity in quantities], dtype=bool)
+        placed = (np.isfinite(given) & ((given > 0) | ~falls)).all(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            dimming = -2 * np.log(distance * 1e5)[:, None]
+            dimming = np.zeros((len(flux), 1))
+            for k, quantity in enumerate(quantities):
+                dimming = dimming - quantity.falls * np.log(given[:, [k]] / quantity.reference)
         by_fluxes = np.log(10) * self.faintest + dimming, np.log(10) * self.brightest + dimming
         said = {
             Flag.MISSING_BAND: np.isin(reason, [Reason.NO_COVERAGE, Reason.NO_BAND]).any(axis=1)
@@ -71,11 +83,11 @@ class Support:
             Flag.BAD_VALUE: np.isin(reason, [Reason.NOT_FINITE, Reason.BAD_ERROR]).any(axis=1),
             Flag.TOO_FEW_BANDS: observed.sum(axis=1) < LEAST_BANDS,
             Flag.ERROR_OUTSIDE_TRAINING: self._errors_outside(photometry, by_fluxes[1]),
-            Flag.DISTANCE_OUTSIDE_TRAINING: placed & ~((distance >= near) & (distance <= far)),
+            Flag.GIVEN_OUTSIDE_TRAINING: placed & ~((given >= low) & (given <= high)).all(axis=1),
             Flag.FLUX_OUTSIDE_TRAINING: placed & self._outside(photometry, *by_fluxes),
             Flag.BANDS_OUTSIDE_TRAINING: ~self._trained(observed),
             Flag.UPPER_LIMIT: (observed & (flux < sigma)).any(axis=1) & (self.observer.noise == "normal"),
-            Flag.NO_DISTANCE: ~placed,
+            Flag.NOT_GIVEN: ~placed,
         }
         return sum((np.where(rows, int(flag), 0) for flag, rows in said.items()), np.zeros(len(flux), int)).astype(
             np.int32

@@ -47,7 +47,7 @@ class Target:
         self._likelihood, self.prior = likelihood, likelihood.prior
 
     def log_prob(self, theta: Floats, one: Photometry) -> Floats:
-        """Return log of p(photometry | theta) p(theta) (n,) at points theta (n, D), for one cluster (1, B) and (1,)."""
+        """Return log of p(photometry | theta) p(theta) (n,) at points theta (n, D), for one object, (1, B)."""
         low, high = self.prior.low, self.prior.high
         inside = np.clip(theta.astype(np.float64), low, high)  # float32 values may round across the bound
         return self._likelihood(inside[None], one)[0] + self.prior.log_prob(inside)

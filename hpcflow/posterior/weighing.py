@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.posterior.distances import TargetAtDistances
 from hpcflow.posterior.importance import importance, summarise_weighted
 from hpcflow.posterior.target import Posterior
+from hpcflow.posterior.uncertain import TargetAtGiven
 from hpcflow.store.flags import LEAST_EFFECTIVE, Refined
 
 __all__ = ["Weighed", "refined", "weighed"]
@@ -27,7 +27,7 @@ class Weighed:
         theta: (n, D) samples.
         share: (n,) their weights, normalised to a sum of 1.
         log_p: (n,) log of likelihood times prior.
-        distance: (n,) in Mpc, at which each was drawn.
+        given: (n, K) what was given when each was drawn.
         log_weight: unnormalised log-weights of the flow's samples, the first ones first.
         log_evidence: log p(photometry).
         efficiency: effective number of the flow's samples over their number.
@@ -38,7 +38,7 @@ class Weighed:
     theta: Floats
     share: Floats
     log_p: Floats
-    distance: Floats
+    given: Floats
     log_weight: Floats
     log_evidence: float
     efficiency: float
@@ -65,21 +65,21 @@ class Weighed:
         }
 
 
-def weighed(target: TargetAtDistances, theta: Floats, log_q: Floats) -> Weighed:
+def weighed(target: TargetAtGiven, theta: Floats, log_q: Floats) -> Weighed:
     """Return a cluster's samples with their weights, or with equal ones if all weights are zero.
 
     Args:
         target: target density of the cluster.
-        theta: (n, D) samples of the flow, drawn at the target's distances in turn.
+        theta: (n, D) samples of the flow, drawn at the target's given values in turn.
         log_q: (n,) the flow's log-density at each.
     """
     log_p = target.log_prob(theta)
     log_weight = importance(log_p, log_q).log_weight
-    return _of(theta, log_p, log_weight, np.resize(target.distances, len(theta)))
+    return _of(theta, log_p, log_weight, np.resize(target.given, (len(theta), target.given.shape[1])))
 
 
 def refined(
-    target: TargetAtDistances, first: Weighed, again: Callable[[int], tuple[Floats, Floats]], rng: np.random.Generator
+    target: TargetAtGiven, first: Weighed, again: Callable[[int], tuple[Floats, Floats]], rng: np.random.Generator
 ) -> Weighed:
     """Return better samples of a cluster of low efficiency: more of the flow's, or else those of the exact grid.
 
@@ -102,19 +102,19 @@ def refined(
         theta=theta,
         share=np.full(n, 1 / n),
         log_p=target.log_prob(theta),
-        distance=np.resize(target.distances, n),
+        given=np.resize(target.given, (n, target.given.shape[1])),
         log_evidence=exact.log_evidence,
         refined=Refined.EXACT_GRID,
         exact=exact,
     )
 
 
-_PER_SAMPLE = ("theta", "log_p", "log_weight", "distance")
+_PER_SAMPLE = ("theta", "log_p", "log_weight", "given")
 
 
-def _of(theta: Floats, log_p: Floats, log_weight: Floats, distance: Floats) -> Weighed:
+def _of(theta: Floats, log_p: Floats, log_weight: Floats, given: Floats) -> Weighed:
     found = importance(log_weight, np.zeros(len(log_weight)))
     share, origin = found.share, Refined.NONE
     if not found.efficiency > 0:
         share, origin = np.full(len(theta), 1 / len(theta)), Refined.UNWEIGHTED
-    return Weighed(theta, share, log_p, distance, log_weight, found.log_evidence, found.efficiency, origin)
+    return Weighed(theta, share, log_p, given, log_weight, found.log_evidence, found.efficiency, origin)

@@ -12,52 +12,85 @@ from scipy.stats import qmc
 from hpcflow.base.errors import InputError
 from hpcflow.compute.once import once_per_worker
 from hpcflow.config.load import Config
+from hpcflow.config.sources import source_for
 from hpcflow.flow.schedule import Schedule
 from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
+from hpcflow.model.scale import Scale
 from hpcflow.model.simulator import Derived, Simulator
 from hpcflow.model.tables import load_tables
 from hpcflow.posterior.likelihood import Likelihood
-from hpcflow.sources.cluster import simulators
+from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, METALLICITY
+from hpcflow.sources.own.own import OWN
+from hpcflow.sources.source import Source
 from hpcflow.stages.run import Run
 
 __all__ = [
     "SETTINGS",
     "build_derived",
     "build_likelihood",
+    "build_nuisance",
     "build_observer",
     "build_prior",
+    "build_scale",
     "build_schedule",
+    "build_simulated",
     "build_simulator",
     "build_survey_simulator",
     "config_of",
     "model_fluxes",
     "simulator_of",
     "simulator_over",
+    "source_of",
 ]
 
 MODELS = 4000  # points of the prior whose colours a catalogue is compared with
-UNITS = {"log_age": "dex(yr)", "log_mass": "dex(solMass)", "ebv": "mag"}
+
+
+def source_of(config: Config) -> Source:
+    """Return the kind of source that the config is about."""
+    return source_for(config.source, config.model)
+
+
+def build_scale(config: Config) -> Scale:
+    """Return the scale of fluxes, with the ranges in training of what is given."""
+    scale, observe = source_of(config).scale, config.observe
+    places = {"distance": observe.distance_mpc} if source_of(config).in_galaxies else {}
+    return scale.over({**places, **observe.given})
 
 
 def build_prior(config: Config) -> Prior:
-    """Return the prior of all parameters, in the config's order."""
-    return Prior(
-        tuple(
-            Parameter(name, bounds.low, bounds.high, bounds.unit or UNITS.get(name, ""), bounds.scale)
-            for name, bounds in config.model.parameters.items()
-        )
-    )
+    """Return the prior of the parameters to infer, in the config's order."""
+    return Prior(tuple(_parameter(config, name) for name, p in config.model.parameters.items() if not p.nuisance))
+
+
+def build_nuisance(config: Config) -> Prior | None:
+    """Return the prior of the parameters that are simulated and not inferred; None if there are none."""
+    names = [name for name, bounds in config.model.parameters.items() if bounds.nuisance]
+    return Prior(tuple(_parameter(config, name) for name in names)) if names else None
+
+
+def build_simulated(config: Config) -> Prior:
+    """Return the prior of everything that is simulated: parameters other than the scale's, and what is given."""
+    scale = build_scale(config)
+    names = [name for name in config.model.parameters if name != scale.parameter]
+    given = [Parameter(q.name, q.low, q.high, q.unit) for q in scale.given if q.simulated]
+    return Prior((*(_parameter(config, name) for name in names), *given))
+
+
+def _parameter(config: Config, name: str) -> Parameter:
+    bounds, declared = config.model.parameters[name], source_of(config).by_name.get(name)
+    return Parameter(name, bounds.low, bounds.high, bounds.unit or (declared.unit if declared else ""), bounds.scale)
 
 
 def build_simulator(config: Config) -> Simulator:
-    """Return the simulator of unit-mass fluxes; its parameters are all but the mass.
+    """Return the simulator of unscaled fluxes, of everything that is simulated.
 
     Raises:
         InputError: if a table, curve or parameter cannot be used.
     """
-    return simulator_over(config, tuple(name for name in config.model.parameters if name != "log_mass"))
+    return simulator_over(config, build_simulated(config).names)
 
 
 def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[str, str] | None = None) -> Simulator:
@@ -72,12 +105,18 @@ def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[s
         InputError: if a table, curve or parameter cannot be used.
     """
     model = config.model
-    return simulators.SIMULATORS[model.simulator](
-        bands=model.bands if bands is None else bands,
-        parameters=parameters,
-        fixed=model.fixed,
-        **SETTINGS[model.simulator](config),
+    return (
+        source_of(config)
+        .simulators[model.simulator]
+        .build(
+            bands=model.bands if bands is None else bands, parameters=parameters, fixed=model.fixed, **_settings(config)
+        )
     )
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Return what the config's simulator takes besides bands, parameters and fixed values."""
+    return SETTINGS.get(config.source if config.source == OWN else config.model.simulator, lambda _: {})(config)
 
 
 def _ssp_settings(config: Config) -> dict[str, Any]:
@@ -96,20 +135,30 @@ def _cigale_settings(config: Config) -> dict[str, Any]:
     return {"cigale": section and section.model_dump(), "python": config.simulate.python}
 
 
-# What each simulator takes from a config besides bands, parameters and fixed values.
-SETTINGS: dict[str, Callable[[Config], dict[str, Any]]] = {"ssp": _ssp_settings, "cigale": _cigale_settings}
+def _own_settings(config: Config) -> dict[str, Any]:
+    return {"simulator": config.model.simulator, "timeout_s": config.simulate.timeout_s}
+
+
+# What simulators take from a config besides bands, parameters and fixed values.
+SETTINGS: dict[str, Callable[[Config], dict[str, Any]]] = {
+    "ssp": _ssp_settings,
+    "cigale": _cigale_settings,
+    OWN: _own_settings,
+}
 
 
 def build_derived(config: Config) -> Derived | None:
-    """Return what follows from clusters' parameters; None with a simulator that has no such quantities.
+    """Return what follows from a source's parameters; None with a simulator that has no such quantities.
 
     Raises:
         InputError: if a table cannot be used.
     """
     model = config.model
-    if model.simulator != "ssp":
+    inferred = build_prior(config).names
+    if len(inferred) < len(model.parameters):  # what follows from nuisance parameters is not known
         return None
-    return simulators.build_derived(ssp=model.ssp, parameters=tuple(model.parameters), fixed=model.fixed)
+    settings = _settings(config)
+    return source_of(config).derive(model.simulator, parameters=inferred, fixed=model.fixed, **settings)
 
 
 def build_observer(config: Config) -> Observer:
@@ -118,9 +167,9 @@ def build_observer(config: Config) -> Observer:
     sets = tuple(tuple(band in bands for band in config.model.bands) for bands in observe.band_sets)
     undetected = observe.undetected if observe.noise == "normal" else 0.0
     return Observer(
+        build_scale(config),
         observe.noise,
         observe.relative_error,
-        observe.distance_mpc,
         sets,
         observe.missing,
         undetected,
@@ -134,8 +183,10 @@ def build_likelihood(config: Config) -> Likelihood:
     Raises:
         InputError: if it is not tractable, or would take a million models of a slow simulator.
     """
-    if config.model.simulator != "ssp":
-        raise InputError(f"exact posteriors need model.simulator: ssp, but it is {config.model.simulator}")
+    if not _is_fast(config):
+        raise InputError(f"exact densities need a faster simulator than model.simulator: {config.model.simulator}")
+    if nuisance := [name for name, bounds in config.model.parameters.items() if bounds.nuisance]:
+        raise InputError(f"the likelihood is not tractable while {', '.join(nuisance)} is a nuisance")
     return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
 
 
@@ -146,13 +197,16 @@ def build_schedule(config: Config, member: int = 0) -> Schedule:
 
 
 def model_fluxes(config: Config) -> NDArray[np.floating] | None:
-    """Return unit-mass fluxes (M, B) of models that cover the prior, or None if the simulator is too slow."""
-    if config.model.simulator != "ssp":
+    """Return unscaled fluxes (M, B) of models that cover the prior, or None if the simulator is too slow."""
+    if not _is_fast(config):
         return None
-    simulator = build_simulator(config)
-    prior = build_prior(config).select(simulator.parameters)
+    simulator, prior = build_simulator(config), build_simulated(config)
     flux = np.asarray(simulator(prior.from_unit(qmc.Halton(len(simulator.parameters), scramble=False).random(MODELS))))
     return flux[(np.isfinite(flux) & (flux > 0)).all(axis=1)]
+
+
+def _is_fast(config: Config) -> bool:
+    return source_of(config).simulators[config.model.simulator].fast
 
 
 @once_per_worker
@@ -170,8 +224,8 @@ def simulator_of(run: str) -> Simulator:
 def build_survey_simulator(config: Config) -> Simulator:
     """Return the config's simulator over all shipped filter curves, for a mock of the whole survey.
 
-    It takes metallicity besides log_age and ebv if its table has several.
+    It takes metallicity besides age and reddening if its table has several.
     """
     several = config.model.simulator == "ssp" and len(load_tables(config.model.ssp)) > 1
-    parameters = ("log_age", "ebv", *(("metallicity",) if several else ()))
+    parameters = (LOG_AGE, EBV, *((METALLICITY,) if several else ()))
     return simulator_over(config, parameters, {curve: curve for curve in shipped_curves()})

@@ -11,12 +11,11 @@ from hpcflow.catalogues.plain import COLUMNS, load_table, numbers
 from hpcflow.catalogues.units import in_unit
 from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.config.load import Config
-from hpcflow.model.observe import scale
-from hpcflow.stages.build import build_prior, simulator_over
+from hpcflow.sources.cluster.parameters import METALLICITY
+from hpcflow.stages.build import build_prior, build_scale, build_simulated, simulator_over, source_of
 
 __all__ = ["flux"]
 
-AT_10_PC = 1e-5  # Mpc
 LABELS = ("galaxy", *COLUMNS["cluster_id"], "ra", "dec")  # columns that are copied and otherwise ignored
 
 
@@ -24,8 +23,9 @@ def flux(config: Config, table: Path, out: Path) -> int:
     """Write the table's rows with a column `flux_BAND` [mJy] for each band, and return how many rows failed.
 
     Columns have the names of the parameters, and are converted if they have a unit. A parameter without a column has
-    its fixed value from the config. Fluxes are per solar mass formed if there is no column log_mass [dex(M_sun)], and
-    at 10 pc if there is no column distance (or distance_mpc) [Mpc].
+    its fixed value from the config. Without a column of the parameter that scales fluxes they are as the simulator
+    gives them, and without one of what is given, such as a distance [Mpc], they have not fallen: for clusters, they are
+    per solar mass formed and at 10 pc.
 
     Raises:
         InputError: if the table lacks a parameter or has an unknown column, if a column is not numeric or its unit
@@ -35,22 +35,23 @@ def flux(config: Config, table: Path, out: Path) -> int:
     rows = load_table(table)
     columns = _columns(config, rows, table)
     model = config.model
-    needed = [name for name in model.parameters if name != "log_mass"]
+    scale, needed = build_scale(config), list(build_simulated(config).names)
     if missing := [name for name in needed if name not in columns]:
         raise InputError(f"{table} has no column {', '.join(missing)}; it has {', '.join(rows.colnames)}")
-    freed = [name for name in model.fixed if name in columns and name != "metallicity"]
-    if "metallicity" in model.fixed and not np.allclose(
-        columns.get("metallicity", model.fixed["metallicity"]), model.fixed["metallicity"]
+    freed = [name for name in model.fixed if name in columns and name != METALLICITY]
+    if METALLICITY in model.fixed and not np.allclose(
+        columns.get(METALLICITY, model.fixed[METALLICITY]), model.fixed[METALLICITY]
     ):
         raise InputError(
-            f"{table}: column metallicity differs from model.fixed.metallicity = {model.fixed['metallicity']:g}; "
-            "split the table and give each part its own with --set model.fixed.metallicity=VALUE"
+            f"{table}: column {METALLICITY} differs from model.fixed.{METALLICITY} = {model.fixed[METALLICITY]:g}; "
+            f"split the table and give each part its own with --set model.fixed.{METALLICITY}=VALUE"
         )
     simulator = simulator_over(config, (*needed, *freed))
     theta = np.stack([columns[name] for name in simulator.parameters], axis=1)
-    log_mass = columns.get("log_mass", np.zeros(len(rows)))
-    distance = columns.get("distance", np.full(len(rows), AT_10_PC))
-    found = simulator(theta) * scale(log_mass, distance)[:, None]
+    size = columns.get(scale.parameter, np.zeros(len(rows)))
+    given = [columns.get(q.name, np.full(len(rows), q.reference)) for q in scale.given]
+    factor = np.broadcast_to(scale.factor(size, np.stack(given, axis=1) if given else np.empty(0)), len(rows))
+    found = simulator(theta) * factor[:, None]
     result = Table(rows, copy=True)
     for i, band in enumerate(simulator.bands):
         result[f"flux_{band}"] = Column(found[:, i], unit="mJy", description=f"flux density in {band}")
@@ -60,8 +61,11 @@ def flux(config: Config, table: Path, out: Path) -> int:
 
 def _columns(config: Config, rows: Table, table: Path) -> dict[str, NDArray[np.float64]]:
     """Return the table's parameters and distances (N,) by name, in declared units."""
-    units = {p.name: p.unit for p in build_prior(config).parameters}
-    units = {"log_mass": "dex(solMass)", "distance": "Mpc", **dict.fromkeys(config.model.fixed, ""), **units}
+    scale, source = build_scale(config), source_of(config)
+    units = {quantity.name: quantity.unit for quantity in scale.given} | dict.fromkeys(config.model.fixed, "")
+    if scale.parameter in source.by_name:
+        units[scale.parameter] = source.by_name[scale.parameter].unit
+    units |= {p.name: p.unit for p in build_prior(config).parameters}
     aliases = {alias: name for name in units for alias in COLUMNS.get(name, (name,))}
     found: dict[str, NDArray[np.float64]] = {}
     for column in rows.itercols():

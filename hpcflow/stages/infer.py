@@ -26,12 +26,25 @@ from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.inference import Inference, Settings
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
-from hpcflow.stages.build import build_derived, build_likelihood, build_prior, config_of, model_fluxes, simulator_of
+from hpcflow.sources.own.own import OWN
+from hpcflow.stages.build import (
+    build_derived,
+    build_likelihood,
+    build_nuisance,
+    build_prior,
+    build_scale,
+    build_simulator,
+    config_of,
+    model_fluxes,
+    simulator_of,
+    source_of,
+)
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import LARGEST_ERROR
+from hpcflow.store.kind import given_names, kind_attributes
 from hpcflow.store.reuse import Reuse
 
 __all__ = ["flow_of", "infer", "options_of", "read_catalogues"]
@@ -62,6 +75,7 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
     description = checkpoint.read_description(flow)
     checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
     _refuse_another_model(flow, _trained_for(flow, description).plain(), config.plain())
+    _refuse_changed_simulator(flow, description["source"], config)
     config = _with_those_before(config, run) if append else config
     target, weighed_by = _target(config)
     says = {"log_weight": weighed_by, "polish": _polish(config.infer.polish, target)}
@@ -99,7 +113,8 @@ def read_catalogues(config: Config) -> Catalogue:
     """
     paths, options = _with_photometry(config.infer.catalogues), options_of(config)
     whole = Catalogue.concatenate([read_catalogue(path, config.model.bands, options) for path in paths]).by_galaxy()
-    whole.refuse_without_distance()
+    if source_of(config).in_galaxies:
+        whole.refuse_without_distance()
     # Log-normal noise would force the model to at least twice the error of a faint band.
     return whole.bright(config.observe.systematic, LARGEST_ERROR) if config.observe.noise == "lognormal" else whole
 
@@ -111,6 +126,7 @@ def options_of(config: Config) -> ReadOptions:
     checked = wanted.check_units and wanted.catalogues  # computing the models takes seconds
     return ReadOptions(
         **given,
+        source=source_of(config),
         may_lack=config.observe.missing > 0,
         negative=config.observe.noise == "normal",
         model_fluxes=model_fluxes(config) if checked else None,
@@ -163,7 +179,8 @@ def _set_aside(run: Run, sources: Mapping[str, str]) -> None:
 def infer_partition(run: str, partition: Partition) -> None:
     """Infer and write one partition's clusters; this is a worker's task."""
     archive = _archive(run)
-    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error", "reason")
+    given = [f"{name}{of}" for name in given_names(archive.attrs) for of in ("", "_error")]
+    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "reason", *given)
     rows = {name: archive.read(name, partition) for name in names}
     found = np.full(len(partition), -1) if (reuse := _reuse(run)) is None else reuse.find(rows)
     old, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
@@ -205,9 +222,8 @@ def _inference(run: str) -> Inference:
         refine=wanted.refine,
     )
     support = Support.from_plain(checkpoint.read_description(folder)["support"])
-    return Inference(
-        checkpoint.load(folder), simulator_of(run), support, settings, target, build_derived(config_of(run))
-    )
+    more = build_derived(config_of(run)), build_nuisance(config_of(run))
+    return Inference(checkpoint.load(folder), simulator_of(run), support, settings, target, *more)
 
 
 def _target(config: Config) -> tuple[Target | None, str]:
@@ -245,11 +261,20 @@ def _trained_for(flow: Path, description: Mapping[str, Any]) -> Config:
 
 
 def _refuse_another_model(flow: Path, trained: dict[str, Any], config: dict[str, Any]) -> None:
-    changed = [line for key in ("model", "observe") for line in difference(trained[key], config[key], key)]
+    changed = [line for key in ("source", "model", "observe") for line in difference(trained[key], config[key], key)]
     if changed:
         raise InputError(
             f"{flow} was trained for another model ({'; '.join(changed[:5])}): take model and observe from the config "
             "of that run (bands that the catalogue lacks are masked), or train a flow for this one"
+        )
+
+
+def _refuse_changed_simulator(flow: Path, source: Mapping[str, Any], config: Config) -> None:
+    """Raise if the file of a simulator of one's own is not the one that the flow's library was made with."""
+    if config.source == OWN and build_simulator(config).provenance != source:
+        raise InputError(
+            f"{config.model.simulator} has changed since the library of {flow} was simulated; restore it, or simulate "
+            "and train again in another run folder"
         )
 
 
@@ -264,11 +289,12 @@ def _open_or_create(
     versions, derived = provenance(), build_derived(config)
     if not config.infer.marginalise_distance:
         catalogue = replace(catalogue, distance_error=np.zeros(len(catalogue)))
-    systematic, parameters = config.observe.systematic, build_prior(config).parameters
+    systematic, parameters, scale = config.observe.systematic, build_prior(config).parameters, build_scale(config)
     attrs = {
         **sources,
         **says,
-        "title": f"posteriors of star clusters: {config.name}",
+        **kind_attributes(source_of(config)),
+        "title": f"posteriors of {source_of(config).plural}: {config.name}",
         "seed": config.infer.seed,
         "samples_drawn": config.infer.samples,
         "systematic": systematic,
@@ -278,7 +304,7 @@ def _open_or_create(
     }
     return PosteriorArchive.create(
         run.posteriors,
-        known=known_variables(catalogue, systematic, parameters, config.observe.band_sets),
+        known=known_variables(catalogue, systematic, parameters, config.observe.band_sets, scale.given),
         bands=catalogue.bands,
         partition=config.infer.partition,
         samples=config.infer.keep,
@@ -288,11 +314,15 @@ def _open_or_create(
         weighted=weighted,
         band_sets=config.observe.band_sets,
         derived=derived.quantities if derived else (),
+        given=scale.given,
     )
 
 
 def _digest(catalogue: Catalogue) -> str:
     found = hashlib.sha256("\0".join(catalogue.galaxy.tolist() + catalogue.cluster_id.tolist()).encode())
-    for array in (catalogue.flux, catalogue.sigma, catalogue.distance, catalogue.distance_error):
+    more = [catalogue.given[name] for name in catalogue.given] + [
+        catalogue.given_error[n] for n in catalogue.given_error
+    ]
+    for array in (catalogue.flux, catalogue.sigma, catalogue.distance, catalogue.distance_error, *more):
         found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()

@@ -31,6 +31,9 @@ def init(name: str, folder: Path, site: str | None = None) -> list[Path]:
         if wanted not in there:
             raise InputError(f"there is no shipped {kind} {wanted}; use one of {', '.join(there)}")
         copies.append((there[wanted], folder / f"{wanted}.yaml"))
+        beside = there[wanted].with_suffix(".py")  # a simulator of one's own
+        if kind == "config" and beside.is_file():
+            copies.append((beside, folder / beside.name))
     for _, target in copies:
         if target.exists():
             raise InputError(f"{target} exists already; remove it, or name another folder")

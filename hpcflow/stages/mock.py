@@ -17,9 +17,10 @@ from hpcflow.catalogues.galaxies import bands_of, galaxies
 from hpcflow.catalogues.matching import parse_bands
 from hpcflow.catalogues.phangs import write_phangs
 from hpcflow.catalogues.write import write_rows
-from hpcflow.model.observe import add_systematic, normal, scale
+from hpcflow.model.observe import add_systematic, normal
 from hpcflow.model.simulator import Simulator
 from hpcflow.model.zero_points import AB_ZERO_MJY
+from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, LOG_MASS, METALLICITY, SCALE
 from hpcflow.sources.cluster.population import SOLAR, Globulars, Population
 
 __all__ = ["Drawn", "draw_mock", "make_mock", "recognised", "write_truth"]
@@ -36,7 +37,7 @@ GLOBULAR_SHARE = 0.05
 NO_COVERAGE_SHARE = 0.03
 FIELD_DEG = 0.02  # standard deviation of the clusters' positions about the centre of their galaxy
 BLOCK = 50_000
-UNITS = {"log_age": None, "log_mass": None, "ebv": u.mag, "metallicity": None}
+UNITS = {LOG_AGE: None, LOG_MASS: None, EBV: u.mag, METALLICITY: None}
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,9 @@ def draw_mock(
     """Return the clusters of a mock; see `make_mock`."""
     if n < 1 or not 0 <= seed < 2**64:
         raise InputError(f"a mock needs n of at least 1 and a seed from 0 to 2^64 - 1, not n {n} and seed {seed}")
-    if set(simulator.parameters) - {"metallicity"} != {"log_age", "ebv"}:
+    if set(simulator.parameters) - {METALLICITY} != {LOG_AGE, EBV}:
         raise InputError(
-            f"a mock draws log_age and ebv, but the simulator takes {', '.join(simulator.parameters)}; "
+            f"a mock draws {LOG_AGE} and {EBV}, but the simulator takes {', '.join(simulator.parameters)}; "
             "give the others a value in model.fixed"
         )
     fields = _fields(simulator.bands, bands)
@@ -250,9 +251,9 @@ def _first(survey: _Survey, law: Population | Globulars, n: int, seed: int) -> C
 
 def _drawn(survey: _Survey, law: Population | Globulars, rng: np.random.Generator) -> Columns:
     """Draw a block of clusters: parameters and galaxy, of those that would be recognised as clusters."""
-    drawn: Columns = {"metallicity": np.full(BLOCK, survey.metallicity), **law.sample(BLOCK, rng)}
+    drawn: Columns = {METALLICITY: np.full(BLOCK, survey.metallicity), **law.sample(BLOCK, rng)}
     drawn["field"] = rng.integers(len(survey.fields), size=BLOCK)
-    kept = rng.random(BLOCK) < recognised(drawn["log_age"])
+    kept = rng.random(BLOCK) < recognised(drawn[LOG_AGE])
     return {name: values[kept] for name, values in drawn.items()}
 
 
@@ -270,7 +271,7 @@ def _listed(survey: _Survey, clusters: Columns, rng: np.random.Generator) -> Col
     simulator, fields, filters = survey.simulator, survey.fields, survey.filters
     distance = np.array([field.distance for field in fields])[clusters["field"]]
     theta = np.stack([clusters[name] for name in simulator.parameters], axis=1)
-    unit = simulator(theta) * scale(clusters["log_mass"], distance)[:, None]
+    unit = simulator(theta) * SCALE.factor(clusters[LOG_MASS], distance[:, None])[:, None]
     columns = [dict(zip(f.filters, f.columns, strict=True)) for f in fields]
     curve = np.array([[of.get(name, -1) for name in filters] for of in columns])[clusters["field"]]  # (N, F)
     true = np.where(curve >= 0, np.take_along_axis(unit, np.maximum(curve, 0), axis=1), np.nan)
@@ -323,7 +324,7 @@ def _placed(rows: Columns, survey: _Survey, rng: np.random.Generator) -> Drawn:
     field = rows["field"]
     first = np.searchsorted(field, field)
     centre = np.array([(one.ra, one.dec) for one in survey.fields])[field]
-    known = [name for name in UNITS if name == "log_mass" or name in survey.simulator.parameters]
+    known = [name for name in UNITS if name == LOG_MASS or name in survey.simulator.parameters]
     return Drawn(
         galaxy=np.array([one.name for one in survey.fields])[field],
         number=np.arange(len(field)) - first + 1,

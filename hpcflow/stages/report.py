@@ -23,11 +23,11 @@ from hpcflow.figures.style import save_pdf, to_png
 from hpcflow.stages.look.compare import write_tables
 from hpcflow.stages.look.exactly import exact_posteriors, trained_errors
 from hpcflow.stages.look.folder import RunFolder, open_folder
-from hpcflow.stages.look.headline import galaxy_rows, headline, recovery_numbers
+from hpcflow.stages.look.headline import MOST, galaxy_rows, headline, recovery_numbers
 from hpcflow.stages.look.plans import Beside, Plans, plan_figures
 from hpcflow.stages.progress import tracked
 from hpcflow.store.flags import POOR_CHI2
-from hpcflow.store.summary import count_flags, has_posterior, summarise
+from hpcflow.store.summary import count_flags, has_posterior, summarise, units
 
 __all__ = ["draw", "make_report", "render"]
 
@@ -114,6 +114,7 @@ def _render(
         flags=[] if archive is None else count_flags(archive),
         poor_chi2=POOR_CHI2,
         galaxies=[] if archive is None else galaxy_rows(archive),
+        units="" if archive is None else ", ".join(unit for unit in list(units(archive).values())[:MOST] if unit),
         provenance=list(_flat(folder.provenance)),
         config=dump_yaml(dict(folder.config)),
     )

@@ -18,13 +18,13 @@ __all__ = ["STAGES", "Record", "Run", "digest_file", "provenance", "refuse_other
 
 # The sections of the config that each stage depends on; they are frozen once it has begun.
 STAGES = {
-    "simulate": ("name", "model", "simulate"),
-    "train": ("name", "model", "simulate", "observe", "train"),
-    "infer": ("name", "model", "simulate", "observe", "train", "infer"),
-    "validate": ("name", "model", "simulate", "observe", "train", "validate"),
+    "simulate": ("name", "source", "model", "simulate"),
+    "train": ("name", "source", "model", "simulate", "observe", "train"),
+    "infer": ("name", "source", "model", "simulate", "observe", "train", "infer"),
+    "validate": ("name", "source", "model", "simulate", "observe", "train", "validate"),
 }
 # Keys that may change: they say where something is computed or how it is judged, and do not change it.
-PLACES = ("simulate.python:", "simulate.threads:", "validate.require")
+PLACES = ("simulate.python:", "simulate.threads:", "simulate.timeout_s:", "validate.require")
 PACKAGES = ("starcluster-hpcflow", "numpy", "scipy", "torch", "FrEIA", "dask", "zarr", "xarray", "astropy")
 
 

@@ -10,9 +10,10 @@ from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config
-from hpcflow.stages.build import build_prior, build_simulator, config_of, simulator_of
+from hpcflow.stages.build import build_simulated, build_simulator, config_of, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
+from hpcflow.stages.rehearsal import rehearse
 from hpcflow.stages.run import Run, refuse_other_sources
 from hpcflow.store.simulations import SimulationStore
 
@@ -27,8 +28,11 @@ def simulate(config: Config, run: Run, where: Where) -> None:
         FailedPartitionsError: if partitions failed.
     """
     source = build_simulator(config).provenance  # fails on a wrong path before anything is written
+    said = [] if run.simulations.exists() else list(rehearse(config))
     run.begin("simulate", config)
     with log_to(run.log("simulate")):
+        for line in said:
+            log.info("simulate: %s", line)
         store = open_or_create(config, run, source)
         run_missing("simulate", run, simulate_partition, store.partitions, store.missing(), where)
         for reason, count in store.failures().items():
@@ -50,8 +54,7 @@ def simulate_partition(run: str, partition: Partition) -> None:
 
 def draw(config: Config, partition: Partition) -> NDArray[np.floating]:
     """Return the parameters (n, D) of a partition, the same on every call and every worker."""
-    prior = build_prior(config).select(name for name in config.model.parameters if name != "log_mass")
-    return prior.sample(len(partition), rng_for(config.simulate.seed, "simulate", partition.index))
+    return build_simulated(config).sample(len(partition), rng_for(config.simulate.seed, "simulate", partition.index))
 
 
 @once_per_worker
@@ -73,7 +76,7 @@ def open_or_create(config: Config, run: Run, source: dict[str, str]) -> Simulati
         run.simulations,
         n=config.simulate.n,
         partition=config.simulate.partition,
-        parameters=build_prior(config).select([p for p in config.model.parameters if p != "log_mass"]).parameters,
+        parameters=build_simulated(config).parameters,
         bands=tuple(config.model.bands),
         seed=config.simulate.seed,
         source=source,

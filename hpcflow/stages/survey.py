@@ -103,7 +103,7 @@ def _fit(simulator: Simulator, drawn: Drawn, metallicity: float) -> GridFit:
         )
         with np.errstate(invalid="ignore"):
             used = np.isfinite(flux) & (flux > 0)
-        seen = Photometry(flux, add_systematic(flux, sigma, SYSTEMATIC), used, drawn.distance[rows])
+        seen = Photometry(flux, add_systematic(flux, sigma, SYSTEMATIC), used, drawn.distance[rows][:, None])
         found[:, rows] = grid_fit(seen, simulator, columns, metallicity)
     return GridFit(*found)
 

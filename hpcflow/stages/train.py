@@ -26,7 +26,7 @@ from hpcflow.flow.training import Progress, history_csv, train
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.support import Support
-from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_schedule
+from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_scale, build_schedule
 from hpcflow.stages.library import open_library
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, provenance
@@ -95,7 +95,8 @@ def _member(
         torch.manual_seed(generator_for(config.train.seed, "weights", member).initial_seed())
         flow = config.train.flow.model_dump(mode="json")
         bands = tuple(config.model.bands)
-        estimator = Estimator(build_prior(config), bands, config.train.features, flow).to(ranks.device)
+        estimator = Estimator(build_prior(config), bands, build_scale(config), config.train.features, flow)
+        estimator = estimator.to(ranks.device)
         history = _learn(config, run, member, estimator, training, held_out, exact, ranks, origin)
         best = min(line.validation_nll for line in history)
         found = {"steps": history[-1].step, "validation_nll": best, "made": made}
@@ -183,16 +184,15 @@ def _exact_log_prob(config: Config, held_out: Batch) -> Tensor | None:
     theta, *photometry = (
         a[: config.train.exact].cpu().double().numpy() for a in (held_out.theta, *held_out.photometry)
     )
-    flux, sigma, observed, distance = photometry
-    return torch.from_numpy(model.log_prob(theta, Photometry(flux, sigma, observed.astype(bool), distance)))
+    flux, sigma, observed, given = photometry
+    return torch.from_numpy(model.log_prob(theta, Photometry(flux, sigma, observed.astype(bool), given)))
 
 
 def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Path]) -> None:
     """Write the run's flow: the only member, or the ensemble of all members."""
     estimator = combine([checkpoint.load(folder) for folder in members])
     histories = {f"history{f'-{k + 1}' if k else ''}.csv": folder / HISTORY for k, folder in enumerate(members)}
-    mass = estimator.prior.select(["log_mass"]).parameters[0]
-    support = Support.of_library(build_observer(config), store.flux_range("train"), (mass.low, mass.high))
+    support = Support.of_library(build_observer(config), store.flux_range("train"), _sizes(estimator))
     extra = {
         "config": config.plain(),
         "support": support.plain(),
@@ -202,6 +202,14 @@ def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Pa
     }
     checkpoint.save(estimator, run.flow, extra, {name: path.read_text() for name, path in histories.items()})
     shutil.rmtree(run.members)
+
+
+def _sizes(estimator: Estimator) -> tuple[float, float]:
+    """Return the bounds of the scale's parameter, 0 and 0 if there is none."""
+    if not (name := estimator.scale.parameter):
+        return 0.0, 0.0
+    size = estimator.prior.select([name]).parameters[0]
+    return size.low, size.high
 
 
 @contextmanager

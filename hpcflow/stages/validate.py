@@ -28,10 +28,11 @@ from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel, ExactPosterior
 from hpcflow.posterior.sampling import keyed_noise
-from hpcflow.stages.build import build_likelihood, build_observer, build_prior, config_of
+from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_scale, config_of, source_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
+from hpcflow.store.kind import kind_attributes
 from hpcflow.store.schema import QUANTILES
 from hpcflow.store.simulations import SimulationStore
 
@@ -85,7 +86,7 @@ def validate_partition(run: str, partition: Partition) -> None:
         samples, sample_log_q = _sampled(run, ("validate", partition.index), x, config.validation.samples)
         others, _ = _sampled(run, ("location", partition.index), x, OTHERS)
         log_q = torch.cat([estimator.flow(t, c) for t, c in zip(truth.split(TILE), x.split(TILE), strict=True)])
-    flux, sigma, observed, distance = photometry
+    flux, sigma, observed, given = photometry
     unit = [torch.from_numpy(estimator.prior.to_unit(points.numpy())) for points in (truth, samples)]
     reference = rng_for(config.validation.seed, "reference", partition.index).random(truth.shape)
     record = {
@@ -99,7 +100,7 @@ def validate_partition(run: str, partition: Partition) -> None:
         "scale": others.std(dim=1).numpy(),
         "log_q": log_q.numpy(),
         "error": mean_error(flux, sigma, observed),
-        "distance": distance,
+        **{q.name: given[:, k] for k, q in enumerate(build_scale(config).given)},
         "pattern": pattern_of(observed),
     }
     _store(run).write(partition, record)
@@ -128,12 +129,16 @@ def observed_partition(run: str, partition: Partition) -> tuple[Tensor, Photomet
     """Return true parameters (n, D) and photometry of a partition's simulations."""
     config, prior = config_of(run), estimator_of(run).prior
     names, theta, flux = _held_out(run)
+    scale = build_scale(config)
     rows = slice(partition.start, partition.stop)
     rng = rng_for(config.validation.seed, "validate", partition.index)
-    log_mass = prior.select(["log_mass"]).sample(len(partition), rng)[:, 0]
-    columns = {**dict(zip(names, theta[rows].T, strict=True)), "log_mass": log_mass}
+    columns = dict(zip(names, theta[rows].T, strict=True))
+    size = prior.select([scale.parameter]).sample(len(partition), rng)[:, 0] if scale.parameter else None
+    if size is not None:
+        columns[scale.parameter] = size
+    simulated = theta[rows][:, [names.index(scale.given[k].name) for k in scale.simulated]].astype(np.float64)
     truth = torch.from_numpy(np.stack([columns[name] for name in prior.names], axis=1)).float()
-    return truth, build_observer(config)(flux[rows].astype(np.float64), log_mass, rng)
+    return truth, build_observer(config)(flux[rows].astype(np.float64), size, rng, simulated)
 
 
 def _compare(run: str, partition: Partition, those: Inferred) -> dict[str, Any]:
@@ -212,6 +217,7 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
         "seed": config.validation.seed,
         "exact": min(config.validation.exact, n) if order else 0,
         "exact_says": reason,
+        **kind_attributes(source_of(config)),
     }
     return ValidationStore.create(
         run.validation,
@@ -221,7 +227,8 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
         statistics=product_names([p.name for p in parameters]),
         order=order,
         bands=list(config.model.bands),
-        features=Features(config.train.features, len(config.model.bands)).size,
+        features=Features(config.train.features, len(config.model.bands), build_scale(config).given).size,
+        given=build_scale(config).given,
         attrs=attrs,
     )
 

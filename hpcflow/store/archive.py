@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
 from hpcflow.model.prior import Parameter
+from hpcflow.model.scale import Given
 from hpcflow.model.simulator import Quantity
 from hpcflow.store.damage import CHANGED, DamagedError, checksum
+from hpcflow.store.kind import given_names, leading
 from hpcflow.store.layout import Variable, partition_rows
 from hpcflow.store.packing import LogPacking, SamplePacking
 from hpcflow.store.regions import Regions
-from hpcflow.store.schema import EARLIER, KNOWN, SCHEMA, Schema
+from hpcflow.store.schema import EARLIER, SCHEMA, Schema, known_names
 
 __all__ = ["PosteriorArchive"]
 
@@ -24,13 +26,15 @@ COUNTERS = {"checksum": "BLAKE2b hash of the partition's rows as written, 8 byte
 SAMPLES = ("theta", "theta_flow")
 DENSITIES = ("log_q", "log_weight")  # of theta_flow, or of theta where there is no theta_flow
 BY_SAMPLE = (*SAMPLES, *DENSITIES)
+PLACE = ("galaxy", "cluster_id", "ra", "dec")
+UNITS = ("parameter_unit", "derived_unit")
 
 
 class PosteriorArchive:
     """Posterior samples, modes, moments, predictive checks and the photometry they are inferred from.
 
-    The samples of each cluster are sorted by age and each parameter is stored separately, because similar neighbours
-    compress better. Packing rounds samples and weights, see `store.packing`.
+    The samples of each object are sorted by its leading parameter (of clusters, age) and each parameter is stored
+    separately, because similar neighbours compress better. Packing rounds samples and weights, see `store.packing`.
     """
 
     def __init__(self, regions: Regions) -> None:
@@ -39,9 +43,10 @@ class PosteriorArchive:
         self.missing, self.partitions, self.finished = regions.missing, regions.partitions, regions.finished
         self.complete, self.forget = regions.complete, regions.forget
         prior = regions.attrs["prior"]
-        self._age = list(prior).index("log_age")
+        self._leading = list(prior).index(leading(regions.attrs))
+        self._known = known_names(given_names(regions.attrs))
         self._packing = SamplePacking(*(np.array([bounds[i] for bounds in prior.values()]) for i in (0, 1)))
-        self.written = [name for name in regions.names("cluster") if name not in KNOWN]
+        self.written = [name for name in regions.names("cluster") if name not in self._known]
 
     @classmethod
     def create(
@@ -58,37 +63,43 @@ class PosteriorArchive:
         weighted: bool = False,
         band_sets: Sequence[Sequence[str]] = (),
         derived: Sequence[Quantity] = (),
+        given: Sequence[Given] = (),
     ) -> "PosteriorArchive":
         """Create an archive with the photometry of a catalogue's clusters and no posteriors yet.
 
         Args:
             path: folder to create.
-            known: the variables of `KNOWN`, rows first, which are known before inference.
+            known: the variables that are known before inference, rows first; see `schema.known_names`.
             bands: labels of the bands.
             partition: clusters per partition; chosen by the size of the catalogue if None.
             samples: number of samples kept per cluster.
             modes: number of modes kept per cluster.
             parameters: parameters and their bounds, in the order of theta's last axis.
-            attrs: provenance: seed, hashes and versions.
+            attrs: the kind of source (`kind.kind_attributes`), and provenance: seed, hashes and versions.
             weighted: whether the likelihood is tractable, so that values follow from weighted samples.
             band_sets: bands of each instrument set; one set of all bands if empty.
             derived: quantities that follow from the parameters.
+            given: what is given of each object besides photometry.
 
         Raises:
             InputError: if the folder exists.
         """
         clusters = len(known["galaxy"])
         partition = partition or partition_rows(clusters, CHUNK)
-        schema = Schema(parameters, bands, samples, modes, weighted, band_sets, derived)
-        typed = {name: _typed(known[name], schema.variables[name].dtype) for name in KNOWN}
+        schema = Schema(parameters, bands, samples, modes, weighted, band_sets, derived, given, leading(attrs))
+        before = known_names([quantity.name for quantity in given])
+        typed = {name: _typed(known[name], schema.variables[name].dtype) for name in before}
         names = [p.name for p in parameters]
         variables = {
-            "parameter": Variable(("parameter",), (len(names),), "str", "", values=names),
-            "band": Variable(("band",), (len(bands),), "str", "", values=list(bands)),
+            "parameter": _labels("parameter", names),
+            "parameter_unit": _labels("parameter", [p.unit for p in parameters], long_name="unit of each parameter"),
+            "band": _labels("band", list(bands)),
         }
         if derived:
-            labels = [q.name for q in derived]
-            variables["derived"] = Variable(("derived",), (len(labels),), "str", "", values=labels)
+            variables["derived"] = _labels("derived", [q.name for q in derived])
+            variables["derived_unit"] = _labels(
+                "derived", [q.unit for q in derived], long_name="unit of each derived quantity"
+            )
         for name, described in schema.variables.items():
             variables[name] = Variable(
                 described.dims,
@@ -105,9 +116,10 @@ class PosteriorArchive:
         everything = {
             "Conventions": "CF-1.11",
             "prior": prior,
-            "coordinates": "galaxy cluster_id ra dec distance",
+            "coordinates": " ".join([*PLACE, *(q.name for q in given), *UNITS[: 1 + bool(derived)]]),
             "known_checksum": checksum(*typed.values(), sealed=True),
             **attrs,
+            "given": [quantity.name for quantity in given],
         }
         return cls(Regions.create(path, SCHEMA, clusters, partition, variables, everything, COUNTERS))
 
@@ -160,7 +172,7 @@ class PosteriorArchive:
             DamagedError: if it cannot be read, or its checksum does not match.
         """
         if partition is None:
-            if self._regions.checksum(*(self.read(name) for name in KNOWN)) != self.attrs["known_checksum"]:
+            if self._regions.checksum(*(self.read(name) for name in self._known)) != self.attrs["known_checksum"]:
                 raise DamagedError(self.path, "the photometry", CHANGED)
         else:
             self._regions.checked(partition, self.written)
@@ -170,10 +182,10 @@ class PosteriorArchive:
         return xr.open_zarr(self.path)
 
     def packed(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Return the variables of samples (N, n, ...) as they are stored: packed and sorted by age."""
+        """Return the variables of samples (N, n, ...) as they are stored: packed and sorted by the leading one."""
         found: dict[str, NDArray[Any]] = {}
         for name in (name for name in SAMPLES if name in arrays):  # densities belong to the last of them
-            order = np.argsort(arrays[name][..., self._age], axis=1, kind="stable")
+            order = np.argsort(arrays[name][..., self._leading], axis=1, kind="stable")
             found[name] = self._packing.pack(np.take_along_axis(arrays[name], order[..., None], axis=1))
         for name in (name for name in DENSITIES if name in arrays):
             found[name] = LogPacking().pack(np.take_along_axis(arrays[name], order, axis=1))
@@ -188,6 +200,10 @@ class PosteriorArchive:
             values = np.where(np.isnan(values), empty, values)
         with np.errstate(over="ignore"):  # values out of range become infinite
             return values.astype(empty.dtype)
+
+
+def _labels(dim: str, values: list[str], **attrs: str) -> Variable:
+    return Variable((dim,), (len(values),), "str", "", attrs=attrs, values=values)
 
 
 def _typed(values: NDArray[Any], dtype: str) -> NDArray[Any]:

@@ -73,7 +73,7 @@ class Flag(IntFlag):
     BAD_VALUE = 4
     TOO_FEW_BANDS = 8
     ERROR_OUTSIDE_TRAINING = 16
-    DISTANCE_OUTSIDE_TRAINING = 32
+    GIVEN_OUTSIDE_TRAINING = 32
     FLUX_OUTSIDE_TRAINING = 64
     BANDS_OUTSIDE_TRAINING = 128
     POOR_FIT = 256
@@ -81,7 +81,7 @@ class Flag(IntFlag):
     LOW_EFFICIENCY = 1024
     UNLIKELY = 2048
     UPPER_LIMIT = 4096
-    NO_DISTANCE = 8192
+    NOT_GIVEN = 8192
     PRIOR_EDGE = 16384
     LARGEST_ERROR_EDGE = 32768
     SMALLEST_ERROR_EDGE = 65536
@@ -100,7 +100,7 @@ MEANINGS = {
         "a band's relative error is outside the range in training; under log-normal noise, no error in that range "
         f"explains its flux and error within {MOST_SCATTER:g} sigma"
     ),
-    Flag.DISTANCE_OUTSIDE_TRAINING: "the distance is outside the range the flow was trained on",
+    Flag.GIVEN_OUTSIDE_TRAINING: "what is given, such as the distance, is outside the range the flow was trained on",
     Flag.FLUX_OUTSIDE_TRAINING: (
         f"a flux is fainter or brighter than any in training by more than {MOST_SCATTER:g} sigma"
     ),
@@ -112,7 +112,7 @@ MEANINGS = {
     ),
     Flag.UNLIKELY: f"predictive p-value below {LEAST_P:g}: the model rarely produces such photometry",
     Flag.UPPER_LIMIT: "a band is undetected and counts as an upper limit: its flux may be zero or negative",
-    Flag.NO_DISTANCE: "the galaxy has no distance: no posterior; give one in infer.distance_mpc",
+    Flag.NOT_GIVEN: "what else posteriors depend on, such as the distance, is unknown: no posterior until it is given",
     Flag.PRIOR_EDGE: (
         f"more than {PRESSED:.0%} of the posterior lies within {PRIOR_MARGIN:.0%} of the prior's range from one of its "
         "bounds; prior_edge says from which"

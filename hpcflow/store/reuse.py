@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import Partition
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.kind import given_names
 
 __all__ = ["SAME", "Reuse"]
 
-SAME = ("flux", "sigma", "observed", "reason", "distance", "distance_error")  # the data that determine a posterior
+SAME = ("flux", "sigma", "observed", "reason")  # of the data that determine a posterior, besides what is given
 Key = tuple[str, str]
 
 
@@ -26,20 +27,22 @@ class Reuse:
         self._archive = archive
         names = (archive.read(name).tolist() for name in ("galaxy", "cluster_id"))
         self._rows: dict[Key, int] = {key: row for row, key in enumerate(zip(*names, strict=True))}
+        given = [f"{name}{of}" for name in given_names(archive.attrs) for of in ("", "_error")]
+        self._same = (*SAME, *given)
         self._done, self._compared = archive.complete(), set[Partition]()
 
     def find(self, rows: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
         """Return each cluster's row (N,) in the archive, or -1 if the cluster is new or has changed.
 
         Args:
-            rows: galaxy, cluster_id and the variables of `SAME`, as in archives.
+            rows: galaxy, cluster_id, the variables of `SAME` and what is given with its errors, as in archives.
         """
         keys = zip(rows["galaxy"].tolist(), rows["cluster_id"].tolist(), strict=True)
         found = np.array([self._rows.get(key, -1) for key in keys], dtype=np.intp)
         here = np.full(len(found), False)
         for partition, mine in self._parts(found):
             same = np.full(len(mine), True)
-            for name in SAME:
+            for name in self._same:
                 old, new = self._archive.read(name, partition)[found[mine] - partition.start], rows[name][mine]
                 equal = (old == new) | ((old != old) & (new != new))  # NaN equals NaN here
                 same &= equal.reshape(len(mine), -1).all(axis=1)

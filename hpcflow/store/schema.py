@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.model.prior import Parameter
+from hpcflow.model.scale import Given
 from hpcflow.model.simulator import Quantity
 from hpcflow.store.flags import Classifier, Reason, Refined, flag_attributes, value_attributes
 from hpcflow.store.packing import LogPacking, SamplePacking
 
-__all__ = ["EARLIER", "KNOWN", "QUANTILES", "SCHEMA", "Description", "Schema"]
+__all__ = ["EARLIER", "QUANTILES", "SCHEMA", "Description", "Schema", "known_names"]
 
 SCHEMA = "hpcflow-posteriors/4"
 EARLIER = "hpcflow-posteriors/3"  # can still be read, see `store.reading`
@@ -57,6 +58,8 @@ class Schema:
         weighted: whether the likelihood is tractable, so that values follow from weighted samples.
         band_sets: bands of each instrument set; one set of all bands if empty.
         derived: quantities that follow from the parameters.
+        given: what is given of each object besides photometry.
+        leading: the parameter by which samples are sorted.
 
     >>> schema = Schema((Parameter("log_age", 6, 10, "dex(yr)"),), ("U", "V"), samples=4, modes=1)
     >>> schema.shape("predictive_quantile", clusters=7)
@@ -70,6 +73,8 @@ class Schema:
     weighted: bool = False
     band_sets: Sequence[Sequence[str]] = ()
     derived: Sequence[Quantity] = ()
+    given: Sequence[Given] = ()
+    leading: str = ""
 
     @property
     def packing(self) -> SamplePacking:
@@ -79,9 +84,9 @@ class Schema:
     @cached_property
     def variables(self) -> dict[str, Description]:
         """All variables by name."""
-        units = _units(self.parameters)
-        known, inferred = _known(units, self.band_sets or [self.bands]), _posterior(units, self.packing)
-        weights = _weights(units, self.packing) if self.weighted else {}
+        packing, first = self.packing, self.leading or self.parameters[0].name
+        known, inferred = _known(self.given, self.band_sets or [self.bands]), _posterior(packing, first)
+        weights = _weights(packing, first) if self.weighted else {}
         return known | inferred | weights | (_derived(self.derived) if self.derived else {})
 
     def shape(self, name: str, clusters: int) -> tuple[int, ...]:
@@ -103,7 +108,7 @@ class Schema:
         return {
             name: variable.nothing(self.shape(name, clusters))
             for name, variable in self.variables.items()
-            if name not in KNOWN
+            if name not in known_names([quantity.name for quantity in self.given])
         }
 
 
@@ -115,34 +120,44 @@ def _number(dims: tuple[str, ...], long_name: str, unit: str = "1", dtype: str =
     return Description(dims, dtype, {"long_name": long_name, "units": unit, **more})
 
 
-def _samples(long_name: str, units: str, packing: SamplePacking) -> Description:
-    order = {"comment": "sorted by log_age for compression; the order has no meaning"}
-    return _number(("cluster", "sample", "parameter"), long_name, units, "uint16", **order, **packing.attributes())
+def _by_parameter(dims: tuple[str, ...], long_name: str, **more: Any) -> Description:
+    """Describe numbers whose last axis is the parameters, in the units of the coordinate `parameter_unit`."""
+    return Description(dims, "float32", {"long_name": long_name, **more})
+
+
+def _samples(long_name: str, first: str, packing: SamplePacking) -> Description:
+    order = {"comment": f"sorted by {first} for compression; the order has no meaning"}
+    attrs = {"long_name": long_name, **order, **packing.attributes()}
+    return Description(("cluster", "sample", "parameter"), "uint16", attrs)
 
 
 def _other(dims: tuple[str, ...], long_name: str, dtype: str, **more: Any) -> Description:
     return Description(dims, dtype, {"long_name": long_name, **more})
 
 
-def _units(parameters: Sequence[Parameter]) -> str:
-    return ", ".join(f"{p.name}: {p.unit or '1'}" for p in parameters)
+def _given(quantity: Given) -> dict[str, Description]:
+    unit, name = quantity.unit or "1", quantity.long_name or quantity.name
+    of = f"log10 of the {quantity.name}" if quantity.dex else f"the {quantity.name}"
+    spread = f"standard deviation of {of}, over which samples are marginalised; 0 if neglected"
+    return {
+        quantity.name: _number(ROW, name, unit, "float64"),
+        f"{quantity.name}_error": _number(ROW, spread, "dex" if quantity.dex else unit, "float64"),
+    }
 
 
-def _known(units: str, band_sets: Sequence[Sequence[str]]) -> dict[str, Description]:
+def _known(given: Sequence[Given], band_sets: Sequence[Sequence[str]]) -> dict[str, Description]:
     """Return the variables known before inference; their checksum is taken in this order."""
     sets = {
         "flag_values": list(range(len(band_sets))),
         "flag_meanings": " ".join("+".join(bands) for bands in band_sets),
     }
-    spread = "standard deviation of log10 of the distance, over which samples are marginalised; 0 if neglected"
     own_set = "instrument set of bands in which the cluster was observed; -1 if none matches"
     return {
         "galaxy": _other(ROW, "galaxy", "str"),
         "cluster_id": _other(ROW, "identifier within the galaxy's catalogue", "str"),
         "ra": _number(ROW, "right ascension, J2000", "degree", "float64"),
         "dec": _number(ROW, "declination, J2000", "degree", "float64"),
-        "distance": _number(ROW, "assumed distance", "Mpc", "float64"),
-        "distance_error": _number(ROW, spread, "dex", "float64"),
+        **{name: described for quantity in given for name, described in _given(quantity).items()},
         "cluster_class": _number(ROW, "morphological class in the catalogue; -1 if it has none", dtype="int32"),
         "classifier": _other(ROW, "who assigned the class", "uint8", **value_attributes(Classifier)),
         "band_set": _other(ROW, own_set, "int8", **sets),
@@ -150,16 +165,18 @@ def _known(units: str, band_sets: Sequence[Sequence[str]]) -> dict[str, Descript
         "sigma": _number(BY_BAND, "error of the flux density, including the systematic", "mJy", "float64"),
         "observed": _other(BY_BAND, "whether the band was used", "bool"),
         "reason": _other(BY_BAND, "reason why the band was not used", "uint8", **value_attributes(Reason)),
-        "published": _number(BY_PARAMETER, "published estimate in the catalogue, if it has one", units),
-        "published_error": _number(BY_PARAMETER, "standard deviation of the published estimate", units),
+        "published": _by_parameter(BY_PARAMETER, "published estimate in the catalogue, if it has one"),
+        "published_error": _by_parameter(BY_PARAMETER, "standard deviation of the published estimate"),
         "published_chi2": _number(ROW, "reduced chi^2 of the published estimate"),
     }
 
 
-KNOWN = tuple(_known("", ()))  # names of the variables known before inference
+def known_names(given: Sequence[str]) -> list[str]:
+    """Return the names of the variables known before inference, for the names of what is given."""
+    return list(_known([Given(name, 0, 1) for name in given], ()))
 
 
-def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
+def _posterior(packing: SamplePacking, first: str) -> dict[str, Description]:
     """Return the variables of posteriors that every archive has."""
     logs = LogPacking().attributes()
     density = "log of the flow's density at each of its own samples, per declared unit"
@@ -167,15 +184,15 @@ def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
     p_value = "posterior predictive p-value of chi^2: fraction of predictions that fit worse"
     by_quantile = ("cluster", "band", "quantile")
     return {
-        "theta": _samples("posterior samples, all of the same weight", units, packing),
+        "theta": _samples("posterior samples, all of the same weight", first, packing),
         "log_q": _number(BY_SAMPLE, density, "nat", "int32", **logs),
-        "mode": _number(("cluster", "mode", "parameter"), "modes of the joint posterior, highest first", units),
+        "mode": _by_parameter(("cluster", "mode", "parameter"), "modes of the joint posterior, highest first"),
         "mode_share": _number(BY_MODE, "fraction of samples nearest to each mode"),
         "mode_log_q": _number(BY_MODE, "log of the flow's density at each mode"),
-        "map": _number(BY_PARAMETER, highest, units),
-        "quantile": _number(BY_QUANTILE, "quantiles of the marginal posteriors", units, levels=list(QUANTILES)),
-        "mean": _number(BY_PARAMETER, "posterior mean", units),
-        "std": _number(BY_PARAMETER, "posterior standard deviation", units),
+        "map": _by_parameter(BY_PARAMETER, highest),
+        "quantile": _by_parameter(BY_QUANTILE, "quantiles of the marginal posteriors", levels=list(QUANTILES)),
+        "mean": _by_parameter(BY_PARAMETER, "posterior mean"),
+        "std": _by_parameter(BY_PARAMETER, "posterior standard deviation"),
         "covariance": _number(("cluster", "parameter", "parameter2"), "posterior covariance"),
         "prior_edge": _other(BY_PARAMETER, "bound of the prior that the posterior is pressed against", "int8", **EDGES),
         "entropy": _number(ROW, "differential entropy of the posterior", "nat"),
@@ -192,19 +209,16 @@ def _posterior(units: str, packing: SamplePacking) -> dict[str, Description]:
 
 
 def _derived(quantities: Sequence[Quantity]) -> dict[str, Description]:
-    """Return the variables of quantities that follow from the parameters."""
-    units = ", ".join(f"{q.name}: {q.unit or '1'}" for q in quantities)
+    """Return the variables of quantities that follow from the parameters, in the units of `derived_unit`."""
     meaning = {"comment": "; ".join(f"{q.name}: {q.long_name}" for q in quantities)}
-    dims = ("cluster", "quantile", "derived")
+    dims, spread = ("cluster", "quantile", "derived"), "quantiles of derived quantities over the posterior"
     return {
-        "derived_map": _number(("cluster", "derived"), "derived quantities at the MAP", units, **meaning),
-        "derived_quantile": _number(
-            dims, "quantiles of derived quantities over the posterior", units, levels=list(QUANTILES), **meaning
-        ),
+        "derived_map": _by_parameter(("cluster", "derived"), "derived quantities at the MAP", **meaning),
+        "derived_quantile": _by_parameter(dims, spread, levels=list(QUANTILES), **meaning),
     }
 
 
-def _weights(units: str, packing: SamplePacking) -> dict[str, Description]:
+def _weights(packing: SamplePacking, first: str) -> dict[str, Description]:
     """Return the variables of archives whose likelihood is tractable: the flow's own values, and what weights give."""
     weight = (
         "log of likelihood x prior / q of each of the flow's samples, unnormalised: the mean weight is the evidence"
@@ -216,7 +230,7 @@ def _weights(units: str, packing: SamplePacking) -> dict[str, Description]:
     drawn = "effective number of the flow's samples divided by the number drawn"
     number = "effective number of the samples that quantiles, moments and theta come from"
     return {
-        "theta_flow": _samples("samples of the flow as drawn, to be weighted by log_weight", units, packing),
+        "theta_flow": _samples("samples of the flow as drawn, to be weighted by log_weight", first, packing),
         "log_weight": _number(BY_SAMPLE, weight, "nat", "int32", **LogPacking().attributes()),
         "log_evidence": _number(ROW, evidence, "nat"),
         "log_bayes": _number(ROW, bayes, "nat"),
@@ -224,10 +238,10 @@ def _weights(units: str, packing: SamplePacking) -> dict[str, Description]:
         "effective": _number(ROW, number),
         "refined": _other(ROW, "where values come from", "uint8", **value_attributes(Refined)),
         "mode_log_p": _number(BY_MODE, "log of the exact posterior density at each mode", "nat"),
-        "map_flow": _number(BY_PARAMETER, "highest mode of the flow's samples", units),
-        "quantile_flow": _number(BY_QUANTILE, "quantiles of the flow's samples", units, levels=list(QUANTILES)),
-        "mean_flow": _number(BY_PARAMETER, "mean of the flow's samples", units),
-        "std_flow": _number(BY_PARAMETER, "standard deviation of the flow's samples", units),
+        "map_flow": _by_parameter(BY_PARAMETER, "highest mode of the flow's samples"),
+        "quantile_flow": _by_parameter(BY_QUANTILE, "quantiles of the flow's samples", levels=list(QUANTILES)),
+        "mean_flow": _by_parameter(BY_PARAMETER, "mean of the flow's samples"),
+        "std_flow": _by_parameter(BY_PARAMETER, "standard deviation of the flow's samples"),
         "covariance_flow": _number(("cluster", "parameter", "parameter2"), "covariance of the flow's samples"),
         "entropy_flow": _number(ROW, "differential entropy of the flow's density, -E[log q]", "nat"),
     }

@@ -91,12 +91,19 @@ def count_bands(archive: xr.Dataset) -> Counts:
 
 
 def units(archive: xr.Dataset) -> dict[str, str]:
-    """Return the unit of each parameter from the archive's attributes.
+    """Return the unit of each parameter and derived quantity.
 
-    >>> units(xr.Dataset({"theta": ("sample", [0.0], {"units": "log_age: dex(yr), r_v: 1"})}))
-    {'log_age': 'dex(yr)', 'r_v': ''}
+    Archives from before the coordinate `parameter_unit` have one joined string in the attributes of theta.
+
+    >>> units(xr.Dataset({"theta": ("sample", [0.0], {"units": "depth: mag, index: 1"})}))
+    {'depth': 'mag', 'index': ''}
     """
-    pairs = (entry.split(": ", 1) for entry in str(archive["theta"].attrs.get("units", "")).split(", "))
+    if "parameter_unit" in archive.variables:
+        kinds = [kind for kind in ("parameter", "derived") if f"{kind}_unit" in archive.variables]
+        listed = [(archive[kind].values.tolist(), archive[f"{kind}_unit"].values.tolist()) for kind in kinds]
+        return {name: unit for names, found in listed for name, unit in zip(names, found, strict=True)}
+    joined = (str(archive[name].attrs.get("units", "")) for name in ("theta", "derived_map") if name in archive)
+    pairs = (entry.split(": ", 1) for entry in ", ".join(joined).split(", "))
     return {pair[0]: "" if pair[1] == "1" else pair[1] for pair in pairs if len(pair) == 2}
 
 

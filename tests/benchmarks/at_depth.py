@@ -16,12 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from clusters import scale
 from hpcflow.base.partitions import rng_for
 from hpcflow.config.load import Config, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.estimator import as_tensors
 from hpcflow.flow.precision import one_thread
-from hpcflow.model.observe import Photometry, add_systematic, scale
+from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.model.signal_to_noise import LEAST_SIGNAL
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.stages.build import build_likelihood, build_prior, build_simulator

@@ -16,6 +16,7 @@ import xarray as xr
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from million import MIB, watch
@@ -55,6 +56,7 @@ def crowd(ds: xr.Dataset, path: Path, n: int) -> None:
         parameters=parameters,
         attrs={"seed": 1},
         weighted="log_weight" in ds,
+        given=SCALE.given,
     )
     by_sample = {name: ds[name].values for name in ("theta", "log_q", "log_weight") if name in ds}
     for partition in archive.partitions:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clusters import cluster_estimator
 from hpcflow.config.load import Config, load_config
 from hpcflow.flow.batches import Batch, Library, generator_for
 from hpcflow.flow.estimator import Estimator
@@ -75,7 +76,9 @@ def production(name: str) -> Production:
     drawn, seen = (torch.from_numpy(a.astype(np.float32)) for a in (theta, flux))
     library = Library(drawn, seen, list(simulator.parameters), prior, observer)
     torch.manual_seed(1)
-    estimator = Estimator(prior, tuple(config.model.bands), config.train.features, config.train.flow.model_dump())
+    estimator = cluster_estimator(
+        prior, tuple(config.model.bands), config.train.features, config.train.flow.model_dump()
+    )
     brief = replace(build_schedule(config), steps=STEPS, batch=1024, warmup=STEPS // 4, validate_every=STEPS)
     train(estimator, library, library.first(2000, generator_for(1, "held out")), brief)
     estimator.eval().requires_grad_(False)

@@ -11,6 +11,7 @@ from hpcflow.base.partitions import Partition
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.store.archive import PosteriorArchive
 from printed import table
 from tables import size
@@ -73,6 +74,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PosteriorArchi
         parameters=PARAMETERS,
         attrs={},
         weighted=True,
+        given=SCALE.given,
     )
     for partition in made.partitions:
         made.write(partition, posteriors(made, partition))

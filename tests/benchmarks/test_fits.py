@@ -32,7 +32,7 @@ def test_the_grid_fit_of_the_catalogues(
     config = load_config(ROOT / "configs" / f"legus-{name}.yaml", [f"infer.catalogues=[{legus(file)}]"])
     seen = read_catalogues(config)
     sigma = add_systematic(seen.flux, seen.sigma, config.observe.systematic)
-    photometry = Photometry(seen.flux, sigma, seen.observed, seen.distance)
+    photometry = Photometry(seen.flux, sigma, seen.observed, seen.given)
     fit = grid_fit(photometry, build_simulator(config), build_prior(config))
     every = seen.observed.all(axis=1)
     header = [

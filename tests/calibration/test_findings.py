@@ -7,6 +7,7 @@ from hpcflow.calibration import findings
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.calibration.words import describe
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 
 PARAMETERS = (Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5))
 BANDS = ["A", "B", "C", "D", "E"]
@@ -29,6 +30,7 @@ def record(path: Path, power: float = 1.0, exact: int = N) -> Path:
         bands=BANDS,
         features=4,
         attrs=attrs,
+        given=SCALE.given,
     )
     gaps = rng.normal([0.1, 0.3, 0.2], 0.5, (N, 3))  # columns as the parameters
     log_q = rng.normal(2, 1, N)

@@ -1,6 +1,6 @@
 import numpy as np
 
-from hpcflow.calibration.strata import Seen, mean_error, pattern_bands, pattern_of, strata
+from hpcflow.calibration.strata import Axis, Seen, mean_error, pattern_bands, pattern_of, strata
 
 BANDS = ["A", "B", "C", "D", "E"]
 
@@ -10,7 +10,12 @@ def many(n: int = 500) -> tuple[Seen, np.ndarray]:
     observed = rng.random((n, 5)) < 0.8
     observed[: n // 2] = True
     log_age, ebv = rng.uniform(6, 10.1, n), rng.uniform(0, 1.5, n)
-    seen = Seen(rng.uniform(0.02, 0.6, n), log_age, ebv, rng.uniform(1, 30, n), pattern_of(observed), BANDS)
+    axes = {
+        "log_age": Axis(log_age, (7.0, 8.0, 9.0)),
+        "E(B-V)": Axis(ebv, (0.1, 0.3, 0.7)),
+        "distance": Axis(rng.uniform(1, 30, n), (5.0, 10.0, 20.0), "Mpc"),
+    }
+    seen = Seen(rng.uniform(0.02, 0.6, n), axes, pattern_of(observed), BANDS)
     return seen, observed
 
 
@@ -22,9 +27,9 @@ def test_every_cluster_is_in_one_stratum_of_each_kind() -> None:
         assert len(members) == 4
         assert (np.sum(members, axis=0) == 1).all()
     assert (seen.error[found["0.1 <= r* < 0.2"]] < 0.2).all()
-    assert (seen.log_age[found["9 <= log_age"]] >= 9).all()
-    assert (seen.ebv[found["E(B-V) < 0.1"]] < 0.1).all()
-    assert (seen.distance[found["20 Mpc <= distance"]] >= 20).all()
+    assert (seen.axes["log_age"].values[found["9 <= log_age"]] >= 9).all()
+    assert (seen.axes["E(B-V)"].values[found["E(B-V) < 0.1"]] < 0.1).all()
+    assert (seen.axes["distance"].values[found["20 Mpc <= distance"]] >= 20).all()
     assert (observed.sum(axis=1)[found["3 bands"]] == 3).all()
 
 

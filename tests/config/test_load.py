@@ -60,7 +60,7 @@ def test_a_section_that_is_not_a_mapping_is_refused(tiny: Callable[..., Path], s
     ("override", "says"),
     [
         ("train.lerning=1", r"train\.lerning is not a known key; known here: flow, features"),
-        ("modle.x=1", "modle is not a known key; known here: name, model"),
+        ("modle.x=1", "modle is not a known key; known here: name, source, model"),
         ("model.parameters.ebv.lo=0", r"ebv\.lo is not a known key; known here: low, high"),
         ("train.flow={family: cinn, hiden: 3}", r"hiden is not a known key; known here: family, blocks"),
         ("train.flow={family: maf}", "cinn.*autoregressive"),

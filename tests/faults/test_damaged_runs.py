@@ -191,7 +191,10 @@ def test_a_harmed_calibration_record_is_not_read_and_is_marked(tmp_path: Path, h
 def test_a_harmed_archive_is_not_added_to(inferred: Run, copied: Callable[[Run], Run]) -> None:
     run = copied(inferred)
     before = PosteriorArchive.open(run.posteriors)
-    rows = {name: before.read(name, before.partitions[0]) for name in ("galaxy", "cluster_id", *SAME)}
+    rows = {
+        name: before.read(name, before.partitions[0])
+        for name in ("galaxy", "cluster_id", "distance", "distance_error", *SAME)
+    }
     assert (Reuse(before).find(rows) >= 0).all()
     swap(file_of(run.posteriors, "map"))
     with pytest.raises(DamagedError, match="partition 0 is damaged"):

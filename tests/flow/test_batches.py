@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from clusters import cluster_observer, distance, scale
 from hpcflow.flow.batches import Batch, Library, generator_for
-from hpcflow.model.observe import Observer, scale
 from hpcflow.model.prior import Parameter, Prior
 
 torch.set_num_threads(1)
@@ -16,7 +16,9 @@ def library(frozen: int | None = None, prior: Prior = PRIOR, n: int = N) -> Libr
     number = torch.arange(n, dtype=torch.float32)
     theta = torch.stack([6 + number / 1000, number / 500], dim=1)
     flux = 1000 * (1 + number[:, None]) * torch.tensor([1.0, 2.0, 3.0])
-    return Library(theta, flux, ["log_age", "ebv"], prior, Observer(relative_error=(0.0, 0.3), missing=0.2), frozen)
+    return Library(
+        theta, flux, ["log_age", "ebv"], prior, cluster_observer(relative_error=(0.0, 0.3), missing=0.2), frozen
+    )
 
 
 def same(one: Batch, two: Batch) -> bool:
@@ -46,7 +48,7 @@ def test_columns_come_in_the_order_of_the_prior_and_fluxes_belong_to_them(frozen
     assert ((log_mass >= 2) & (log_mass <= 8)).all()
     assert log_mass.std() > 1.5
     unit = 1000 * (1 + rows[:, None]) * torch.tensor([1.0, 2.0, 3.0])
-    true = unit * scale(log_mass, batch.photometry.distance)[:, None]
+    true = unit * scale(log_mass, distance(batch.photometry))[:, None]
     relative = batch.photometry.sigma / true
     assert ((relative >= 0) & (relative <= 0.3001)).all()
     assert ((batch.photometry.flux / true).log().abs() < 6 * relative + 0.1).all()

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from clusters import cluster_estimator, cluster_observer
 from hpcflow.base.errors import InputError
 from hpcflow.flow.checkpoint import DESCRIPTION, WEIGHTS, load, read_description, save
 from hpcflow.flow.estimator import Estimator, as_tensors
 from hpcflow.flow.families import FAMILIES
-from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 
 torch.set_num_threads(1)
@@ -25,12 +26,12 @@ families = pytest.mark.parametrize("family", FAMILIES)
 
 def photometry(n: int = 50) -> Photometry:
     rng = np.random.default_rng(1)
-    return Observer(missing=0.2)(rng.lognormal(8, 1, (n, 3)), rng.uniform(3, 6, n), rng)
+    return cluster_observer(missing=0.2)(rng.lognormal(8, 1, (n, 3)), rng.uniform(3, 6, n), rng)
 
 
 def estimator(family: str = "autoregressive", seed: int = 0) -> Estimator:
     torch.manual_seed(seed)
-    made = Estimator(PRIOR, ("U", "V", "I"), "absolute", {"family": family, "hidden": 8, "embedding_hidden": 8})
+    made = cluster_estimator(PRIOR, ("U", "V", "I"), "absolute", {"family": family, "hidden": 8, "embedding_hidden": 8})
     with torch.no_grad():
         for parameter in made.parameters():
             if parameter.requires_grad:

@@ -10,12 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from clusters import cluster_estimator, cluster_observer
 from hpcflow.base.errors import InputError
 from hpcflow.flow.checkpoint import load, save
 from hpcflow.flow.ensemble import Ensemble
 from hpcflow.flow.estimator import Estimator, as_tensors, combine
 from hpcflow.flow.families import FAMILIES
-from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.posterior.sampling import embedded, sample
 
@@ -32,14 +33,14 @@ families = pytest.mark.parametrize("family", FAMILIES)
 
 def photometry(n: int = 40) -> Photometry:
     rng = np.random.default_rng(1)
-    return Observer(missing=0.2)(rng.lognormal(8, 1, (n, 3)), rng.uniform(3, 6, n), rng)
+    return cluster_observer(missing=0.2)(rng.lognormal(8, 1, (n, 3)), rng.uniform(3, 6, n), rng)
 
 
 @cache
 def trained(family: str, seed: int, features: str = "absolute") -> Estimator:
     """Return a small, briefly trained flow; its data shift with the seed, so that members disagree."""
     torch.manual_seed(seed)
-    made = Estimator(PRIOR, BANDS, features, {"family": family, **SMALL[family]})
+    made = cluster_estimator(PRIOR, BANDS, features, {"family": family, **SMALL[family]})
     made.features.fit(as_tensors(photometry()))
     optimizer = torch.optim.Adam(made.flow.parameters(), 1e-2)
     for _ in range(60):
@@ -200,7 +201,7 @@ def test_a_saved_ensemble_is_loaded_unchanged(family: str, tmp_path: Path) -> No
 
 
 def test_members_start_from_different_weights() -> None:
-    flow = Estimator(PRIOR, BANDS, "absolute", {"family": "cinn", **SMALL["cinn"], "members": 2}).flow
+    flow = cluster_estimator(PRIOR, BANDS, "absolute", {"family": "cinn", **SMALL["cinn"], "members": 2}).flow
     assert isinstance(flow, Ensemble)
     one, two = (dict(member.named_parameters()) for member in flow.members)
     assert any(not torch.equal(one[name], two[name]) for name in one)
@@ -208,7 +209,7 @@ def test_members_start_from_different_weights() -> None:
 
 def test_one_member_is_the_plain_flow() -> None:
     plain, one = (
-        Estimator(PRIOR, BANDS, "absolute", {"family": "cinn", **SMALL["cinn"], **more})
+        cluster_estimator(PRIOR, BANDS, "absolute", {"family": "cinn", **SMALL["cinn"], **more})
         for more in ({}, {"members": 1})
     )
     assert type(plain.flow) is type(one.flow) is FAMILIES["cinn"]
@@ -230,7 +231,7 @@ def test_combining_copies() -> None:
 @pytest.mark.parametrize("members", [0, -1])
 def test_an_ensemble_has_at_least_one_member(members: int) -> None:
     with pytest.raises(InputError, match=r"train\.members"):
-        Estimator(PRIOR, BANDS, "absolute", {"family": "cinn", "members": members})
+        cluster_estimator(PRIOR, BANDS, "absolute", {"family": "cinn", "members": members})
 
 
 def refit(of: Estimator, n: int) -> Estimator:
@@ -241,7 +242,9 @@ def refit(of: Estimator, n: int) -> Estimator:
 
 def test_flows_of_different_models_are_not_combined() -> None:
     first = trained("cinn", 1)
-    turned = Estimator(PRIOR.select(["log_mass", "log_age"]), ("I", "V", "U"), "absolute", first.settings["flow"])
+    turned = cluster_estimator(
+        PRIOR.select(["log_mass", "log_age"]), ("I", "V", "U"), "absolute", first.settings["flow"]
+    )
     for other, says in (
         (trained("autoregressive", 1), "differ in their settings;"),
         (trained("cinn", 1, "paper"), "differ in their settings and features"),

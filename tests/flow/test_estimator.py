@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from hpcflow.flow.estimator import Estimator, as_tensors
+from clusters import cluster_estimator, cluster_observer
+from hpcflow.flow.estimator import as_tensors
 from hpcflow.flow.families import FAMILIES
 from hpcflow.flow.features import FEATURES
-from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 
 torch.set_num_threads(1)
@@ -16,13 +17,13 @@ BANDS = ("U", "B", "V", "I")
 
 def photometry(n: int = 6) -> Photometry:
     rng = np.random.default_rng(1)
-    return Observer(missing=0.2)(rng.lognormal(8, 1, (n, 4)), rng.uniform(3, 6, n), rng)
+    return cluster_observer(missing=0.2)(rng.lognormal(8, 1, (n, 4)), rng.uniform(3, 6, n), rng)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("features", FEATURES)
 def test_every_family_goes_with_every_kind_of_features(family: str, features: str) -> None:
-    estimator = Estimator(PRIOR, BANDS, features, {"family": family, "hidden": 8})
+    estimator = cluster_estimator(PRIOR, BANDS, features, {"family": family, "hidden": 8})
     x = estimator.condition(photometry())
     assert x.shape == (6, estimator.features.size)
     assert estimator.flow.sample(x, 3).shape == (6, 3, 3)
@@ -32,15 +33,15 @@ def test_every_family_goes_with_every_kind_of_features(family: str, features: st
 
 def test_settings_reach_the_family() -> None:
     small, large = (
-        Estimator(PRIOR, BANDS, "paper", {"family": "autoregressive", "hidden": h}).weights for h in (8, 64)
+        cluster_estimator(PRIOR, BANDS, "paper", {"family": "autoregressive", "hidden": h}).weights for h in (8, 64)
     )
     assert small < large
     with pytest.raises(TypeError, match="colour"):
-        Estimator(PRIOR, BANDS, "paper", {"family": "autoregressive", "colour": 1})
+        cluster_estimator(PRIOR, BANDS, "paper", {"family": "autoregressive", "colour": 1})
 
 
 def test_numpy_and_torch_give_the_same_features() -> None:
-    estimator = Estimator(PRIOR, BANDS, "absolute", {"family": "cinn", "hidden": 8})
+    estimator = cluster_estimator(PRIOR, BANDS, "absolute", {"family": "cinn", "hidden": 8})
     seen = photometry()
     torched = Photometry(*(torch.from_numpy(a) for a in seen))
     assert torch.equal(estimator.condition(seen), estimator.condition(torched))

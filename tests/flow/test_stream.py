@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clusters import cluster_observer
 from hpcflow.base.errors import InputError
 from hpcflow.flow.batches import Batch, generator_for
 from hpcflow.flow.observation import Observation
 from hpcflow.flow.stream import Plan, Rows, Stream
-from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
 
 torch.set_num_threads(1)
@@ -38,7 +38,7 @@ class Blocks:
 
 
 def stream(read: Blocks | None = None, frozen: int | None = None, plan: Plan = PLAN) -> Stream:
-    observation = Observation(["log_age", "ebv"], PRIOR, Observer(relative_error=(0.0, 0.3)), frozen)
+    observation = Observation(["log_age", "ebv"], PRIOR, cluster_observer(relative_error=(0.0, 0.3)), frozen)
     return Stream(read or Blocks(), ROWS, plan, observation)
 
 
@@ -134,7 +134,7 @@ def test_blocks_without_a_usable_row() -> None:
     def nothing(block: int) -> Rows:
         return np.empty((0, 2), np.float32), np.empty((0, 3), np.float32)
 
-    observation = Observation(["log_age", "ebv"], PRIOR, Observer())
+    observation = Observation(["log_age", "ebv"], PRIOR, cluster_observer())
     with pytest.raises(InputError, match="usable"):
         Stream(nothing, ROWS, PLAN, observation).seek(1)
 
@@ -145,7 +145,7 @@ def test_an_error_of_the_reader_is_raised() -> None:
             raise OSError("gone")
         return Blocks()(block)
 
-    observation = Observation(["log_age", "ebv"], PRIOR, Observer())
+    observation = Observation(["log_age", "ebv"], PRIOR, cluster_observer())
     made = Stream(broken, ROWS, PLAN, observation)
     made.seek(1)
     with pytest.raises(OSError, match="gone"):

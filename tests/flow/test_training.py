@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from clusters import cluster_estimator, cluster_observer
 from hpcflow.base.errors import HpcflowError, InputError, Interrupted
 from hpcflow.base.signals import STOPPING
 from hpcflow.flow import training as module
@@ -26,7 +27,6 @@ from hpcflow.flow.families import FAMILIES
 from hpcflow.flow.header import read_header
 from hpcflow.flow.randomness import Slice
 from hpcflow.flow.training import Progress, Schedule, history_csv, train
-from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
 
 torch.set_num_threads(1)
@@ -65,7 +65,7 @@ def library(seed: int, n: int = 1000, broken: bool = False, frozen: int | None =
     flux = 10 ** (10 - 0.7 * (age[:, None] - 6) - 0.4 * ebv[:, None] * bands + 0.1 * bands * (10 - age[:, None]))
     if broken:
         flux[::7] = np.nan
-    observer = Observer(relative_error=(0.02, 0.1))
+    observer = cluster_observer(relative_error=(0.02, 0.1))
     return Library(
         torch.from_numpy(theta).float(), torch.from_numpy(flux).float(), ["log_age", "ebv"], PRIOR, observer, frozen
     )
@@ -77,7 +77,7 @@ def held_out(n: int = 100) -> Batch:
 
 def estimator(family: str = "autoregressive", seed: int = 1) -> Estimator:
     torch.manual_seed(seed)
-    return Estimator(PRIOR, ("U", "V", "I"), "absolute", {"family": family, **FLOWS[family]})
+    return cluster_estimator(PRIOR, ("U", "V", "I"), "absolute", {"family": family, **FLOWS[family]})
 
 
 def loss(of: Estimator) -> float:

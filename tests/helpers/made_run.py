@@ -16,6 +16,7 @@ from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.config.load import dump_yaml, load_yaml
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag, Reason
@@ -105,8 +106,7 @@ def _posteriors(path: Path, truth: np.ndarray, rng: np.random.Generator, partiti
     archive = PosteriorArchive.create(
         path / "posteriors.zarr", known=known_variables(catalogue, 0.05, PARAMETERS),
         bands=catalogue.bands, partition=16, samples=SAMPLES, modes=MODES,
-        parameters=PARAMETERS, attrs={"seed": 1},
-    )  # fmt: skip
+        parameters=PARAMETERS, attrs={"seed": 1}, given=SCALE.given)  # fmt: skip
     width = np.array([0.2, 0.1, 0.05])
     theta = np.clip(truth[:, None] + width * rng.standard_normal((n, SAMPLES, 3)), LOW, HIGH)
     theta[5, : SAMPLES // 2, 0] = 6.3  # a second mode
@@ -136,8 +136,7 @@ def _validation(path: Path, rng: np.random.Generator) -> None:
     store = ValidationStore.create(
         path / "report" / "validation.zarr", n=n, partition=30, parameters=PARAMETERS, statistics=PRODUCTS,
         order=["log_age", "ebv", "log_mass"], bands=list(BANDS), features=5,
-        attrs={"samples": DRAWS, "seed": 1, "exact": n // 2, "exact_says": ""},
-    )  # fmt: skip
+        attrs={"samples": DRAWS, "seed": 1, "exact": n // 2, "exact_says": ""}, given=SCALE.given)  # fmt: skip
     truth = rng.random((n, 3))
     levels = np.broadcast_to(np.array([0.16, 0.5, 0.84])[:, None], (n, 3, 3))
     arrays = {

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from hpcflow.model.observe import NOISE, Draws, Observer, add_systematic, lognormal, normal, scale
+from clusters import cluster_observer, distance, scale
+from hpcflow.model.observe import NOISE, Draws, Observer, add_systematic, lognormal, normal
 
 N = 200_000
 laws = pytest.mark.parametrize("law", NOISE)
@@ -72,13 +73,15 @@ def test_mass_and_distance_only_scale() -> None:
 
 
 OBSERVERS = [
-    Observer(),
-    Observer(relative_error=(0.05, 0.3), distance_mpc=(3.0, 20.0), missing=0.4),
-    Observer("normal", (0.05, 0.5), band_sets=((True, True, True, False, False), (False, False, True, True, True))),
-    Observer(band_sets=((True,) * 5, (True, True, False, False, False)), missing=0.7),
-    Observer(missing=1.0),
-    Observer("normal", (0.05, 0.5), missing=0.1, undetected=0.2),
-    Observer(relative_error=(0.03, 0.5), relative_error_scale="log"),
+    cluster_observer(),
+    cluster_observer(relative_error=(0.05, 0.3), distance_mpc=(3.0, 20.0), missing=0.4),
+    cluster_observer(
+        "normal", (0.05, 0.5), band_sets=((True, True, True, False, False), (False, False, True, True, True))
+    ),
+    cluster_observer(band_sets=((True,) * 5, (True, True, False, False, False)), missing=0.7),
+    cluster_observer(missing=1.0),
+    cluster_observer("normal", (0.05, 0.5), missing=0.1, undetected=0.2),
+    cluster_observer(relative_error=(0.03, 0.5), relative_error_scale="log"),
 ]
 observers = pytest.mark.parametrize("observer", OBSERVERS)
 
@@ -116,9 +119,9 @@ def test_there_are_always_two_bands_and_all_of_one_set(observer: Observer) -> No
 def test_distances_errors_and_noise_are_as_stated(observer: Observer) -> None:
     flux, log_mass = clusters(4000)
     seen = observer(flux, log_mass, np.random.default_rng(8))
-    near, far = observer.distance_mpc
-    assert stats.kstest(seen.distance, stats.uniform(near, far - near).cdf).pvalue > 1e-3
-    true = flux * scale(log_mass, seen.distance)[:, None]
+    near, far = observer.scale.given[0].low, observer.scale.given[0].high
+    assert stats.kstest(distance(seen), stats.uniform(near, far - near).cdf).pvalue > 1e-3
+    true = flux * scale(log_mass, distance(seen))[:, None]
     low, high = observer.relative_error
     law = stats.loguniform(low, high) if observer.relative_error_scale == "log" else stats.uniform(low, high - low)
     assert stats.kstest((seen.sigma / true).ravel(), law.cdf).pvalue > 1e-3
@@ -130,7 +133,7 @@ def test_distances_errors_and_noise_are_as_stated(observer: Observer) -> None:
 def test_band_sets_have_equal_shares() -> None:
     sets = ((True, True, False, False, False), (False, False, True, True, False), (False, False, False, True, True))
     flux, log_mass = clusters(30_000)
-    seen = Observer(band_sets=sets)(flux, log_mass, np.random.default_rng(9))
+    seen = cluster_observer(band_sets=sets)(flux, log_mass, np.random.default_rng(9))
     for which in sets:
         share = (seen.observed == np.array(which)).all(axis=1).mean()
         assert share == pytest.approx(1 / 3, abs=5 * np.sqrt(2 / 9 / 30_000))
@@ -139,7 +142,7 @@ def test_band_sets_have_equal_shares() -> None:
 @pytest.mark.parametrize("missing", [0.0, 0.1, 0.4])
 def test_bands_are_lost_as_often_as_stated(missing: float) -> None:
     flux, log_mass = clusters(40_000)
-    seen = Observer(missing=missing)(flux, log_mass, np.random.default_rng(10))
+    seen = cluster_observer(missing=missing)(flux, log_mass, np.random.default_rng(10))
     counts = stats.binom(5, 1 - missing).pmf(np.arange(6))
     expected = np.append(counts[2:5], counts[5] + counts[0] + counts[1])  # too few bands: the whole set again
     found = [(seen.observed.sum(axis=1) == k).mean() for k in (2, 3, 4, 5)]
@@ -148,18 +151,21 @@ def test_bands_are_lost_as_often_as_stated(missing: float) -> None:
 
 def test_a_band_that_is_not_observed_does_not_change_the_others() -> None:
     flux, log_mass = clusters(1000)
-    draws = Observer().draws(flux.shape, np.random.default_rng(11))
-    whole, some = Observer().observe(flux, log_mass, draws), Observer(missing=0.5).observe(flux, log_mass, draws)
+    draws = cluster_observer().draws(flux.shape, np.random.default_rng(11))
+    whole, some = (
+        cluster_observer().observe(flux, log_mass, draws),
+        cluster_observer(missing=0.5).observe(flux, log_mass, draws),
+    )
     np.testing.assert_array_equal(some.flux, whole.flux)
     assert whole.observed.all()
     assert not some.observed.all()
 
 
 def test_normal_noise_has_the_listed_errors_and_the_pulls_of_its_law() -> None:
-    observer = Observer("normal", (0.05, 0.5), undetected=0.2)
+    observer = cluster_observer("normal", (0.05, 0.5), undetected=0.2)
     flux, log_mass = clusters(8000)
     seen = observer(flux, log_mass, np.random.default_rng(12))
-    true = flux * scale(log_mass, seen.distance)[:, None]
+    true = flux * scale(log_mass, distance(seen))[:, None]
     detected = seen.flux * 0.5 >= seen.sigma
     assert (~detected).mean() == pytest.approx(0.2, abs=0.01)
     assert (seen.flux < 0).any()
@@ -172,7 +178,7 @@ def test_normal_noise_has_the_listed_errors_and_the_pulls_of_its_law() -> None:
 
 def test_the_same_generator_gives_the_same_observation() -> None:
     flux, log_mass = clusters(10)
-    one, two, other = (Observer()(flux, log_mass, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, two, other = (cluster_observer()(flux, log_mass, np.random.default_rng(seed)) for seed in (1, 1, 2))
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(one.flux, other.flux)

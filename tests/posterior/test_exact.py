@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
+from clusters import cluster_observer, distance
 from hpcflow.base.errors import InputError
 from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
@@ -25,7 +26,7 @@ LAWS = pytest.mark.parametrize("noise", NOISES)
 
 
 def observer(noise: str = "lognormal", error: tuple[float, float] = (0.05, 0.5)) -> Observer:
-    return Observer(**NOISES[noise], relative_error=error, missing=0.1)
+    return cluster_observer(**NOISES[noise], relative_error=error, missing=0.1)
 
 
 @cache
@@ -56,7 +57,7 @@ def brute_force(made: ExactModel, one: Photometry, near: np.ndarray, n: int = 80
     age, mass, ebv = (lo + (hi - lo) * (np.arange(n) + 0.5) / n for lo, hi in zip(low, high, strict=True))
     plane = np.column_stack([np.repeat(age, n), np.tile(ebv, n)])
     unit = np.log(made.likelihood.simulator(plane))
-    size = np.log(10**mass * (1e-5 / one.distance) ** 2)
+    size = np.log(10**mass * (1e-5 / distance(one)) ** 2)
     terms = made.likelihood.of_fluxes((unit[:, None] + size[:, None]).reshape(1, n**3, -1), one)
     width = (PRIOR.high - PRIOR.low).prod()
     return float(logsumexp(terms) + np.log((high - low) / n).sum() - np.log(width))
@@ -209,13 +210,13 @@ def test_other_models_are_refused() -> None:
     )
     prior = Prior((*PRIOR.parameters, Parameter("r_v", 2, 5)))
     with pytest.raises(InputError, match="two parameters"):
-        ExactModel(Likelihood(simulator, prior, Observer()))
+        ExactModel(Likelihood(simulator, prior, cluster_observer()))
 
 
 def test_a_model_without_flux_in_part_of_the_prior_is_refused() -> None:
     prior = Prior((Parameter("log_age", 6, 10.9), *PRIOR.parameters[1:]))  # older than the table
     with pytest.raises(InputError, match="narrow the bounds"):
-        ExactModel(Likelihood(model().likelihood.simulator, prior, Observer()))
+        ExactModel(Likelihood(model().likelihood.simulator, prior, cluster_observer()))
 
 
 def test_one_cluster_does_not_depend_on_its_neighbours() -> None:

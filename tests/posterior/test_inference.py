@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from clusters import cluster_estimator, cluster_observer, distance, photometry_of
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
-from hpcflow.flow.estimator import Estimator, as_tensors
+from hpcflow.flow.estimator import as_tensors
 from hpcflow.flow.families import FAMILIES
 from hpcflow.model.filters import load_curve
-from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.posterior.exact import ExactModel
@@ -23,16 +24,17 @@ from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.sources.cluster.ssp import SspSimulator
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import LEAST_EFFECTIVE, POOR_CHI2, Flag, Reason, Refined
-from hpcflow.store.schema import KNOWN, QUANTILES
+from hpcflow.store.schema import QUANTILES, known_names
 
 torch.set_num_threads(1)
 
 PRIOR = Prior((Parameter("log_age", 6, 10.1383), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 BANDS = ("F275W", "F336W", "F438W", "F555W", "F814W")
-OBSERVER = Observer(relative_error=(0.0, 0.5), missing=0.1)
+OBSERVER = cluster_observer(relative_error=(0.0, 0.5), missing=0.1)
 EXACT = ("autoregressive", "exact")
 SETTINGS = Settings(samples=150, keep=40, predictive=30, modes=3, seed=5)
 kinds = pytest.mark.parametrize("kind", [(family, "none") for family in FAMILIES] + [("cinn", "flow"), EXACT])
@@ -59,7 +61,7 @@ def target() -> Target:
 @cache
 def engine(family: str = "autoregressive", polish: str = "none", seed: int = 5, refine: bool = False) -> Inference:
     torch.manual_seed(0)
-    estimator = Estimator(PRIOR, BANDS, "absolute", {"family": family, "hidden": 8, "embedding_hidden": 8})
+    estimator = cluster_estimator(PRIOR, BANDS, "absolute", {"family": family, "hidden": 8, "embedding_hidden": 8})
     estimator.features.fit(as_tensors(observed(200)))
     estimator.eval().requires_grad_(False)
     settings = Settings(150, 40, 30, 3, seed, polish, refine)
@@ -69,7 +71,7 @@ def engine(family: str = "autoregressive", polish: str = "none", seed: int = 5, 
 def observed(n: int, seed: int = 2) -> Photometry:
     rng = np.random.default_rng(seed)
     theta = PRIOR.sample(n, rng)
-    return Observer(relative_error=(0.02, 0.3))(simulator()(theta[:, [0, 2]]), theta[:, 1], rng)
+    return cluster_observer(relative_error=(0.02, 0.3))(simulator()(theta[:, [0, 2]]), theta[:, 1], rng)
 
 
 def rows(n: int = 6) -> Rows:
@@ -80,7 +82,7 @@ def rows(n: int = 6) -> Rows:
         "flux": seen.flux,
         "sigma": seen.sigma,
         "observed": seen.observed,
-        "distance": seen.distance,
+        "distance": distance(seen),
         "reason": np.zeros((n, 5), np.uint8),
     }
 
@@ -128,7 +130,7 @@ def test_a_cluster_is_the_same_among_bad_rows(kind: tuple[str, str]) -> None:
     mixed = of.infer(bad)
     kept = [0, 3, 5]
     assert_same({k: v[kept] for k, v in mixed.items()}, {k: v[kept] for k, v in clean.items()})
-    for row, flag in ((1, Flag.TOO_FEW_BANDS), (2, Flag.TOO_FEW_BANDS), (4, Flag.NO_DISTANCE)):
+    for row, flag in ((1, Flag.TOO_FEW_BANDS), (2, Flag.TOO_FEW_BANDS), (4, Flag.NOT_GIVEN)):
         assert mixed["flag"][row] & flag
         for name, value in mixed.items():
             assert name in ("flag", "refined", "prior_edge") or np.isnan(value[row]).all(), name
@@ -187,11 +189,12 @@ def test_names_and_shapes_match_the_archive(kind: tuple[str, str], tmp_path: Pat
         parameters=PRIOR.parameters,
         attrs={},
         weighted=kind == EXACT,
+        given=SCALE.given,
     )
     (partition,) = archive.partitions
     names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "reason")
     found = engine(*kind).infer({name: archive.read(name, partition) for name in names})
-    known = set(KNOWN)
+    known = set(known_names(["distance"]))
     dataset = archive.dataset()
     assert set(found) == {str(v) for v in dataset.variables if "cluster" in dataset[v].dims} - known
     for name, value in found.items():
@@ -291,7 +294,7 @@ def test_an_untrained_flow_is_refined_to_the_exact_posterior() -> None:
     model = ExactModel(Likelihood(simulator(), PRIOR, OBSERVER))
     for i in np.flatnonzero(found["refined"] == Refined.EXACT_GRID):
         posterior = model.posterior(
-            Photometry(*(given[k][i : i + 1] for k in ("flux", "sigma", "observed", "distance")))
+            photometry_of({k: given[k][i : i + 1] for k in ("flux", "sigma", "observed", "distance")})
         )
         samples = posterior.sample(4000, np.random.default_rng(1))
         assert found["log_evidence"][i] == pytest.approx(posterior.log_evidence)

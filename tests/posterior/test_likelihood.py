@@ -3,8 +3,9 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
+from clusters import cluster_observer, distance
 from hpcflow.base.errors import InputError
-from hpcflow.model.observe import Observer, Photometry
+from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.signal_to_noise import SignalToNoise
 from hpcflow.posterior.likelihood import LAWS, Likelihood
@@ -25,7 +26,7 @@ class Toy:
 
 
 def likelihood(noise: str = "lognormal", error: tuple[float, float] = (0.05, 0.5)) -> Likelihood:
-    return Likelihood(Toy(), PRIOR, Observer(noise=noise, relative_error=error))
+    return Likelihood(Toy(), PRIOR, cluster_observer(noise=noise, relative_error=error))
 
 
 @laws
@@ -47,7 +48,7 @@ def test_the_density_of_flux_and_error_adds_up_to_one(noise: str) -> None:
 
 
 def test_with_log_uniform_errors_the_likelihood_is_the_noise_density() -> None:
-    made = Likelihood(Toy(), PRIOR, Observer("normal", (0.05, 0.5), undetected=0.2))
+    made = Likelihood(Toy(), PRIOR, cluster_observer("normal", (0.05, 0.5), undetected=0.2))
     log_f, flux, sigma = np.log(np.array([1e-2, 1.0, 9.0])), np.array(-0.4), np.array(1.0)
     found = made.band(log_f, flux, sigma)
     np.testing.assert_allclose(np.diff(found), np.diff(stats.norm.logpdf(flux, np.exp(log_f), sigma)))
@@ -57,7 +58,7 @@ def test_with_log_uniform_errors_the_likelihood_is_the_noise_density() -> None:
 @pytest.mark.parametrize("errors", ["linear", "log"])
 def test_the_density_agrees_with_the_observers_draws(errors: str) -> None:
     n, rng = 200_000, np.random.default_rng(1)
-    observer = Observer("lognormal", (0.05, 0.5), distance_mpc=(9.99, 10.01), relative_error_scale=errors)
+    observer = cluster_observer("lognormal", (0.05, 0.5), distance_mpc=(9.99, 10.01), relative_error_scale=errors)
     photometry = observer(np.full((n, 1), 1e4), np.full(n, 4.0), rng)
     made, true = Likelihood(Toy(), PRIOR, observer), 1e4 * 1e4 * 1e-12
     inside = (np.abs(photometry.flux / true - 1.1) < 0.1) & (np.abs(photometry.sigma / true - 0.2) < 0.05)
@@ -71,7 +72,7 @@ def test_the_density_agrees_with_the_observers_draws(errors: str) -> None:
 def test_with_normal_noise_the_density_agrees_with_the_draws_but_for_a_factor_of_what_is_listed() -> None:
     # The densities of one listed flux and error, given two true fluxes, are as frequent as the likelihood says.
     n, rng = 2_000_000, np.random.default_rng(1)
-    observer = Observer("normal", (0.05, 0.5), undetected=0.3)
+    observer = cluster_observer("normal", (0.05, 0.5), undetected=0.3)
     made, seen = Likelihood(Toy(), PRIOR, observer), {}
     for true in (1.0, 1.3):
         listed, real = SignalToNoise(*observer.relative_error, observer.undetected).draw(rng.random((n, 3)))
@@ -126,14 +127,14 @@ def test_points_outside_the_range_of_errors_are_impossible() -> None:
 def test_missing_bands_are_ignored_and_distance_is_used() -> None:
     made, rng = likelihood(), np.random.default_rng(3)
     theta = PRIOR.sample(20, rng)
-    photometry = Observer(relative_error=(0.05, 0.5))(Toy()(theta[:, [0, 2]]), theta[:, 1], rng)
+    photometry = cluster_observer(relative_error=(0.05, 0.5))(Toy()(theta[:, [0, 2]]), theta[:, 1], rng)
     observed = photometry.observed.copy()
     observed[:, 1] = False
     junk = photometry.flux.copy()
     junk[:, 1] = np.nan
-    masked = made(theta[:, None], Photometry(junk, photometry.sigma, observed, photometry.distance))
+    masked = made(theta[:, None], Photometry(junk, photometry.sigma, observed, photometry.given))
     whole = made(theta[:, None], photometry)
-    true = Toy()(theta[:, [0, 2]]) * (10 ** theta[:, 1] * (1e-5 / photometry.distance) ** 2)[:, None]
+    true = Toy()(theta[:, [0, 2]]) * (10 ** theta[:, 1] * (1e-5 / distance(photometry)) ** 2)[:, None]
     second = made.band(np.log(true), photometry.flux, photometry.sigma)[:, 1]
     np.testing.assert_allclose(whole[:, 0] - second, masked[:, 0], rtol=1e-9)
     assert np.isfinite(masked).all()
@@ -142,6 +143,6 @@ def test_missing_bands_are_ignored_and_distance_is_used() -> None:
 def test_models_that_are_not_tractable_are_refused() -> None:
     more = Prior((*PRIOR.parameters, Parameter("r_v", 2, 5)))
     with pytest.raises(InputError, match="not tractable"):
-        Likelihood(Toy(), more, Observer())
+        Likelihood(Toy(), more, cluster_observer())
     with pytest.raises(InputError, match="no width"):
         likelihood(error=(0.1, 0.1))

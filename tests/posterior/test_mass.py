@@ -2,16 +2,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hpcflow.model.observe import Observer, Photometry, scale
+from clusters import cluster_observer, distance, scale
+from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.mass import MassGivenFlux
 
 PRIOR = Prior((Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 OBSERVERS = {
-    "lognormal": Observer("lognormal", (0.03, 0.5), missing=0.1),
-    "normal": Observer("normal", (0.05, 0.5), missing=0.1),
-    "upper limits": Observer("normal", (0.05, 0.5), missing=0.1, undetected=0.3),
+    "lognormal": cluster_observer("lognormal", (0.03, 0.5), missing=0.1),
+    "normal": cluster_observer("normal", (0.05, 0.5), missing=0.1),
+    "upper limits": cluster_observer("normal", (0.05, 0.5), missing=0.1, undetected=0.3),
 }
 laws = pytest.mark.parametrize("law", OBSERVERS)
 MASSES = np.linspace(2, 8, 20_001)
@@ -38,7 +39,7 @@ def clusters(law: str, n: int) -> list[tuple[MassGivenFlux, np.ndarray, np.ndarr
     for i in range(n):
         one = Photometry(*(a[i : i + 1] for a in seen))
         mass = MassGivenFlux(likelihood, one)
-        log_f = np.log(unit[i] * scale(MASSES, one.distance[0])[:, None])
+        log_f = np.log(unit[i] * scale(MASSES, distance(one)[0])[:, None])
         found.append((mass, np.log(unit[i : i + 1, mass.used]), likelihood.of_fluxes(log_f[None], one)[0]))
     return found
 

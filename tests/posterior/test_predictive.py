@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from hpcflow.model.observe import NOISE
-from hpcflow.posterior.predictive import chi2, predictive, simulate
+from hpcflow.posterior.predictive import chi2, predictive
 
 LEVELS = (0.16, 0.5, 0.84)
 laws = pytest.mark.parametrize("law", NOISE)
@@ -101,12 +101,3 @@ def test_a_missing_band_has_no_prediction_and_changes_no_other(law: str) -> None
         assert np.isnan(value[1]).all()
         np.testing.assert_array_equal(value[[0, 2]], whole[name][[0, 2]])
     assert found["predictive_quantile"].shape == (3, 3)
-
-
-def test_simulating_scales_by_mass_and_distance_and_picks_the_columns() -> None:
-    def simulator(theta: np.ndarray) -> np.ndarray:
-        return np.stack([theta[:, 0], theta[:, 0] + 10 * theta[:, 1]], axis=1)
-
-    theta = np.array([[0.5, 3.0, 7.0], [0.1, 4.0, 8.0]])  # ebv, log_mass, log_age
-    found = simulate(simulator, [2, 0], 1, theta, 2e-5)
-    np.testing.assert_allclose(found, np.array([[7.0, 12.0], [8.0, 9.0]]) * np.array([[1e3], [1e4]]) / 4)

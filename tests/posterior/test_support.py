@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from hpcflow.model.observe import Observer, Photometry
+from clusters import cluster_observer, photometry_of
+from hpcflow.model.observe import Observer
 from hpcflow.posterior.support import Support
 from hpcflow.store.flags import MOST_SCATTER, Flag, Reason
 
@@ -14,7 +15,7 @@ FAINT, BRIGHT = np.array([1.0, 2.0, 3.0, 3.0]), np.array([9.0, 9.0, 8.0, 8.0])
 
 
 def support(missing: float = 0.2, sets: tuple[tuple[bool, ...], ...] = ALL) -> Support:
-    return Support(Observer("lognormal", (0.02, 0.5), (2.0, 20.0), sets, missing), FAINT, BRIGHT)
+    return Support(cluster_observer("lognormal", (0.02, 0.5), (2.0, 20.0), sets, missing), FAINT, BRIGHT)
 
 
 def usual() -> dict[str, np.ndarray]:
@@ -30,7 +31,7 @@ def usual() -> dict[str, np.ndarray]:
 
 
 def flags(of: Support, seen: dict[str, np.ndarray]) -> Flag:
-    found = of.flags(Photometry(seen["flux"], seen["sigma"], seen["observed"], seen["distance"]), seen["reason"])
+    found = of.flags(photometry_of(seen), seen["reason"])
     assert found.shape == (1,)
     assert found.dtype == np.int32
     return Flag(int(found[0]))
@@ -91,12 +92,12 @@ def test_distances_outside_training_are_flagged(distance: float, outside: bool) 
     seen = with_("distance", distance)
     seen["flux"] *= (10 / distance) ** 2
     seen["sigma"] *= (10 / distance) ** 2
-    assert flags(support(), seen) == (Flag.DISTANCE_OUTSIDE_TRAINING if outside else Flag(0))
+    assert flags(support(), seen) == (Flag.GIVEN_OUTSIDE_TRAINING if outside else Flag(0))
 
 
 @pytest.mark.parametrize("distance", [np.nan, np.inf, 0.0, -3.0])
 def test_what_is_no_distance_is_not_outside_training_but_missing(distance: float) -> None:
-    assert flags(support(), with_("distance", distance)) == Flag.NO_DISTANCE
+    assert flags(support(), with_("distance", distance)) == Flag.NOT_GIVEN
 
 
 def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
@@ -105,7 +106,7 @@ def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
         raised |= expected
     later = Flag.POOR_FIT | Flag.FAILED | Flag.LOW_EFFICIENCY | Flag.UNLIKELY
     later |= Flag.PRIOR_EDGE | Flag.LARGEST_ERROR_EDGE | Flag.SMALLEST_ERROR_EDGE
-    elsewhere = Flag.DISTANCE_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING | Flag.UPPER_LIMIT | Flag.NO_DISTANCE
+    elsewhere = Flag.GIVEN_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING | Flag.UPPER_LIMIT | Flag.NOT_GIVEN
     assert raised | later | elsewhere == sum(Flag)
 
 
@@ -132,12 +133,12 @@ def test_a_pattern_of_no_instrument_is_outside() -> None:
 def test_rows_are_flagged_one_by_one() -> None:
     cases = list(CASES.values())
     together = {name: np.concatenate([seen[name] for seen, _ in cases]) for name in usual()}
-    photometry = Photometry(*(together[name] for name in ("flux", "sigma", "observed", "distance")))
+    photometry = photometry_of(together)
     found = support().flags(photometry, together["reason"])
     np.testing.assert_array_equal(found, [int(expected) for _, expected in cases])
 
 
-LIMITS = Observer("normal", (0.02, 0.5), (2.0, 20.0), ALL, 0.2, undetected=0.2)
+LIMITS = cluster_observer("normal", (0.02, 0.5), (2.0, 20.0), ALL, 0.2, undetected=0.2)
 
 
 @pytest.mark.parametrize(
@@ -158,10 +159,12 @@ def test_a_band_below_its_error_is_a_limit_unless_noise_cannot_explain_it(signal
     assert flags(Support(LIMITS, FAINT, BRIGHT), seen) == expected
 
 
-OBSERVERS = [Observer("lognormal", (0.02, 0.5), (2.0, 20.0), SETS, 0.3), LIMITS]
+OBSERVERS = [cluster_observer("lognormal", (0.02, 0.5), (2.0, 20.0), SETS, 0.3), LIMITS]
 
 
-@pytest.mark.parametrize("observer", [*OBSERVERS, Observer("normal", (0.01, 0.5)), Observer("lognormal", (0.0, 0.5))])
+@pytest.mark.parametrize(
+    "observer", [*OBSERVERS, cluster_observer("normal", (0.01, 0.5)), cluster_observer("lognormal", (0.0, 0.5))]
+)
 def test_training_data_are_rarely_flagged(observer: Observer) -> None:
     rng = np.random.default_rng(1)
     unit, log_mass = 10 ** rng.uniform(0, 3, (20_000, 4)), rng.uniform(2, 8, 20_000)
@@ -173,12 +176,12 @@ def test_training_data_are_rarely_flagged(observer: Observer) -> None:
 
 
 def test_the_support_of_a_library_spans_the_fluxes_at_the_lowest_and_highest_mass() -> None:
-    of = Support.of_library(Observer(), np.array([[1.0, 100.0], [10.0, 1000.0]]), (2.0, 8.0))
+    of = Support.of_library(cluster_observer(), np.array([[1.0, 100.0], [10.0, 1000.0]]), (2.0, 8.0))
     np.testing.assert_allclose(of.faintest, [2, 4])
     np.testing.assert_allclose(of.brightest, [9, 11])
 
 
-@pytest.mark.parametrize("observer", [*OBSERVERS, Observer()])
+@pytest.mark.parametrize("observer", [*OBSERVERS, cluster_observer()])
 def test_support_survives_json(observer: Observer) -> None:
     of = Support(observer, FAINT, BRIGHT)
     found = Support.from_plain(json.loads(json.dumps(of.plain())))
@@ -188,6 +191,6 @@ def test_support_survives_json(observer: Observer) -> None:
 
 
 def test_a_support_from_before_upper_limits_has_none() -> None:
-    plain = Support(Observer(), FAINT, BRIGHT).plain()
+    plain = Support(cluster_observer(), FAINT, BRIGHT).plain()
     del plain["observer"]["undetected"]
-    assert Support.from_plain(plain).observer == Observer()
+    assert Support.from_plain(plain).observer == cluster_observer()

@@ -228,8 +228,8 @@ def test_clusters_without_a_distance_wait_until_one_is_given(shared: Shared, com
     ds = xr.open_zarr(run.posteriors).load()
     waits = ds["galaxy"].values == "M51"
     assert waits.any() and not waits.all()
-    assert (ds["flag"].values[waits] & Flag.NO_DISTANCE).all()
-    assert not (ds["flag"].values[~waits] & Flag.NO_DISTANCE).any()
+    assert (ds["flag"].values[waits] & Flag.NOT_GIVEN).all()
+    assert not (ds["flag"].values[~waits] & Flag.NOT_GIVEN).any()
     np.testing.assert_array_equal(np.isnan(ds["map"].values).all(axis=1), waits)
     (stage,) = [one for one in status(run) if one.stage == "infer"]
     assert (stage.waiting, stage.finished) == (waits.sum(), True)
@@ -291,7 +291,7 @@ def test_the_reader_gets_every_option_of_the_config(tiny: Callable[..., Path]) -
         "check_units": False,
     }
     options = infer.options_of(load_config(tiny(infer=said)))
-    computed = {"negative", "may_lack", "model_fluxes"}
+    computed = {"source", "negative", "may_lack", "model_fluxes"}
     assert {f.name for f in fields(ReadOptions)} == set(said) | computed
     assert {name: getattr(options, name) for name in said} == said
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from clusters import photometry_of
 from grid_fit import grid_fit
 from hpcflow.compute.where import Here
 from hpcflow.config.load import load_config
-from hpcflow.model.observe import Photometry
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.infer import infer
 from hpcflow.stages.init import shipped_configs
@@ -40,7 +40,7 @@ def test_every_real_cluster_has_a_posterior_that_fits(
     assert np.isfinite(ds["theta"].values[complete]).all()
     assert np.isfinite(ds["theta"].values).all()  # those with a missing band as well
     rows = np.flatnonzero(complete)[::5]  # a fifth of them: the grid takes longest
-    photometry = Photometry(*(ds[name].values[rows] for name in ("flux", "sigma", "observed", "distance")))
+    photometry = photometry_of(ds.isel(cluster=rows))
     grid = grid_fit(photometry, build_simulator(config), build_prior(config))
     assert np.median(ds["chi2_map"].values[rows]) <= 1.02 * np.median(grid.chi2)
     assert np.median(ds["efficiency"]) > 0.3

@@ -8,9 +8,9 @@ import pytest
 import xarray as xr
 from astropy.table import Table
 
+from clusters import cluster_observer
 from hpcflow.compute.where import InProcess
 from hpcflow.config.load import load_config
-from hpcflow.model.observe import Observer
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
@@ -28,7 +28,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..
     path = write_config(folder)
     config, rng = load_config(path), np.random.default_rng(1)
     theta = build_prior(config).sample(N, rng)
-    seen = Observer("normal", (0.05, 0.5), (17.69, 17.7), undetected=0.3)(
+    seen = cluster_observer("normal", (0.05, 0.5), (17.69, 17.7), undetected=0.3)(
         build_simulator(config)(theta[:, [0, 2]]), theta[:, 1], rng
     )
     columns: dict[str, object] = {"galaxy": ["NGC1566"] * N}

@@ -5,6 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from clusters import scale
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import galaxies
@@ -12,7 +13,7 @@ from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB
 from hpcflow.config.load import load_config
 from hpcflow.model.filters import shipped_curves
-from hpcflow.model.observe import add_systematic, scale
+from hpcflow.model.observe import add_systematic
 from hpcflow.model.simulator import Simulator
 from hpcflow.model.tables import shipped_tables
 from hpcflow.sources.cluster.simulators import build_ssp

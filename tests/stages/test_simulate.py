@@ -81,7 +81,7 @@ def test_an_environment_may_move(configured: Configured, tmp_path: Path) -> None
 
 
 def test_a_python_that_cannot_start_is_said_before_anything_is_written(configured: Configured, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"simulate\.python: /bin/false cannot run"):
+    with pytest.raises(InputError, match=r"/bin/false cannot run the simulator .*; correct simulate\.python"):
         simulate(configured("/bin/false"), Run(tmp_path / "run"), Here(2))
     assert not (tmp_path / "run").exists()
 

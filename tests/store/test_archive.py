@@ -10,6 +10,7 @@ import xarray as xr
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.damage import DamagedError
 from hpcflow.store.flags import Flag, Reason
@@ -52,6 +53,7 @@ def create(path: Path, catalogue: Catalogue, weighted: bool = False) -> Posterio
         parameters=PARAMETERS,
         attrs={"seed": 1},
         weighted=weighted,
+        given=SCALE.given,
     )
 
 
@@ -212,6 +214,7 @@ def test_band_sets_and_systematics_of_single_bands_are_stored(tmp_path: Path, ca
         parameters=PARAMETERS,
         attrs={},
         band_sets=[["U", "V"], ["U", "I"]],
+        given=SCALE.given,
     )
     assert archive.read("band_set").tolist() == [0, 1, -1, 0, -1, -1, -1]
     np.testing.assert_allclose(archive.read("sigma")[0], 1e-4 * np.hypot(0.1, [0.1, 0.2, 0.0]))

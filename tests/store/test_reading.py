@@ -12,11 +12,12 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.damage import checksum
 from hpcflow.store.reading import open_archive
-from hpcflow.store.schema import EARLIER, KNOWN
-from hpcflow.store.summary import summarise
+from hpcflow.store.schema import EARLIER, known_names
+from hpcflow.store.summary import summarise, units
 
 PARAMETERS = (Parameter("log_age", 6, 10, "dex(yr)"), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5, "mag"))
 N, SAMPLES = 70, 400
@@ -49,6 +50,7 @@ def old(tmp_path: Path) -> Path:
         parameters=PARAMETERS,
         attrs={},
         weighted=True,
+        given=SCALE.given,
     )
     rng = np.random.default_rng(1)
     theta = np.array([8.0, 5.0, 0.7]) + 0.1 * rng.standard_normal((N, SAMPLES, 3))
@@ -70,6 +72,8 @@ def old(tmp_path: Path) -> Path:
             },
         )
     group = zarr.open_group(archive.path, mode="r+", use_consolidated=False)
+    group["theta_flow"].attrs["units"] = "log_age: dex(yr), log_mass: 1, ebv: mag"  # instead of a coordinate
+    del group["parameter_unit"]
     names = {"quantile_flow": "quantile", "mean_flow": "mean", "std_flow": "std"}
     for name in ("theta", "covariance", "entropy", "log_bayes", "effective", "map_flow", "prior_edge"):
         del group[name]
@@ -79,7 +83,7 @@ def old(tmp_path: Path) -> Path:
         (archive.path / new).rename(archive.path / before)
     group.attrs["schema"] = EARLIER
     del group.attrs["seal"]  # which they did not have
-    group.attrs["known_checksum"] = checksum(*(archive.read(name) for name in KNOWN))
+    group.attrs["known_checksum"] = checksum(*(archive.read(name) for name in known_names(["distance"])))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Consolidated metadata")
         zarr.consolidate_metadata(group.store)
@@ -103,7 +107,7 @@ def test_theta_is_drawn_by_the_weights(old: Path) -> None:
     assert weighted.mean() == pytest.approx(8.067, abs=0.005)
     assert weighted.std(axis=1).mean() == pytest.approx(0.0577, abs=0.004)
     np.testing.assert_array_equal(age[3], own[3])  # without weights, the flow's own
-    assert found["theta"].attrs["units"].startswith("log_age: dex(yr)")
+    assert units(found) == {"log_age": "dex(yr)", "log_mass": "", "ebv": "mag"}
 
 
 def test_it_can_be_summarised_but_not_written_to(old: Path) -> None:
@@ -130,6 +134,7 @@ def test_an_archive_of_this_version_is_read_without_dask(tmp_path: Path) -> None
         modes=1,
         parameters=PARAMETERS,
         attrs={},
+        given=SCALE.given,
     )
     found = open_archive(path)
     assert isinstance(found, xr.Dataset)

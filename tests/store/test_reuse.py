@@ -8,6 +8,7 @@ import pytest
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.reuse import SAME, Reuse
 
@@ -41,6 +42,7 @@ def archive(tmp_path: Path) -> PosteriorArchive:
         modes=2,
         parameters=PARAMETERS,
         attrs={},
+        given=SCALE.given,
     )
     for p in made.partitions[:2]:
         theta = 6 + np.random.default_rng(p.index).random((len(p), 10, 3))
@@ -49,7 +51,7 @@ def archive(tmp_path: Path) -> PosteriorArchive:
 
 
 def rows(archive: PosteriorArchive, which: list[int]) -> dict[str, np.ndarray]:
-    return {name: archive.read(name)[which] for name in ("galaxy", "cluster_id", *SAME)}
+    return {name: archive.read(name)[which] for name in ("galaxy", "cluster_id", "distance", "distance_error", *SAME)}
 
 
 def test_finished_clusters_are_found_in_any_order_and_others_are_not(archive: PosteriorArchive) -> None:

@@ -1,7 +1,7 @@
 """The `cigale` simulator: chains of CIGALE modules, row by row (the only file that imports pcigale).
 
 pcigale (Boquien et al. 2019, A&A 622, A103) is in no package registry and needs numpy < 2: it is imported when
-a simulator is built, and this file works with nothing but numpy beside it, see `sources.cluster.elsewhere`.
+a simulator is built, and this file works with nothing but numpy beside it, see `sources.elsewhere`.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The other end of `sources.cluster.elsewhere`: a program that runs where pcigale is installed and hpcflow is not.
+"""The other end of `sources.elsewhere`: a program that runs where pcigale is installed and hpcflow is not.
 
 It is started by its path, reads requests from its standard input and answers on its standard output. It needs
 Python 3.10 or newer, numpy and pcigale.
@@ -18,7 +18,7 @@ def main() -> None:
     _find_hpcflow()
     from hpcflow.base.errors import InputError
     from hpcflow.sources.cluster.cigale import CigaleSimulator
-    from hpcflow.sources.cluster.pipe import Pipe
+    from hpcflow.sources.pipe import Pipe, serve
 
     # pcigale prints; what it says goes to the log, and the pipe stays ours.
     pipe = Pipe(os.dup(0), os.dup(1))
@@ -29,20 +29,7 @@ def main() -> None:
     except InputError as e:
         pipe.send({"refused": str(e)})
         return
-    pipe.send({"parameters": simulator.parameters, "bands": simulator.bands, "provenance": simulator.provenance})
-    while True:
-        try:
-            request, theta = pipe.receive()
-        except EOFError:
-            return
-        if theta is None:
-            return
-        order = simulator.order(theta)
-        step = request["block"]
-        pipe.send({"order": order.tolist()})
-        for start in range(0, len(order), step):
-            flux = simulator(theta[order[start : start + step]])
-            pipe.send({"reasons": dict(simulator.reasons)}, flux)
+    serve(pipe, simulator)
 
 
 def _find_hpcflow() -> None:

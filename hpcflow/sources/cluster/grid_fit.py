@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hpcflow.model.observe import Photometry, scale
+from hpcflow.model.observe import Photometry
 from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.sources.cluster.population import SOLAR
 
 __all__ = ["GridFit", "grid_fit"]
@@ -63,7 +64,7 @@ def _fit(some: Photometry, unit: Floats, age: Floats, ebv: Floats) -> GridFit:
     with np.errstate(divide="ignore", invalid="ignore"):
         weight = np.where(observed, 1 / some.sigma**2, 0.0)
     flux = np.where(observed, some.flux, 0.0)
-    one = scale(0.0, some.distance)[:, None]  # of one solar mass, so that the free factor is the mass
+    one = SCALE.factor(0.0, some.given)[:, None]  # of one solar mass, so that the free factor is the mass
     cross, square = (weight * flux * one) @ unit.T, (weight * one**2) @ (unit**2).T
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.maximum(cross, 0) / square

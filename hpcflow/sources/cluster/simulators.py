@@ -1,6 +1,7 @@
 """The simulators of star clusters, by name, and how each is built from a config's plain values."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from hpcflow.base.errors import InputError
@@ -10,10 +11,15 @@ from hpcflow.model.tables import load_ssp, load_tables
 from hpcflow.sources.cluster.ages import Ages
 from hpcflow.sources.cluster.cigale import CigaleSimulator
 from hpcflow.sources.cluster.derived import DerivedCluster
-from hpcflow.sources.cluster.elsewhere import SimulatorElsewhere
 from hpcflow.sources.cluster.ssp import SspSimulator
+from hpcflow.sources.elsewhere import Manners, SimulatorElsewhere
+from hpcflow.sources.source import Engine
 
 __all__ = ["SIMULATORS", "build_cigale", "build_derived", "build_ssp"]
+
+CHILD = Manners(
+    (str(Path(__file__).with_name("cigale_worker.py")),), remedy="correct simulate.python; see docs/cigale.md"
+)
 
 
 def build_ssp(
@@ -39,17 +45,22 @@ def build_ssp(
     return SspSimulator(tables, curves, parameters, screen, ages, extinction, bounds, threads)
 
 
-def build_derived(*, ssp: str, parameters: Sequence[str], fixed: Mapping[str, float]) -> DerivedCluster:
-    """Return the derived quantities of the `ssp` simulator's clusters.
+def build_derived(
+    simulator: str, *, parameters: Sequence[str], fixed: Mapping[str, float], ssp: str = "", **_: object
+) -> DerivedCluster | None:
+    """Return the derived quantities of clusters; None for simulators other than `ssp`.
 
     Args:
-        ssp: name or path of the table.
+        simulator: name of the simulator.
         parameters: all parameters of the prior.
         fixed: values of the others.
+        ssp: name or path of the table.
 
     Raises:
         InputError: if the table is not usable.
     """
+    if simulator != "ssp":
+        return None
     free = "metallicity" in parameters
     tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
     return DerivedCluster(tables, parameters, fixed)
@@ -81,7 +92,7 @@ def build_cigale(
         "routes": dict(cigale["parameters"]),
         "settings": {module: dict(values) for module, values in cigale["fixed"].items()},
     }
-    return SimulatorElsewhere(python, options) if python else CigaleSimulator(**options)
+    return SimulatorElsewhere(python, options, CHILD) if python else CigaleSimulator(**options)
 
 
-SIMULATORS: dict[str, Callable[..., Simulator]] = {"ssp": build_ssp, "cigale": build_cigale}
+SIMULATORS = {"ssp": Engine(build_ssp), "cigale": Engine(build_cigale, fast=False)}

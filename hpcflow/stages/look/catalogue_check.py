@@ -13,6 +13,7 @@ from hpcflow.config.load import Config, with_values
 from hpcflow.figures.colours import colour_colour
 from hpcflow.figures.style import to_png
 from hpcflow.model.observe import add_systematic
+from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, LOG_MASS
 from hpcflow.stages.build import build_observer, simulator_over
 from hpcflow.stages.infer import read_catalogues
 from hpcflow.store.flags import Classifier, Reason
@@ -109,10 +110,10 @@ def _sum(config: Config, catalogue: Catalogue) -> Iterator[str]:
 
 def _tracks(config: Config) -> dict[str, NDArray[np.floating]]:
     """Return model fluxes (M, B) from young to old by E(B-V); empty if the simulator is slow."""
-    if config.model.simulator != "ssp" or set(config.model.parameters) != {"log_age", "log_mass", "ebv"}:
+    if config.model.simulator != "ssp" or set(config.model.parameters) != {LOG_AGE, LOG_MASS, EBV}:
         return {}
-    bounds = config.model.parameters["log_age"]
-    simulator = simulator_over(config, ("log_age", "ebv"))
+    bounds = config.model.parameters[LOG_AGE]
+    simulator = simulator_over(config, (LOG_AGE, EBV))
     ages = np.linspace(bounds.low, bounds.high, AGES)
     return {f"E(B-V) {e:g}": np.asarray(simulator(np.column_stack([ages, np.full(AGES, e)]))) for e in REDDENINGS}
 

@@ -13,6 +13,7 @@ from hpcflow.config.load import parse_config
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.stages.build import build_likelihood, build_observer
+from hpcflow.store.kind import given_names
 
 __all__ = ["Exact", "exact_posteriors", "trained_errors"]
 
@@ -42,7 +43,7 @@ def exact_posteriors(
 
     Args:
         config: the run's config, as plain values.
-        archive: flux, sigma, observed, distance, galaxy and cluster_id.
+        archive: flux, sigma, observed, what is given, galaxy and cluster_id.
         rows: rows of the archive.
         modes: number of modes to look for, which takes a second per cluster.
     """
@@ -56,7 +57,9 @@ def exact_posteriors(
     found = {}
     for row in wanted:
         one = archive.isel(cluster=[row])
-        posterior = model.posterior(Photometry(*(one[n].values for n in ("flux", "sigma", "observed", "distance"))))
+        seen = {n: one[n].values for n in ("flux", "sigma", "observed", *given_names(archive.attrs))}
+        given = model.likelihood.forward.scale.stacked(seen)
+        posterior = model.posterior(Photometry(seen["flux"], seen["sigma"], seen["observed"], given))
         if not np.isfinite(posterior.log_evidence):
             continue  # its errors are outside the range of training
         rng = rng_for(0, "figure", one["galaxy"].item(), one["cluster_id"].item())
@@ -73,5 +76,7 @@ def trained_errors(config: Mapping[str, Any]) -> Floats | None:
     except InputError:
         return None
     bands = len(config["model"]["bands"])
-    flux, sigma, observed, _ = observer(np.ones((OBSERVED, bands)), np.zeros(OBSERVED), rng_for(0, "errors"))
+    simulated = np.ones((OBSERVED, len(observer.scale.simulated)))  # fluxes are the same whatever is given
+    seen = observer(np.ones((OBSERVED, bands)), np.zeros(OBSERVED), rng_for(0, "errors"), simulated)
+    flux, sigma, observed, _ = seen
     return np.asarray((sigma / np.abs(flux))[observed])

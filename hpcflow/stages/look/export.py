@@ -18,13 +18,15 @@ from hpcflow.stages.progress import log
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
+from hpcflow.store.kind import given_names
 from hpcflow.store.reading import open_archive
 from hpcflow.store.schema import QUANTILES
+from hpcflow.store.summary import units as units_of
 
 __all__ = ["export"]
 
 BLOCK = 16_384  # clusters in memory at once
-ABOUT = ("galaxy", "cluster_id", "ra", "dec", "distance", "cluster_class")
+ABOUT = ("galaxy", "cluster_id", "ra", "dec")
 BY_PARAMETER = ("map", "mean", "std", "map_flow", "mean_flow", "std_flow", "prior_edge", "published")
 BY_QUANTILE = {"quantile": "", "quantile_flow": "_flow"}
 BY_DERIVED = ("derived_map", "derived_quantile")
@@ -62,9 +64,9 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
 
 def _blocks(ds: xr.Dataset, chosen: NDArray[np.bool_]) -> Iterator[Table]:
     """Yield tables of the chosen clusters (N,), block by block; text columns have the same width in all blocks."""
-    listed = [ds[name].attrs["units"] for name in ("theta", *BY_DERIVED[:1]) if name in ds]
-    units = dict(entry.split(": ", 1) for entry in ", ".join(listed).split(", "))
-    wanted = (*ABOUT, *BY_PARAMETER, *BY_QUANTILE, *BY_DERIVED, "mode", *BY_MODE, *BY_BAND, *BY_CLUSTER)
+    about = (*ABOUT, *given_names(ds.attrs), "cluster_class")
+    wanted = (*about, *BY_PARAMETER, *BY_QUANTILE, *BY_DERIVED, "mode", *BY_MODE, *BY_BAND, *BY_CLUSTER)
+    units = units_of(ds)
     ds = ds[[name for name in wanted if name in ds]]
     text = {name: _text(ds[name].values) for name in ("galaxy", "cluster_id")}
     text["flags"] = _said(ds["flag"].values)
@@ -85,7 +87,7 @@ def _table(ds: xr.Dataset, units: Mapping[str, str], text: Mapping[str, NDArray[
     """
     table = Table()
     modes, there = ds.sizes["mode"], set(ds.variables)
-    for name in ABOUT:
+    for name in (*ABOUT, *given_names(ds.attrs), "cluster_class"):
         _add(table, name, text.get(name, ds[name].values), ds[name])
     for i, parameter in enumerate(ds["parameter"].values.tolist()):
         unit = units[parameter]

@@ -10,14 +10,17 @@ from hpcflow.calibration import findings
 from hpcflow.calibration.findings import Finding
 from hpcflow.calibration.recovery import Recovery
 from hpcflow.calibration.words import JOINT
+from hpcflow.sources import SOURCES
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.store.flags import POOR_CHI2, Refined
+from hpcflow.store.kind import given_names
 from hpcflow.store.summary import has_posterior
 
-__all__ = ["GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
+__all__ = ["MOST", "GalaxyRow", "Number", "galaxy_rows", "headline", "recovery_numbers", "share"]
 
-PARAMETERS = ("log_age", "log_mass", "ebv")
-NAMES = {"log_age": "log age", "log_mass": "log mass", "ebv": "E(B\u2212V)"}
+DECLARED = {parameter.name: parameter for source in SOURCES.values() for parameter in source.parameters}
+
+MOST = 3  # parameters in the table of galaxies
 
 
 @dataclass(frozen=True)
@@ -53,22 +56,20 @@ def headline(run: RunFolder, archive: xr.Dataset | None) -> list[Number]:
 
 def recovery_numbers(found: Recovery) -> list[Number]:
     """Return the recovery of known truths as lines of the first table."""
-    group = "Truth"
+    group, word = "Truth", _named(found.of).removeprefix("log ")
     ages = [
-        ("MAP age within 0.3 dex", found.close, ""),
+        (f"MAP {word} within {found.limit:g} dex", found.close, ""),
         (
-            "MAP age wrong by 10\u00d7 or more",
+            f"MAP {word} wrong by 10\u00d7 or more",
             found.catastrophic,
             "fits of real clusters, whose models are not exact: 13\u201321 % (Whitmore et al. 2023)",
         ),
-        ("nearest mode's age wrong by 10\u00d7 or more", found.catastrophic_best, ""),
+        (f"nearest mode's {word} wrong by 10\u00d7 or more", found.catastrophic_best, ""),
     ]
     lines = [Number(group, name, share(value, found.error(value)), note) for name, value, note in ages]
     # the note names the prior because a mock's clusters are not drawn from it
     inside = [
-        Number(
-            group, f"{what}, {NAMES.get(name, name)}", share(value, found.error(value)), "68 % of draws from the prior"
-        )
+        Number(group, f"{what}, {_named(name)}", share(value, found.error(value)), "68 % of draws from the prior")
         for what, shares in (
             ("truth in the 68 % interval", found.coverage),
             ("truth in the 68 % interval of the flow alone", found.flow),
@@ -85,7 +86,7 @@ def galaxy_rows(archive: xr.Dataset) -> list[GalaxyRow]:
         archive: dataset with galaxy, map and chi2_map.
     """
     fitted, best, names = has_posterior(archive), archive["map"].values, list(archive["parameter"].values)
-    columns = {name: names.index(name) for name in PARAMETERS if name in names}
+    columns = {_named(name): names.index(name) for name in names[:MOST]}
     rows = []
     for galaxy in np.unique(archive["galaxy"].values):
         here = archive["galaxy"].values == galaxy
@@ -201,7 +202,11 @@ def _gap_line(found: Finding) -> Number:
 
 
 def _named(parameter: str) -> str:
-    return NAMES.get(parameter, parameter)
+    """Return a parameter's name in plain text."""
+    if parameter not in DECLARED:
+        return parameter
+    known = DECLARED[parameter]
+    return (known.symbol or known.short).replace("-", "\u2212").replace("$", "")
 
 
 def _clusters(archive: xr.Dataset | None) -> list[Number]:
@@ -213,8 +218,10 @@ def _clusters(archive: xr.Dataset | None) -> list[Number]:
         Number("Clusters", "in the catalogues", _count(total)),
         Number("Clusters", "with a posterior", _count(fitted), f"{100 * fitted / max(total, 1):.1f} %"),
     ]
-    if waiting := int(np.isnan(archive["distance"].values).sum()):
-        lines.append(Number("Clusters", "waiting for a distance", _count(waiting), "give one in infer.distance_mpc"))
+    for name in given_names(archive.attrs):
+        if waiting := int(np.isnan(archive[name].values).sum()):
+            remedy = "give one in infer.distance_mpc" if name == "distance" else "give it in the catalogue"
+            lines.append(Number("Clusters", f"waiting for a {name}", _count(waiting), remedy))
     if len(chi2):
         poor = f"{100 * (chi2 > POOR_CHI2).mean():.1f} % above {POOR_CHI2:g}"
         lines.append(Number("Clusters", "median reduced \u03c7\u00b2 of the MAP", f"{np.median(chi2):.2f}", poor))

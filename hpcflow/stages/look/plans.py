@@ -29,6 +29,7 @@ from hpcflow.figures.strata import distance_histograms, strata_plot
 from hpcflow.figures.training import training
 from hpcflow.figures.weights import efficiencies
 from hpcflow.stages.look.folder import RunFolder
+from hpcflow.store.kind import close, leading, source_of
 from hpcflow.store.summary import has_posterior
 
 __all__ = ["Beside", "Plans", "plan_figures"]
@@ -113,17 +114,17 @@ def _photometry(run: RunFolder, archive: xr.Dataset, examples: Mapping[str, int]
 
 
 def _populations(archive: xr.Dataset) -> Plans:
-    def whole(y: str) -> Callable[[], Figure]:
-        return lambda: population(archive, "log_age", y)
+    def whole(x: str, y: str) -> Callable[[], Figure]:
+        return lambda: population(archive, x, y)
 
-    def by_galaxy(y: str) -> Callable[[], Figure]:
-        return lambda: population_by_galaxy(archive, "log_age", y)
+    def by_galaxy(x: str, y: str) -> Callable[[], Figure]:
+        return lambda: population_by_galaxy(archive, x, y)
 
-    names = set(archive["parameter"].values.tolist())
+    names, source = set(archive["parameter"].values.tolist()), source_of(archive.attrs)
     plans: Plans = {}
-    for y, short in (("log_mass", "mass"), ("ebv", "reddening")):
-        if {"log_age", y} <= names:
-            plans |= {f"age-{short}": whole(y), f"age-{short}-galaxies": by_galaxy(y)}
+    for name, (x, y) in (source.planes if source else {}).items():
+        if {x, y} <= names:
+            plans |= {name: whole(x, y), f"{name}-galaxies": by_galaxy(x, y)}
     return plans
 
 
@@ -135,11 +136,12 @@ def _comparisons(archive: xr.Dataset, truth: Truth) -> Plans:
         plans["published-widths"] = lambda: deviation_and_width(archive)
         if (np.isfinite(archive["published_chi2"].values) & np.isfinite(archive["chi2_map"].values)).any():
             plans["published-chi2"] = lambda: chi2_of_both(archive)
-        if np.isfinite(archive["published"].sel(parameter="log_age").values[has_posterior(archive)]).any():
+        if np.isfinite(archive["published"].sel(parameter=leading(archive.attrs)).values[has_posterior(archive)]).any():
             plans["published-galaxies"] = lambda: published_by_galaxy(archive)
     if truth is not None:
         plans["truth"] = lambda: against_truth(archive, truth)
-        if np.isfinite(truth[has_posterior(archive)]).all(axis=1).any():
+        known = np.isfinite(truth[has_posterior(archive)]).all(axis=1).any()
+        if known and np.isfinite(close(archive.attrs, leading(archive.attrs))):
             plans["truth-groups"] = lambda: recovery_by_group(archive, truth)
     return plans
 

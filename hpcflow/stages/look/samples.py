@@ -12,9 +12,9 @@ from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.distances import TargetAtDistances, at_distances, sample_at
 from hpcflow.posterior.sampling import keyed_noise
 from hpcflow.posterior.target import Target
+from hpcflow.posterior.uncertain import TargetAtGiven, at_given, sample_at
 from hpcflow.stages.build import build_likelihood
 from hpcflow.stages.infer import flow_of
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
@@ -23,7 +23,7 @@ from hpcflow.store.flags import Flag
 
 __all__ = ["find_cluster", "samples", "write_samples"]
 
-NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed", "distance", "distance_error")
+NAMES = ("galaxy", "cluster_id", "flux", "sigma", "observed")
 
 
 def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Table:
@@ -51,13 +51,16 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
     row = find_cluster(archive, cluster_id, galaxy)
     partition = next(p for p in archive.partitions if row < p.stop)
     row -= partition.start
-    one = {name: archive.read(name, partition)[row : row + 1] for name in NAMES}
     estimator = checkpoint.load(flow)
+    scale = estimator.scale
+    names = (*NAMES, *(f"{quantity.name}{of}" for quantity in scale.given for of in ("", "_error")))
+    one = {name: archive.read(name, partition)[row : row + 1] for name in names}
     key = (one["galaxy"][0], one["cluster_id"][0])
     noise = keyed_noise(archive.attrs["seed"], key, archive.attrs["samples_drawn"], estimator.flow.dim)
-    photometry = Photometry(one["flux"], one["sigma"], one["observed"], one["distance"])
+    photometry = Photometry(one["flux"], one["sigma"], one["observed"], scale.stacked(one))
+    errors = scale.stacked(one, "_error")[0]
     with as_worker():
-        ones = at_distances(photometry, float(one["distance_error"][0]), archive.attrs["seed"], key)
+        ones = at_given(photometry, errors, scale.given, archive.attrs["seed"], key)
         theta, log_q = (a.numpy() for a in sample_at(estimator, ones, noise))
     columns = [
         Column(theta[:, i], p.name, unit=p.unit or None, description="samples of the flow")
@@ -65,8 +68,8 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
     ]
     columns.append(Column(log_q, "log_q", description="log of the flow's density, per declared units"))
     if "log_weight" in archive.written:
-        target, mass = Target(build_likelihood(folder.config())), estimator.prior.names.index("log_mass")
-        weight = TargetAtDistances(target, photometry, ones, mass).log_prob(theta) - log_q
+        target = Target(build_likelihood(folder.config()))
+        weight = TargetAtGiven(target, photometry, ones, scale).log_prob(theta) - log_q
         says = "log of likelihood x prior / q, unnormalised: weighted by its exponential, samples are the posterior's"
         columns.append(Column(weight, "log_weight", description=says))
     return Table(columns, meta={"OBJECT": " ".join(key)})

@@ -18,6 +18,7 @@ from hpcflow.stages.look.folder import open_folder
 from hpcflow.stages.look.samples import find_cluster
 from hpcflow.stages.report import draw, render
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.kind import given_names
 from hpcflow.store.reading import open_archive
 from hpcflow.store.summary import count_flags, units
 
@@ -91,7 +92,8 @@ def _facts(one: xr.Dataset, exact: Exact | None) -> list[tuple[str, str]]:
         text = f"{value:{form}}".replace("-", "\u2212")
         return [(str(one[name].attrs.get("long_name", name)), f"{text} {unit}".strip())]
 
-    lines = number("ra", ".5f", "deg") + number("dec", ".5f", "deg") + number("distance", ".2f", "Mpc")
+    lines = number("ra", ".5f", "deg") + number("dec", ".5f", "deg")
+    lines += [line for name in given_names(one.attrs) for line in number(name, ".2f", str(one[name].attrs["units"]))]
     if int(one["cluster_class"].item()) >= 0:
         lines.append(("class in the catalogue", str(one["cluster_class"].item())))
     lines += number("chi2_map") + number("predictive_p") + number("entropy", ".2f", "nat")

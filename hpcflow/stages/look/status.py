@@ -17,6 +17,7 @@ from hpcflow.flow.header import read_header
 from hpcflow.stages.progress import State, read_state
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
+from hpcflow.store.kind import given_names
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["StageStatus", "pace", "status"]
@@ -80,7 +81,7 @@ def status(run: Run) -> list[StageStatus]:
             done = total - sum(map(len, store.missing()))
             rate = pace(store.finished(), time.time()) * len(store.partitions[0]) if done < total else 0.0
             lost = store.failures() if stage == "simulate" else {}
-            waiting = int(np.isnan(store.read("distance")).sum()) if stage == "infer" else 0
+            waiting = _waiting(store) if isinstance(store, PosteriorArchive) else 0
         found[stage] = StageStatus(stage, done, total, unit, _failed(run, stage), rate, lost, waiting)
     found["train"] = _training(run)
     page = run.page.is_file()
@@ -99,6 +100,12 @@ def _driven(run: Run, stage: StageStatus) -> StageStatus:
     elif state.total == stage.total:  # it may compute only a part
         state = replace(state, done=stage.done)
     return replace(stage, rate=state.rate, says=str(state))
+
+
+def _waiting(archive: PosteriorArchive) -> int:
+    """Return the number of objects of which something that is given is unknown, such as the distance."""
+    given = [np.isnan(archive.read(name)) for name in given_names(archive.attrs)]
+    return int(np.any(given, axis=0).sum()) if given else 0
 
 
 def _training(run: Run) -> StageStatus:

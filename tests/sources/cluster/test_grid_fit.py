@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from clusters import scale
 from hpcflow.model.filters import load_curve
-from hpcflow.model.observe import Photometry, scale
+from hpcflow.model.observe import Photometry
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.sources.cluster.grid_fit import AGES_MYR, REDDENINGS, grid_fit
 from hpcflow.sources.cluster.ssp import SspSimulator
@@ -18,7 +19,7 @@ def simulator() -> SspSimulator:
 def seen(simulator: SspSimulator, theta: np.ndarray, error: float, columns: list[int]) -> Photometry:
     """Photometry without noise of log_age, log_mass, ebv at 10 Mpc."""
     flux = simulator(theta[:, [0, 2]])[:, columns] * scale(theta[:, 1], np.full(len(theta), 10.0))[:, None]
-    return Photometry(flux, error * flux, np.isfinite(flux), np.full(len(theta), 10.0))
+    return Photometry(flux, error * flux, np.isfinite(flux), np.full((len(theta), 1), 10.0))
 
 
 def test_the_grid_is_the_surveys() -> None:

@@ -19,9 +19,9 @@ import pytest
 from hpcflow.model.filters import Curve
 from hpcflow.model.tables import load_ssp
 from hpcflow.sources.cluster import chain
-from hpcflow.sources.cluster.elsewhere import SimulatorElsewhere
 from hpcflow.sources.cluster.simulators import build_cigale
 from hpcflow.sources.cluster.ssp import SspSimulator
+from hpcflow.sources.elsewhere import SimulatorElsewhere
 
 PYTHON = os.environ.get("HPCFLOW_CIGALE_PYTHON", "")
 STARS = os.environ.get("HPCFLOW_CIGALE_STARS", "bc03")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clusters import scale
 from hpcflow.base.errors import InputError
-from hpcflow.model.observe import scale
 from hpcflow.model.simulator import Simulator
 from hpcflow.sources.cluster.simulators import SIMULATORS
 
@@ -25,7 +25,7 @@ def built(fake_cigale: dict[str, Any]) -> Built:
             "ssp": {"ssp": "bc03_miles_kroupa", "ages": "continuous", "extinction": "odonnell94"},
             "cigale": {"cigale": fake_cigale},
         }
-        return SIMULATORS[name](**shared | own[name] | changed)
+        return SIMULATORS[name].build(**shared | own[name] | changed)
 
     return build
 

@@ -14,12 +14,13 @@ from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.catalogues.plain import load_table, strings
 from hpcflow.model.prior import Parameter
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.look import export as stage
 from hpcflow.stages.look.export import export
 from hpcflow.stages.run import Run
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag, Refined
-from hpcflow.store.schema import KNOWN
+from hpcflow.store.schema import known_names
 
 
 def test_fits_is_what_topcat_reads(inferred: Run, copied: Callable[[Run], Run]) -> None:
@@ -81,6 +82,7 @@ def test_numbers_of_weights_are_there_where_the_archive_has_them(tmp_path: Path)
         parameters=parameters,
         attrs={},
         weighted=True,
+        given=SCALE.given,
     )
     kinds = [Refined.NONE, Refined.EXACT_GRID, Refined.MORE_SAMPLES]
     found = {"efficiency": np.full(n, 0.25), "refined": np.array(kinds), "quantile_flow": np.full((n, 3, 2), 7)}
@@ -113,7 +115,7 @@ def test_one_galaxy(inferred: Run, copied: Callable[[Run], Run]) -> None:
 def test_names_from_elsewhere_name_files_within_the_run(inferred: Run, copied: Callable[[Run], Run]) -> None:
     run = copied(inferred)
     old = PosteriorArchive.open(run.posteriors)
-    known = {name: old.read(name) for name in KNOWN}
+    known = {name: old.read(name) for name in known_names(["distance"])}
     known["galaxy"] = np.array(["../../A/\u00c9"] * 25 + ["BC"] * 25)
     parameters = [Parameter(name, low, high) for name, (low, high, _) in old.attrs["prior"].items()]
     size = dict(samples=50, modes=3, partition=50)

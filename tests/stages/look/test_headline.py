@@ -31,7 +31,7 @@ def test_stages_not_run_have_none(tmp_path: Path) -> None:
 def test_galaxies_have_medians(archive: xr.Dataset) -> None:
     rows = galaxy_rows(archive)
     assert [(row.galaxy, row.clusters, row.fitted) for row in rows] == [("NGC0628C", 20, 19), ("NGC1566", 20, 20)]
-    assert 6 < rows[0].medians["log_age"] < 10.2
+    assert 6 < rows[0].medians["log age"] < 10.2
     empty = galaxy_rows(archive.isel(cluster=[7]))[0]
     assert empty.fitted == 0 and math.isnan(empty.chi2)
 

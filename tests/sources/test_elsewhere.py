@@ -12,8 +12,8 @@ import pytest
 
 from hpcflow.base.errors import InputError
 from hpcflow.sources.cluster import elsewhere
-from hpcflow.sources.cluster.elsewhere import SimulatorElsewhere
 from hpcflow.sources.cluster.simulators import build_cigale
+from hpcflow.sources.elsewhere import SimulatorElsewhere
 
 BANDS = {"U": "", "V": "", "I": ""}
 Make = Callable[..., Any]

@@ -9,24 +9,41 @@ import subprocess
 import tempfile
 import weakref
 from collections import Counter
-from pathlib import Path
+from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.sources.cluster.pipe import Pipe
+from hpcflow.sources.pipe import Pipe
 
-__all__ = ["SimulatorElsewhere"]
+__all__ = ["Manners", "SimulatorElsewhere"]
 
 Floats = NDArray[np.floating]
 
-WORKER = Path(__file__).with_name("cigale_worker.py")
-BLOCK = 64  # rows per answer; what is in doubt when the child dies
 TRIES = 2  # of a row by itself, after the block that it was in has failed
-PATIENCE_S = 600.0  # for one block; a child that is silent for longer hangs
-DEATHS = 50  # in one call; more than this is no matter of single rows
+
+BEGINNING_S = 600.0  # for a child to begin; it may read large tables
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a child is spoken to.
+
+    Args:
+        program: what the interpreter runs: a file, or `-m` and a module.
+        block: rows per answer, which are in doubt when the child dies.
+        patience_s: for one block; a child that is silent for longer hangs.
+        deaths: of children in one call; more than this is no matter of single rows.
+        remedy: what to do if it cannot start.
+    """
+
+    program: tuple[str, ...]
+    block: int = 64
+    patience_s: float = 600.0
+    deaths: int = 50
+    remedy: str = "correct simulate.python"
 
 
 class _DiedError(Exception):
@@ -41,18 +58,19 @@ class SimulatorElsewhere:
     Args:
         python: the interpreter.
         options: what the child builds its simulator from, plain values.
+        manners: what it runs, and how it is spoken to.
 
     Raises:
         InputError: if the child cannot start or refuses the options.
     """
 
-    def __init__(self, python: str, options: dict[str, Any]) -> None:
-        self._python, self._options = python, options
+    def __init__(self, python: str, options: dict[str, Any], manners: Manners) -> None:
+        self._python, self._options, self._manners = python, options, manners
         self.reasons: Counter[str] = Counter()
         try:
             hello = self._start()
         except (_DiedError, OSError) as e:
-            raise InputError(f"simulate.python: {python} cannot run the simulator ({e}); see docs/cigale.md") from e
+            raise InputError(f"{python} cannot run the simulator ({e}); {manners.remedy}") from e
         self.parameters: tuple[str, ...] = tuple(hello["parameters"])
         self.bands: tuple[str, ...] = tuple(hello["bands"])
         self.provenance: dict[str, str] = hello["provenance"]
@@ -82,7 +100,7 @@ class SimulatorElsewhere:
                     deaths += 1
                 else:
                     self.reasons[f"it ended the simulator's process ({reason})"] += 1
-                if deaths > DEATHS:
+                if deaths > self._manners.deaths:
                     raise RuntimeError(f"{self._python} died {deaths} times on {len(theta)} rows, last: {reason}")
         return flux
 
@@ -99,24 +117,26 @@ class SimulatorElsewhere:
             if self.child.poll() is not None:
                 self._end()
                 self._start()
-            self._pipe.send({"block": BLOCK}, theta[rows])
-            header, _ = self._pipe.receive(PATIENCE_S)
+            self._pipe.send({"block": self._manners.block}, theta[rows])
+            header, _ = self._pipe.receive(self._manners.patience_s)
             order = rows[np.array(header["order"], dtype=np.intp)]
             while done < len(order):
-                header, block = self._pipe.receive(PATIENCE_S)
+                header, block = self._pipe.receive(self._manners.patience_s)
+                if "refused" in header:
+                    raise InputError(header["refused"])
                 assert block is not None
                 flux[order[done : done + len(block)]] = block
                 self.reasons.update(header["reasons"])
                 done += len(block)
         except (EOFError, TimeoutError) as e:
-            return order[done:], order[done : done + BLOCK], self._last_words(str(e))
+            return order[done:], order[done : done + self._manners.block], self._last_words(str(e))
         except _DiedError as e:
-            return order, order[:BLOCK], str(e)
+            return order, order[: self._manners.block], str(e)
         return order[:0], order[:0], ""
 
     def _start(self) -> dict[str, Any]:
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the child
-        command, pipe = [self._python, str(WORKER)], subprocess.PIPE
+        command, pipe = [self._python, *self._manners.program], subprocess.PIPE
         try:
             child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._said, bufsize=0)
         except OSError:
@@ -128,7 +148,7 @@ class SimulatorElsewhere:
         self._end = weakref.finalize(self, _end, child, self._said)
         try:
             self._pipe.send(self._options)
-            hello, _ = self._pipe.receive(PATIENCE_S)
+            hello, _ = self._pipe.receive(BEGINNING_S)
         except (EOFError, TimeoutError) as e:
             raise _DiedError(self._last_words(str(e))) from e
         if "refused" in hello:

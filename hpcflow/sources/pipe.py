@@ -2,19 +2,20 @@ r"""Messages of plain values and one array over a pipe: a JSON line, then the ar
 
     {"rows": ..., "shape": [2, 3]}\\n  2 * 3 little-endian float64
 
-Both ends of `sources.cluster.elsewhere` speak this; it needs numpy only.
+Both ends of `sources.elsewhere` speak this; it needs numpy only.
 """
 
 import json
 import os
 import select
 import time
-from typing import Any
+from collections import Counter
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pipe"]
+__all__ = ["Pipe", "Served", "serve"]
 
 Floats = NDArray[np.floating]
 
@@ -82,3 +83,38 @@ class Pipe:
         if not piece:
             raise EOFError("the other end is gone")
         self._waiting += piece
+
+
+class Served(Protocol):
+    """A simulator that rows are asked of in an order of its own."""
+
+    parameters: tuple[str, ...]
+    bands: tuple[str, ...]
+    provenance: dict[str, str]
+    reasons: Counter[str]
+
+    def order(self, theta: Floats) -> NDArray[np.intp]:
+        """Return the order (N,) in which rows of theta (N, D) are best simulated."""
+        ...
+
+    def __call__(self, theta: Floats) -> Floats:
+        """Return fluxes (N, B) for theta (N, D)."""
+        ...
+
+
+def serve(pipe: Pipe, simulator: Served) -> None:
+    """Say what a simulator is, then simulate the rows of every message, until there are no more."""
+    pipe.send({"parameters": simulator.parameters, "bands": simulator.bands, "provenance": simulator.provenance})
+    while True:
+        try:
+            request, theta = pipe.receive()
+        except EOFError:
+            return
+        if theta is None:
+            return
+        order = simulator.order(theta)
+        step = request["block"]
+        pipe.send({"order": order.tolist()})
+        for start in range(0, len(order), step):
+            flux = simulator(theta[order[start : start + step]])
+            pipe.send({"reasons": dict(simulator.reasons)}, flux)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from hpcflow.sources.cluster.pipe import Pipe
+from hpcflow.sources.pipe import Pipe
 
 
 @pytest.fixture
