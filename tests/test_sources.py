@@ -2,8 +2,10 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ from hpcflow.compute.where import InProcess
 from hpcflow.config.load import Config, load_config, parse_config
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Prior
+from hpcflow.model.scale import Scale
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.sources import SOURCES
-from hpcflow.stages.build import build_observer, build_scale
+from hpcflow.sources.source import Declared, Engine, Source
+from hpcflow.stages.build import build_observer, build_prior, build_scale
 from hpcflow.stages.infer import infer
 from hpcflow.stages.init import init
 from hpcflow.stages.look.status import status
@@ -170,6 +174,58 @@ def test_status_and_report_know_the_stages(looked: Run) -> None:
     assert build_scale(looked.config()).given[0].name == "delay"
     assert all(stage.finished for stage in status(looked))
     assert (looked.path / "report").is_dir()
+
+
+class Mixed:
+    """Fluxes that depend on any number of parameters, in fourteen bands."""
+
+    def __init__(self, *, bands: Any, parameters: tuple[str, ...], **_: Any) -> None:
+        self.parameters, self.bands = parameters, tuple(bands)
+        self.provenance, self.reasons = {"simulator": "mixed"}, Counter[str]()
+
+    def __call__(self, theta: np.ndarray) -> np.ndarray:
+        weight = np.random.default_rng(0).random((theta.shape[1], len(self.bands)))
+        return np.exp(theta.astype(np.float64) @ weight / np.sqrt(theta.shape[1]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [1, 12])
+def test_any_number_of_parameters_goes_through_all_stages(
+    dim: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = tuple(f"p{i}" for i in range(dim))
+    many = Source(
+        "mixed", "mixtures", tuple(Declared(n, -1, 1) for n in names), Scale(), "p0", {"mixed": Engine(Mixed)}
+    )
+    monkeypatch.setitem(SOURCES, many.name, many)
+    bands = {f"b{i}": "" for i in range(14)}
+    small = {"family": "autoregressive", "hidden": 8, "embedding_hidden": 16}
+    sections = {
+        "name": "mixed",
+        "source": "mixed",
+        "model": {"bands": bands, "parameters": {name: {} for name in names}},
+        "observe": {"relative_error": [0.05, 0.3], "undetected": 0.0},
+        "simulate": {"n": 3000, "partition": 1000},
+        "train": {"flow": small, "batch": 128, "steps": 20, "validate_every": 10},
+        "validate": {"n": 100, "samples": 30, "partition": 50, "require": None},
+        "infer": {"catalogues": [str(tmp_path / "seen.csv")], "samples": 500, "keep": 50, "predictive": 20},
+    }
+    config, rng = parse_config(sections), np.random.default_rng(1)
+    theta = build_prior(config).sample(3, rng)
+    seen = build_observer(config)(Mixed(bands=bands, parameters=names)(theta), None, rng)
+    pairs = [[f"{v:.6g}" for pair in zip(*row, strict=True) for v in pair] for row in zip(*seen[:2], strict=True)]
+    header = ["cluster_id", *(name for band in bands for name in (band, f"{band}_err"))]
+    lines = [",".join(header), *(",".join([str(i), *row]) for i, row in enumerate(pairs))]
+    (tmp_path / "seen.csv").write_text("\n".join(lines) + "\n")
+    run = Run(tmp_path / "run")
+    for stage in (simulate, train_flow, infer, validate):
+        stage(config, run, 1 if stage is train_flow else InProcess())
+    make_report(run.path)
+    with open_archive(run.posteriors) as archive:
+        assert archive["map"].shape == (3, dim)
+        assert np.isfinite(archive["map"].values).all()
+        assert archive["covariance"].shape == (3, dim, dim)
+        assert (archive["efficiency"].values > 0).all()
 
 
 def test_a_simulator_of_ones_own_runs_from_its_file(tmp_path: Path) -> None:

@@ -137,6 +137,8 @@ class ValidationStore:
                 row, long_name="accuracy of a classifier between samples of the flow and exact ones", units="1"
             ),
         }
+        if not statistics:  # of a single parameter, which has no product
+            del variables["statistic"], variables["rank_product"]
         return cls(Regions.create(path, SCHEMA, n, partition, variables, attrs, COUNTERS))
 
     @classmethod

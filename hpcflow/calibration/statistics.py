@@ -35,9 +35,9 @@ def calibrate(truth: Tensor, samples: Tensor, levels: Sequence[float]) -> dict[s
     Returns:
         rank (N, D) and rank_product (N, P), the shares of samples below the truth; quantile (N, Q, D).
     """
-    pairs = list(combinations(range(truth.shape[1]), 2))
-    products = torch.stack([truth[:, a] * truth[:, b] for a, b in pairs], dim=-1)
-    sample_products = torch.stack([samples[..., a] * samples[..., b] for a, b in pairs], dim=-1)
+    first, second = torch.combinations(torch.arange(truth.shape[1])).T
+    products = truth[:, first] * truth[:, second]
+    sample_products = samples[..., first] * samples[..., second]
     quantile = torch.quantile(samples, torch.tensor(levels, dtype=samples.dtype), dim=1).movedim(0, 1)
     return {
         "rank": (samples < truth[:, None]).double().mean(dim=1).numpy(),

@@ -50,7 +50,8 @@ def source_for(name: str, model: Model) -> Source:
     if both := set(model.given) & set(model.parameters):
         raise ValueError(f"{', '.join(sorted(both))} is in both model.parameters and model.given; keep it in one")
     given = tuple(Given(quantity, **known.model_dump()) for quantity, known in model.given.items())
-    return own_source(model.simulator, tuple(model.parameters), Scale(model.scale, given))
+    inferred = tuple(name for name, bounds in model.parameters.items() if not bounds.nuisance)
+    return own_source(model.simulator, inferred, Scale(model.scale, given))
 
 
 def check_source(name: str, model: Model, observe: Observe) -> None:

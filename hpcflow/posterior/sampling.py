@@ -86,7 +86,7 @@ def sample(flow: Flow, context: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
 def summarise(theta: Floats, log_q: Floats, levels: Sequence[float]) -> dict[str, NDArray[Any]]:
     """Return quantile (Q, D), mean, std (D,), covariance (D, D) and entropy () of samples (n, D) with log q (n,)."""
     points = np.ascontiguousarray(theta.T, dtype=np.float64)
-    covariance = np.cov(points)
+    covariance = np.atleast_2d(np.cov(points))
     return {
         "quantile": np.quantile(np.sort(points, axis=1), levels, axis=1),
         "mean": points.mean(axis=1),

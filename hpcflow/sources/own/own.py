@@ -51,7 +51,7 @@ def own_source(simulator: str, parameters: tuple[str, ...], scale: Scale) -> Sou
 
     Args:
         simulator: where the simulator is, see `build_own`.
-        parameters: names of the parameters, the leading one first among those that do not scale.
+        parameters: names of those that are inferred; the first that does not scale leads.
         scale: what is given, and how fluxes scale.
     """
     leading = next((name for name in parameters if name != scale.parameter), scale.parameter)
