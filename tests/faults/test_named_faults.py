@@ -333,6 +333,40 @@ def test_a_worker_that_hangs(case: Case) -> None:
     case.ends_like_the_undisturbed(id)
 
 
+SLOW = """
+
+class Slow(Afterglow):
+    def __call__(self, theta):
+        for _ in theta:
+            time.sleep(0 if hurry.exists() else 0.005)
+        return super().__call__(theta)
+"""
+
+
+def test_a_worker_with_a_simulator_of_ones_own_is_killed(tmp_path: Path) -> None:
+    """The simulator's own process ends with the worker, and the library is the one made here."""
+    hpcflow = CAMPAIGN["hpcflow"]
+    made = Case(tmp_path, tmp_path / "own.yaml", tmp_path / "quiet")
+    made.hpcflow("init", "own", tmp_path)
+    begin = f"import time\nfrom pathlib import Path\nhurry = Path({str(tmp_path / CAMPAIGN['HURRY'])!r})\n"
+    file = tmp_path / "own.py"
+    file.write_text(file.read_text().replace("import numpy as np", f"{begin}import numpy as np") + SLOW)
+    sets = [f"--set={key}" for key in ("model.simulator=own.py:Slow", "simulate.n=12000", "simulate.partition=500")]
+    made.hurry()
+    assert hpcflow("simulate", made.config, made.quiet, "--workers", "2", *sets).returncode == 0
+    (tmp_path / CAMPAIGN["HURRY"]).unlink()
+    try:
+        id = made.submit(*sets)
+        wait_for(lambda: made.partitions() >= 2)
+        one, *_ = [p for p in processes_that_name(made.run) if "spawn_main" in " ".join(p.cmdline())]
+        one.kill()
+        made.ends_like_the_undisturbed(id)
+        made.nothing_is_left()
+    finally:
+        if made.jobs():
+            ask("scancel", *(job.id for job in made.jobs()))
+
+
 # Runs that cannot go on, and say why.
 
 
