@@ -56,8 +56,8 @@ class Scale:
 
     >>> import numpy as np
     >>> distance = Given("distance", 1, 30, "Mpc", reference=1e-5, falls=2)
-    >>> Scale("log_mass", (distance,)).factor(5.0, np.array([10.0])).item()
-    1e-07
+    >>> Scale("log_mass", (distance,)).factor(5.0, np.array([1.0])).round(12).item()
+    1e-05
     """
 
     parameter: str = ""

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clusters import scale
 from hpcflow.base.partitions import rng_for
 from hpcflow.config.load import Config, with_values
 from hpcflow.flow import checkpoint
@@ -25,6 +24,7 @@ from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.model.signal_to_noise import LEAST_SIGNAL
 from hpcflow.posterior.exact import ExactModel
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.build import build_likelihood, build_prior, build_simulator
 from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.run import Run
@@ -66,9 +66,9 @@ def gaps(run: Run, config: Config) -> tuple[Floats, Floats]:
     prior, simulator = build_prior(config), build_simulator(config)
     theta, distance = prior.sample(PAIRS, rng), rng.uniform(*DISTANCES_MPC, PAIRS)
     true = simulator(theta[:, prior.index(simulator.parameters)])
-    true *= scale(theta[:, prior.names.index("log_mass")], distance)[:, None]
+    true *= SCALE.factor(theta[:, prior.names.index("log_mass")], distance[:, None])[:, None]
     sigma = true / true_ratios(1 / errors, rng)
-    photometry = Photometry(sigma / errors, sigma, observed, distance)
+    photometry = Photometry(sigma / errors, sigma, observed, distance[:, None])
     log_p = ExactModel(build_likelihood(config)).log_prob(theta, photometry)
     estimator = checkpoint.load(run.flow)
     with torch.inference_mode():

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clusters import distance, scale
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Prior
 from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.parameters import SCALE
 
 __all__ = ["Fit", "grid_fit"]
 
@@ -52,14 +52,14 @@ def grid_fit(photometry: Photometry, simulator: Simulator, prior: Prior) -> Fit:
     theta = np.empty((len(best), len(prior.names)))
     theta[:, columns], theta[:, mass] = plane[best], log_mass
     freedom = np.maximum(1, photometry.observed.sum(axis=1) - len(prior.names))
-    return Fit(theta, unit[best] * scale(log_mass, distance(photometry))[:, None], square / freedom)
+    return Fit(theta, unit[best] * SCALE.factor(log_mass, photometry.given)[:, None], square / freedom)
 
 
 def _fit(some: Photometry, unit: Floats, bounds: tuple[float, float]) -> tuple[NDArray[np.intp], Floats, Floats]:
     """Return the best point (n,) of the grid, log_mass and chi^2 there."""
     weight = np.where(some.observed, 1 / some.sigma**2, 0.0)
     flux = np.where(some.observed, some.flux, 0.0)
-    one = scale(0.0, distance(some))  # of one solar mass, so that the free factor is the mass
+    one = SCALE.factor(0.0, some.given)  # of one solar mass, so that the free factor is the mass
     cross = (weight * flux * one[:, None]) @ unit.T  # (n, G)
     square = (weight * one[:, None] ** 2) @ (unit**2).T
     size = np.clip(cross / square, *10.0 ** np.array(bounds))

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clusters import cluster_estimator
 from hpcflow.config.load import Config, load_config
 from hpcflow.flow.batches import Batch, Library, generator_for
 from hpcflow.flow.estimator import Estimator
@@ -21,6 +20,7 @@ from hpcflow.posterior.inference import Inference, Settings
 from hpcflow.posterior.sampling import embedded, sample
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
+from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_schedule, build_simulator
 
 __all__ = ["SAMPLES", "Production", "macs_per_cluster", "macs_per_sample", "production"]
@@ -76,9 +76,8 @@ def production(name: str) -> Production:
     drawn, seen = (torch.from_numpy(a.astype(np.float32)) for a in (theta, flux))
     library = Library(drawn, seen, list(simulator.parameters), prior, observer)
     torch.manual_seed(1)
-    estimator = cluster_estimator(
-        prior, tuple(config.model.bands), config.train.features, config.train.flow.model_dump()
-    )
+    flow = config.train.flow.model_dump()
+    estimator = Estimator(prior, tuple(config.model.bands), SCALE, config.train.features, flow)
     brief = replace(build_schedule(config), steps=STEPS, batch=1024, warmup=STEPS // 4, validate_every=STEPS)
     train(estimator, library, library.first(2000, generator_for(1, "held out")), brief)
     estimator.eval().requires_grad_(False)
@@ -93,7 +92,7 @@ def production(name: str) -> Production:
 
 def _rows(batch: Batch) -> dict[str, NDArray[Any]]:
     """Return examples as an archive would give them to the engine."""
-    flux, sigma, observed, distance = (a.numpy() for a in batch.photometry)
+    flux, sigma, observed, given = (a.numpy() for a in batch.photometry)
     n, bands = flux.shape
     flux, sigma = (np.where(observed, a, np.nan).astype(np.float64) for a in (flux, sigma))
     return {
@@ -102,7 +101,7 @@ def _rows(batch: Batch) -> dict[str, NDArray[Any]]:
         "flux": flux,
         "sigma": sigma,
         "observed": observed,
-        "distance": distance.astype(np.float64),
+        "distance": given[:, 0].astype(np.float64),
         "reason": np.zeros((n, bands), np.uint8),
     }
 

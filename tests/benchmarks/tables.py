@@ -20,13 +20,13 @@ import xarray as xr
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from clusters import photometry_of
 from grid_fit import Fit, grid_fit
 from hpcflow.calibration import findings
 from hpcflow.calibration.agreement import published_table
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.calibration.verdicts import judge
 from hpcflow.config.load import load_yaml
+from hpcflow.model.observe import Photometry
 from hpcflow.stages.build import build_prior, build_simulator
 from hpcflow.stages.run import Run
 from hpcflow.store.flags import POOR_CHI2, Refined
@@ -116,7 +116,8 @@ def whole(archive: xr.Dataset) -> NDArray[np.bool_]:
 
 def fit_of(run: Run, archive: xr.Dataset) -> Fit:
     """Return the grid fit of an archive's clusters."""
-    photometry = photometry_of(archive)
+    seen = (archive[name].values for name in ("flux", "sigma", "observed"))
+    photometry = Photometry(*seen, archive["distance"].values[:, None])
     return grid_fit(photometry, build_simulator(run.config()), build_prior(run.config()))
 
 

@@ -1,9 +1,9 @@
 """A simulator in another process: the same numbers, and what happens when that process dies."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.sources.cluster import elsewhere
+from hpcflow.sources.cluster import simulators
 from hpcflow.sources.cluster.simulators import build_cigale
 from hpcflow.sources.elsewhere import SimulatorElsewhere
 
@@ -108,25 +108,18 @@ def test_a_child_killed_between_two_calls_is_replaced(make: Make) -> None:
 
 
 def test_a_child_that_hangs_is_given_up(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulators, "CHILD", replace(simulators.CHILD, patience_s=5.0))
     simulator = make()
     theta = drawn(10)
     flux = simulator(theta)
     os.kill(simulator.child.pid, 19)  # stopped, not dead
-    monkeypatch.setattr(elsewhere, "PATIENCE_S", 0.3)
-    start = subprocess.Popen
-
-    def patient(*command: Any, **options: Any) -> "subprocess.Popen[bytes]":
-        monkeypatch.setattr(elsewhere, "PATIENCE_S", 60.0)
-        return start(*command, **options)
-
-    monkeypatch.setattr(subprocess, "Popen", patient)
     np.testing.assert_array_equal(simulator(theta), flux)
 
 
 def test_children_that_do_nothing_but_die_are_not_restarted_for_ever(
     poisoned: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(elsewhere, "DEATHS", 3)
+    monkeypatch.setattr(simulators, "CHILD", replace(simulators.CHILD, deaths=3))
     with pytest.raises(RuntimeError, match="died 5 times on 30 rows"):
         poisoned()(np.column_stack([drawn(30), np.full(30, 3.0)]))
 
