@@ -14,7 +14,7 @@ __all__ = ["check_source", "source_for", "with_defaults"]
 
 def with_defaults(raw: Any) -> Any:
     """Return plain values with the bounds and fixed values that their kind of source declares where they have none."""
-    source = SOURCES.get(raw.get("source", "cluster")) if isinstance(raw, Mapping) else None
+    source = SOURCES.get(str(raw.get("source", "cluster"))) if isinstance(raw, Mapping) else None
     model = raw.get("model") if source else None
     if source is None or not isinstance(model, Mapping) or not isinstance(model.get("parameters"), Mapping):
         return raw

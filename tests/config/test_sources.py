@@ -67,6 +67,7 @@ def test_the_file_of_a_simulator_lies_beside_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
+        ({**OWN, "source": ["cluster"]}, "source: input should be a valid string"),
         ({**OWN, "source": "starz"}, "source starz is unknown; choose one of cluster, own"),
         (own(simulator="mine.py"), "model.simulator mine.py must be FILE.py:CLASS"),
         (own(scale="mass"), "model.scale mass is not among model.parameters"),

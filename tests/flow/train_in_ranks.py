@@ -13,13 +13,15 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from clusters import cluster_estimator, cluster_observer
 from hpcflow.base.errors import Interrupted
 from hpcflow.flow import training as module
 from hpcflow.flow.batches import Library, generator_for
 from hpcflow.flow.distributed import Ranks, join_ranks
+from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.training import Schedule, train
+from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
+from hpcflow.sources.cluster.parameters import SCALE
 
 PRIOR = Prior((Parameter("log_age", 6, 10.0), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 FLOW = {"family": "autoregressive", "bins": 4, "hidden": 8, "rank": 4, "frequencies": 2, "embedding_hidden": 16}
@@ -42,7 +44,7 @@ def library(seed: int, n: int) -> Stopping:
     theta = PRIOR.select(["log_age", "ebv"]).sample(n, np.random.default_rng(seed))
     bands = np.array([4.0, 3.0, 2.0])
     flux = 10 ** (9 - 0.7 * (theta[:, :1] - 6) - 0.4 * theta[:, 1:] * bands)
-    observer = cluster_observer(relative_error=(0.02, 0.1))
+    observer = Observer(SCALE, relative_error=(0.02, 0.1))
     rows = (torch.from_numpy(columns).float() for columns in (theta, flux))
     return Stopping(*rows, ["log_age", "ebv"], PRIOR, observer)
 
@@ -54,7 +56,7 @@ def run(ranks: Ranks, out: Path, schedule: Schedule, stops: Sequence[int]) -> in
     held_out = library(2, 100).first(100, generator_for(0))
     while True:
         torch.manual_seed(stopped)  # other weights after every stop, so that those of the state must be restored
-        estimator = cluster_estimator(PRIOR, ("U", "V", "I"), "absolute", FLOW)
+        estimator = Estimator(PRIOR, ("U", "V", "I"), SCALE, "absolute", FLOW)
         try:
             history = train(
                 estimator, simulations, held_out, schedule, ranks=ranks, keep=out.with_suffix(".state"),
@@ -71,7 +73,7 @@ def run(ranks: Ranks, out: Path, schedule: Schedule, stops: Sequence[int]) -> in
 
 def stop_slow(ranks: Ranks, folder: Path) -> None:
     """Stop a training of slow steps at its tenth; rank 0 writes the sentence that it ended with."""
-    simulations, estimator = library(1, 500), cluster_estimator(PRIOR, ("U", "V", "I"), "absolute", FLOW)
+    simulations, estimator = library(1, 500), Estimator(PRIOR, ("U", "V", "I"), SCALE, "absolute", FLOW)
     simulations.takes_s, simulations.stops = 0.5, [10] if ranks.lead else []
     schedule = Schedule(100, 101, "adamw", 3e-3, 5, 0.0, 0.8, 5.0, 100, 100, seed=3)
     try:
