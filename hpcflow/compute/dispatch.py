@@ -1,5 +1,7 @@
 """The loop that every stage runs: map missing partitions over workers, and set failures aside."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from itertools import islice
@@ -22,6 +24,8 @@ Ended = tuple[Partition, BaseException | None]  # the exception it raised, if an
 
 AHEAD = 4  # partitions per worker in the scheduler; the driver's memory does not grow with their total number
 CHECK_S = 0.5
+SCHEDULER_S = 120.0  # without its scheduler, after which a client gives up
+CANCELLATIONS = 5  # times to submit a partition again that the client gave up
 SUSPECTS = 8  # partitions in a row that lost too many workers, at least, before these are to blame
 ENDED = ("finished", "error", "cancelled")
 
@@ -124,8 +128,8 @@ def _by_workers(
     """Process partitions on workers, and yield each as it ends."""
     group = f"{task.__name__}-{uuid4().hex}"  # keys differ from those of other calls with the same partitions
 
-    def submit(p: Partition) -> Future[None]:
-        return workers.client.submit(task, argument, p, key=(group, p.index), retries=retries, pure=False)
+    def submit(p: Partition, attempt: int) -> Future[None]:
+        return workers.client.submit(task, argument, p, key=(group, p.index, attempt), retries=retries, pure=False)
 
     for partition, future, status in _finished(partitions, submit, width, check, workers):
         yield partition, None if status == "finished" else future.exception() or CancelledError("Dask cancelled it")
@@ -134,23 +138,27 @@ def _by_workers(
 
 def _finished(
     partitions: Iterable[Partition],
-    submit: Callable[[Partition], Future[None]],
+    submit: Callable[[Partition, int], Future[None]],
     width: int,
     check: Callable[[], None],
     workers: Workers,
 ) -> Iterator[tuple[Partition, Future[None], str]]:
-    """Yield partitions and their statuses as they end, with at most `width` of them submitted at a time."""
+    """Yield partitions and their statuses as they end, with at most `width` of them submitted at a time.
+
+    A client that loses its scheduler for a moment, because the machine was suspended or overloaded, gives up all that
+    it has submitted. That is no fault of the partitions, so they are submitted again.
+    """
     ended: SimpleQueue[Future[None]] = SimpleQueue()
     running: dict[Key, tuple[Partition, Future[None]]] = {}
-    waiting = iter(partitions)
+    waiting, attempts = iter(partitions), Counter[Partition]()
 
-    def start(count: int) -> None:
-        for partition in islice(waiting, count):
-            future = submit(partition)
+    def start(chosen: Iterable[Partition]) -> None:
+        for partition in chosen:
+            future = submit(partition, attempts[partition])
             running[future.key] = partition, future
             future.add_done_callback(ended.put)
 
-    start(width)
+    start(islice(waiting, width))
     while running:
         check()
         workers.check()
@@ -162,8 +170,30 @@ def _finished(
         if status not in ENDED:  # its worker has died meanwhile, and Dask runs it again
             future.add_done_callback(ended.put)
             continue
-        yield *running.pop(future.key), status
-        start(1)
+        partition, _ = running.pop(future.key)
+        if status == "cancelled" and attempts[partition] < CANCELLATIONS:
+            attempts[partition] += 1
+            _wait_for_scheduler(workers)
+            start([partition])
+            continue
+        yield partition, future, status
+        start(islice(waiting, 1))
+
+
+def _wait_for_scheduler(workers: Workers) -> None:
+    """Wait until the client has its scheduler again.
+
+    Raises:
+        InputError: if it does not within two minutes.
+    """
+    deadline = time.monotonic() + SCHEDULER_S
+    while workers.client.status != "running":
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"the driver has lost its own scheduler for {SCHEDULER_S / 60:.0f} minutes, as if the machine had been "
+                "suspended; give the same command again, which goes on from here"
+            )
+        time.sleep(CHECK_S)
 
 
 def _raise_if_hopeless(workers: Workers | InProcess, in_a_row: int) -> None:

@@ -183,3 +183,17 @@ def test_the_drivers_memory_does_not_grow_with_the_partitions(workers: Workers, 
 
 def nothing(folder: str, partition: Partition) -> None:
     """Do nothing, so that only the loop itself uses memory."""
+
+
+def test_a_driver_that_loses_its_scheduler_for_a_moment_submits_again(workers: Workers, tmp_path: Path) -> None:
+    """As after a suspension: the client gives up all that it has submitted, and comes back."""
+    done: list[int] = []
+
+    def lose_it_once(partition: Partition) -> None:
+        done.append(partition.index)
+        if len(done) == 5:
+            workers.client.loop.add_callback(workers.client.scheduler_comm.comm.abort)
+
+    assert map_partitions(workers, task, str(tmp_path), partitions(400, 2), lose_it_once) == {}
+    assert sorted(done) == list(range(200))
+    assert written(tmp_path) == list(range(200))

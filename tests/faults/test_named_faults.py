@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from distributed.diskutils import WorkSpace
@@ -333,34 +334,89 @@ def test_a_worker_that_hangs(case: Case) -> None:
     case.ends_like_the_undisturbed(id)
 
 
-SLOW = """
+OSCILLATION = """
+import time
+from pathlib import Path
 
-class Slow(Afterglow):
+import numpy as np
+
+hurry = Path({hurry!r})
+
+
+class Oscillation:
+    parameters = ("frequency", "damping", "phase", "delay")
+    bands = ("t1", "t2", "t3", "t4", "t5", "t6")
+
     def __call__(self, theta):
         for _ in theta:
             time.sleep(0 if hurry.exists() else 0.005)
-        return super().__call__(theta)
+        frequency, damping, phase, delay = theta.astype(float).T[:, :, None]
+        at = np.arange(1.0, 7.0) + delay
+        return np.exp(-damping * at) * (1.5 + np.cos(frequency * at + phase))
 """
+BANDS = tuple(f"t{number}" for number in range(1, 7))
+
+
+def write_oscillations(folder: Path) -> Path:
+    """Write a simulator of one's own, its config and six objects; return the config's path."""
+    (folder / "waves.py").write_text(OSCILLATION.format(hurry=str(folder / CAMPAIGN["HURRY"])))
+    rng = np.random.default_rng(1)
+    lines = [",".join(["cluster_id", "delay", *(f"{band},{band}_err" for band in BANDS)])]
+    for i in range(6):
+        flux = rng.lognormal(-0.3 * np.arange(6), 0.2)
+        pairs = (f"{value:.6g},{0.2 * value:.6g}" for value in flux)
+        lines.append(",".join([str(i), f"{rng.random():.6g}", *pairs]))
+    (folder / "seen.csv").write_text("\n".join(lines) + "\n")
+    low_high = {"log_amplitude": (-1, 1), "frequency": (0.2, 1.4), "damping": (0.05, 0.5), "phase": (0, 6.283)}
+    parameters = {name: {"low": low, "high": high} for name, (low, high) in low_high.items()}
+    config = {
+        "name": "waves",
+        "source": "own",
+        "model": {
+            "simulator": "waves.py:Oscillation",
+            "bands": dict.fromkeys(BANDS, ""),
+            "parameters": parameters | {"phase": parameters["phase"] | {"nuisance": True}},
+            "given": {"delay": {"low": 0, "high": 1, "unit": "s", "simulated": True}},
+            "scale": "log_amplitude",
+        },
+        "observe": {"relative_error": [0.15, 0.4], "undetected": 0},
+        "simulate": {"n": 12_000, "partition": 500},
+        "train": {
+            "flow": {"family": "autoregressive", "hidden": 8, "embedding_hidden": 16, "embedding_layers": 1},
+            "batch": 256,
+            "steps": 200,
+        },
+        "infer": {"catalogues": ["seen.csv"], "samples": 100, "keep": 50, "predictive": 20, "partition": 1},
+    }
+    (folder / "waves.yaml").write_text(dump_yaml(config))
+    return folder / "waves.yaml"
+
+
+def kill_a_worker_of(case: Case) -> None:
+    one, *_ = [p for p in processes_that_name(case.run) if "spawn_main" in " ".join(p.cmdline())]
+    one.kill()
 
 
 def test_a_worker_with_a_simulator_of_ones_own_is_killed(tmp_path: Path) -> None:
-    """The simulator's own process ends with the worker, and the library is the one made here."""
-    hpcflow = CAMPAIGN["hpcflow"]
-    made = Case(tmp_path, tmp_path / "own.yaml", tmp_path / "quiet")
-    made.hpcflow("init", "own", tmp_path)
-    begin = f"import time\nfrom pathlib import Path\nhurry = Path({str(tmp_path / CAMPAIGN['HURRY'])!r})\n"
-    file = tmp_path / "own.py"
-    file.write_text(file.read_text().replace("import numpy as np", f"{begin}import numpy as np") + SLOW)
-    sets = [f"--set={key}" for key in ("model.simulator=own.py:Slow", "simulate.n=12000", "simulate.partition=500")]
+    """The simulator's own process ends with the worker; library, flow and archive are those made here."""
+    config = write_oscillations(tmp_path)
+    made = Case(tmp_path, config, tmp_path / "quiet")
     made.hurry()
-    assert hpcflow("simulate", made.config, made.quiet, "--workers", "2", *sets).returncode == 0
-    (tmp_path / CAMPAIGN["HURRY"]).unlink()
+    for stage in ("simulate", "train", "infer"):
+        done = CAMPAIGN["hpcflow"](stage, config, made.quiet, "--workers", "2")
+        assert done.returncode == 0, done.stderr
     try:
-        id = made.submit(*sets)
-        wait_for(lambda: made.partitions() >= 2)
-        one, *_ = [p for p in processes_that_name(made.run) if "spawn_main" in " ".join(p.cmdline())]
-        one.kill()
-        made.ends_like_the_undisturbed(id)
+        for stage, store in (("simulate", "simulations.zarr"), ("train", "flow"), ("infer", "posteriors.zarr")):
+            if stage == "train":
+                assert CAMPAIGN["hpcflow"](stage, config, made.run, "--workers", "2").returncode == 0
+            else:
+                (tmp_path / CAMPAIGN["HURRY"]).unlink()
+                id = made.submit(stage=stage)
+                wait_for(lambda store=store: len(list(made.run.glob(f"{store}/status/c/*"))) >= 2)
+                kill_a_worker_of(made)
+                made.hurry()
+                assert made.ends(id) == "COMPLETED", made.log(id, stage)
+            CAMPAIGN["same"](made.quiet / store, made.run / store)
         made.nothing_is_left()
     finally:
         if made.jobs():
