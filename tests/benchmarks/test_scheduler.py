@@ -38,7 +38,6 @@ def sleep(folder: str, partition: Partition) -> None:
 def sleepers(count: int, security: Security | None, folder: Path) -> Iterator[Workers]:
     """Give workers that share processes of their own."""
     secure = {"security": security, "protocol": "tls://"} if security else {}
-    alone = {"n_workers": 0, "host": "127.0.0.1", "dashboard_address": None, "silence_logs": "CRITICAL"}
     with (
         config.set(SETTINGS),
         LocalCluster(
