@@ -17,7 +17,7 @@ from hpcflow.catalogues.sentinels import marks, without_sentinels
 from hpcflow.catalogues.units import to_mjy
 from hpcflow.store.flags import LEAST_BANDS, SPELT, Reason
 
-__all__ = ["CAMERAS", "is_legus", "read_legus"]
+__all__ = ["CAMERAS", "is_legus", "legus_curves", "read_legus"]
 
 CAMERAS = {"legus-acs": "acs-wfc3", "legus-uvis": "wfc3"}  # infer.format: the instruments in LEGUS's own names
 _NAME = re.compile(r"hlsp_legus_hst_(?P<instrument>[^_]+)_(?P<galaxy>[^_]+)_.*\.tab", re.IGNORECASE)
@@ -52,7 +52,7 @@ def read_legus(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
     """
     rows = _load(path)
     galaxy = _galaxy(path, options.galaxy)
-    curves = _curves(_instruments(path, galaxy, options.format), galaxy)
+    curves = legus_curves(path, galaxy, options.format)
     sources = [_source(band, curves) for band in bands]
     notes = _lacking(path, bands, sources, curves, options.may_lack)
     flux, sigma = (np.full((len(rows), len(bands)), np.nan) for _ in range(2))
@@ -79,6 +79,24 @@ def read_legus(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
         published_error=_published_error(fits),
         notes=notes,
     )
+
+
+def legus_curves(path: Path, galaxy: str | None, format: str) -> tuple[str, ...]:
+    """Return the curve of each of a LEGUS file's five bands, in the file's order.
+
+    Args:
+        path: the file.
+        galaxy: its galaxy, if the file's name does not say it.
+        format: "legus", or one of `CAMERAS`.
+
+    Raises:
+        InputError: if the galaxy or the instruments are unknown.
+    """
+    galaxy = _galaxy(path, galaxy)
+    if "acs" not in _instruments(path, galaxy, format):
+        return tuple(f"WFC3_UVIS.{name}" for name in UVIS)
+    optical = [f"{instrument_of(galaxy, name) or 'ACS_WFC'}.{name}" for name in ACS]
+    return ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", *optical)
 
 
 def is_legus(path: Path) -> bool:
@@ -151,14 +169,6 @@ def _load(path: Path) -> NDArray[np.float64]:
     if rows.shape[1] <= CLASS:
         raise InputError(f"{path} has {rows.shape[1]} columns where LEGUS has at least {CLASS + 1}; fetch it again")
     return rows
-
-
-def _curves(instruments: str, galaxy: str) -> tuple[str, ...]:
-    """Return the curve of each of the file's five bands, in the file's order."""
-    if "acs" not in instruments:
-        return tuple(f"WFC3_UVIS.{name}" for name in UVIS)
-    optical = [f"{instrument_of(galaxy, name) or 'ACS_WFC'}.{name}" for name in ACS]
-    return ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", *optical)
 
 
 def _source(band: Band, curves: Sequence[str]) -> int | None:

@@ -23,7 +23,7 @@ from hpcflow.catalogues.write import write_rows
 from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
 from hpcflow.store.flags import Classifier, Reason
 
-__all__ = ["NO_COVERAGE", "Classes", "read_phangs", "write_phangs", "write_sed"]
+__all__ = ["NO_COVERAGE", "Classes", "phangs_curves", "read_phangs", "write_phangs", "write_sed"]
 
 Floats = NDArray[np.float64]
 
@@ -42,6 +42,7 @@ class Classes(NamedTuple):
     quality: Floats
 
 
+_FILTER = re.compile(r"PHANGS_(F\d{3}[A-Z]+)_")
 _GALAXY = re.compile(r"(?:^|_)((?:ngc|ic)\d+[a-z]?)(?:_|\.)", re.IGNORECASE)
 
 
@@ -63,12 +64,7 @@ def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Cata
     Raises:
         InputError: if the file or its galaxy cannot be read, or a band is missing.
     """
-    if is_sed(path):
-        raise InputError(
-            f"{path} holds fits and no photometry; give {obs_of(path).name} instead, and leave this one beside it"
-        )
-    table = load_table(path)
-    galaxy = _galaxies(path, table, options.galaxy)
+    table, galaxy = _load(path, options.galaxy)
     flux, sigma, reason, lack = _photometry(path, table, bands, galaxy, options)
     identifiers = find_column(table, IDENTIFIERS)
     if identifiers is None:
@@ -91,6 +87,29 @@ def read_phangs(path: Path, bands: Sequence[Band], options: ReadOptions) -> Cata
         classifier=classifier,
         notes=(*lack, *notes),
     )
+
+
+def phangs_curves(path: Path, galaxy: str | None = None) -> list[list[str]]:
+    """Return the curves of each set of bands in which galaxies of a PHANGS-HST catalogue were observed.
+
+    Args:
+        path: the FITS file.
+        galaxy: galaxy of all rows, if the file does not give it.
+
+    Raises:
+        InputError: as `read_phangs` does, or if the instruments of all its galaxies are unknown.
+    """
+    table, names = _load(path, galaxy)
+    filters = sorted({match[1] for name in table.colnames if (match := _FILTER.match(name))})
+    there = [name for name in filters if _pair(table, name)]
+    sets: list[list[str]] = []
+    for one in np.unique(names).tolist():
+        curves = [f"{instrument}.{name}" for name in there if (instrument := instrument_of(one, name))]
+        if curves and curves not in sets:
+            sets.append(curves)
+    if not sets:
+        raise InputError(f"{path}: the instruments that observed {names[0]} are not known; set infer.format to table")
+    return sets
 
 
 def write_phangs(
@@ -202,6 +221,16 @@ def _observed(galaxy: NDArray[np.str_], filter_name: str) -> NDArray[np.bool_]:
     names, inverse = np.unique(galaxy, return_inverse=True)
     known = [bands_of(name) is None or instrument_of(name, filter_name) is not None for name in names.tolist()]
     return np.array(known, dtype=bool)[inverse]
+
+
+def _load(path: Path, galaxy: str | None) -> tuple[Table, NDArray[np.str_]]:
+    """Return a file's table, and the galaxy of each row."""
+    if is_sed(path):
+        raise InputError(
+            f"{path} holds fits and no photometry; give {obs_of(path).name} instead, and leave this one beside it"
+        )
+    table = load_table(path)
+    return table, _galaxies(path, table, galaxy)
 
 
 def _galaxies(path: Path, table: Table, galaxy: str | None) -> NDArray[np.str_]:

@@ -24,6 +24,7 @@ __all__ = [
     "SiteName",
     "Submit",
     "Workers",
+    "open_catalogue",
     "open_run",
     "refuse_unless_job",
     "replaced",
@@ -86,6 +87,24 @@ def open_run(
     named = [f"infer.catalogues={json.dumps(catalogues)}"] if catalogues else []
     settings = load_config(config, [*(sets or []), *named])
     return settings, Run(run or Path("runs") / settings.name)
+
+
+def open_catalogue(
+    table: Path, run: Path | None, sets: list[str] | None, more: list[str] | None = None
+) -> "tuple[Config, Run]":
+    """Return the config that is guessed from a catalogue, and the run; print what was guessed."""
+    from hpcflow.stages.guess_config import guess_config
+    from hpcflow.stages.run import Run
+
+    if more:
+        raise InputError(
+            f"a config is guessed from one catalogue alone; run `hpcflow init --from {table}`, then "
+            f"`hpcflow infer CONFIG {table} {' '.join(more)}`"
+        )
+    guessed = guess_config(table, sets or [])
+    folder = Run(run or Path("runs") / guessed.config.name)
+    print(*guessed.words, f"run folder: {folder.path}", sep="\n", flush=True)
+    return guessed.config, folder
 
 
 def worker_count(asked: int | None) -> int:

@@ -20,6 +20,7 @@ from hpcflow.cli.options import (
     SiteName,
     Submit,
     Workers,
+    open_catalogue,
     open_run,
     refuse_unless_job,
     replaced,
@@ -41,15 +42,38 @@ command = partial(app.command, rich_help_panel="A run, stage by stage")
 
 @command()
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Copy the shipped config of this name.")] = "demo",
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Copy it into this folder.")] = Path(),
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="Copy the shipped config of this name (not with --from).", show_default="demo"
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Write into this folder.", show_default=".")
+    ] = None,
     site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="Copy this site file too.")] = None,
+    catalogue: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="CATALOGUE", help="Write the config that is guessed from this file."),
+    ] = None,
+    sets: Overrides = None,
 ) -> None:
-    """Copy a shipped config, and a site file, to start from."""
-    from hpcflow.stages.init import init as copy
+    """Copy a shipped config, and a site file, to start from; or write a config for a catalogue."""
+    if catalogue is None:
+        from hpcflow.stages.init import init as copy
 
-    for path in copy(name, folder, site):
-        print(path)
+        if sets:
+            raise InputError("--set goes with --from; without it, edit the copy of the config")
+        for path in copy(name or "demo", folder or Path(), site):
+            print(path)
+        return
+    if folder or site:
+        raise InputError("with --from, give nothing but a folder and --set")
+    from hpcflow.stages.guess_config import guess_config, write_config
+
+    guessed = guess_config(catalogue, sets or [])
+    written = write_config(guessed, Path(name or ""))
+    print(*guessed.words, f"config: {written}", sep="\n")
 
 
 @command("run")
@@ -184,7 +208,8 @@ def infer(
     if (submit or dry_run) and (galaxy or append):
         raise InputError("--galaxy and --append cannot be submitted; leave out --submit to use workers at the site")
     at = site_of(site, submit or dry_run, workers)
-    settings, folder = open_run(config, run, sets, catalogues)
+    opened = open_run if config.suffix in ("", ".yaml", ".yml") else open_catalogue
+    settings, folder = opened(config, run, sets, catalogues)
     if submitted(["infer"], settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.infer import infer as stage

@@ -25,7 +25,17 @@ from hpcflow.config.sections import (
 )
 from hpcflow.config.sources import check_source, with_defaults
 
-__all__ = ["Axis", "Config", "difference", "dump_yaml", "load_config", "load_yaml", "parse_config", "with_values"]
+__all__ = [
+    "Axis",
+    "Config",
+    "difference",
+    "dump_yaml",
+    "load_config",
+    "load_yaml",
+    "override",
+    "parse_config",
+    "with_values",
+]
 
 
 class Config(Section):
@@ -121,10 +131,12 @@ def load_yaml(path: Path) -> Any:
         raise InputError(f"{path} is not YAML: {' '.join(str(e).split())}") from e
 
 
-def dump_yaml(value: Any) -> str:
-    """Return plain values as YAML text."""
+def dump_yaml(value: Any, compact: bool = False) -> str:
+    """Return plain values as YAML text; if it is compact, the innermost mappings and lists take a line each."""
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
+    yaml.default_flow_style = None if compact else False
+    if compact:
+        yaml.width = 160
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # ruamel annotates it as None
     text = io.StringIO()
     yaml.dump(value, text)
@@ -140,13 +152,22 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     raw = load_yaml(path)
     if not isinstance(raw, dict):
         raise InputError(f"{path} does not hold a mapping of sections; `hpcflow init` makes a config to start from")
-    for override in overrides:
-        _override(raw, override)
+    override(raw, overrides)
     _place_simulator(raw, path.parent)
     try:
         return parse_config(raw)
     except InputError as e:
         raise InputError(f"{path}: {e}") from e
+
+
+def override(raw: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Set values in nested sections, each given as `section.key=value`, whose value is YAML.
+
+    Raises:
+        InputError: naming the first that cannot be set.
+    """
+    for one in overrides:
+        _override(raw, one)
 
 
 def _place_simulator(raw: dict[str, Any], folder: Path) -> None:
