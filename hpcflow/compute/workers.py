@@ -24,6 +24,7 @@ SETTINGS: dict[str, Any] = {
     "distributed.scheduler.worker-saturation": 1.0,  # partitions waiting on a worker would be blamed for its death
     "distributed.scheduler.http.routes": [],  # no dashboard, and nothing else to ask by HTTP
     "distributed.worker.http.routes": [],
+    "distributed.comm.timeouts.tcp": "2 minutes",  # a driver of a thousand workers may be busy for longer than 30 s
     "distributed.admin.large-graph-warning-threshold": "1 MB",
 }
 
