@@ -15,6 +15,7 @@ from hpcflow.catalogues.pairing import Pair, pairs_of
 from hpcflow.catalogues.phangs import phangs_curves
 from hpcflow.catalogues.plain import COLUMNS, find_column, load_table
 from hpcflow.catalogues.read import detect_format
+from hpcflow.catalogues.units import magnitudes_of
 from hpcflow.model.zero_points import VEGA_TO_AB
 
 __all__ = ["Guess", "Told", "guess"]
@@ -86,7 +87,7 @@ def guess(path: Path, told: Told = Told()) -> Guess:
     labels = labels_of({curve for curves in sets for curve in curves}, {})
     band_sets = [[label for curve, label in labels.items() if curve in curves] for curves in sets]
     bands = {label: curve for curve, label in labels.items()}
-    return Guess(format, bands, band_sets if len(sets) > 1 else (), galaxy=told.galaxy)
+    return Guess(format, bands, band_sets if len(sets) > 1 else (), unit=told.unit, galaxy=told.galaxy)
 
 
 def _of_table(path: Path, table: Table, told: Told) -> Guess:
@@ -100,8 +101,9 @@ def _of_table(path: Path, table: Table, told: Told) -> Guess:
     notes = _cameras(path, curves, [pair.value for pair in pairs.values()])
     left_out = _left_out(names, curves, pairs)
     unit = told.unit or _unit(path, table, pairs.values())
-    for curve in [curve for curve in pairs if unit == "Vega" and curve not in VEGA_TO_AB]:
-        if _bare(table[pairs[curve].value.name]):
+    for curve, pair in list(pairs.items()):
+        own = unit if _bare(table[pair.value.name]) else pair.value.unit
+        if own == "Vega" and curve not in VEGA_TO_AB:
             left_out[pairs.pop(curve).value.name] = f"the Vega zero point of {curve} is not known"
     _refuse_few(path, pairs, left_out)
     galaxy, columns = _others(path, table, told)
@@ -122,8 +124,8 @@ def _with_header(name: ColumnName, column: Column) -> ColumnName:
         return replace(name, kind="magnitude")
     if _bare(column):
         return name
-    if column.unit == u.ABmag:
-        return replace(name, kind="magnitude", unit="AB")
+    if system := magnitudes_of(column):
+        return replace(name, kind="magnitude", unit=system)
     if isinstance(column.unit, u.UnitBase) and column.unit.is_equivalent(u.mJy):
         return replace(name, kind="flux", unit=str(column.unit))
     return replace(name, rest=name.rest | {f"the unit {column.unit}"})

@@ -11,10 +11,12 @@ from hpcflow.base.errors import InputError
 from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
 from hpcflow.sources.source import Source
 
-__all__ = ["check_colours", "check_units", "in_unit", "to_mjy", "unit_of"]
+__all__ = ["check_colours", "check_units", "in_unit", "magnitudes_of", "to_mjy", "unit_of"]
 
 Floats = NDArray[np.float64]
 
+# Units of magnitudes in headers, in small letters without blanks; astropy knows few of them.
+MAGNITUDES = {"abmag": "AB", "mag(ab)": "AB", "ab": "AB", "vegamag": "Vega", "mag(vega)": "Vega", "vega": "Vega"}
 COLOUR_MAG = 0.2  # tolerance of median colours: LEGUS is off by 0.05, or by 0.25 with Vega taken for AB
 LEAST_ROWS = 50  # with fewer, a median says little
 
@@ -61,14 +63,23 @@ def unit_of(column: Column, default: str) -> str:
         return default
     if unit == u.mag and default in ("AB", "Vega"):
         return default
-    if unit == u.ABmag:
-        return "AB"
+    if system := magnitudes_of(column):
+        return system
     if isinstance(unit, u.UnitBase) and unit.is_equivalent(u.mJy):
         return str(unit.to_string())
     raise InputError(
         f"column {column.name} is in {unit}, which is not a flux density; convert it to mJy, "
         "or set infer.unit to AB or Vega if these are magnitudes"
     )
+
+
+def magnitudes_of(column: Column) -> str | None:
+    """Return AB or Vega if a table's column says that it is in such magnitudes, else None.
+
+    >>> magnitudes_of(Column([20.0], "F555W", unit="mag(AB)")), magnitudes_of(Column([20.0], "F555W", unit="mag"))
+    ('AB', None)
+    """
+    return MAGNITUDES.get(str(column.unit).lower().replace(" ", ""))
 
 
 def in_unit(values: Floats, column: Column, unit: str, where: object) -> Floats:

@@ -59,6 +59,7 @@ def test_headers_say_units(tmp_path: Path) -> None:
     assert found.unit is None
     assert list(found.bands) == list(FILTERS)
     assert guessed(tmp_path, columns, dict.fromkeys(columns[1:], "mag(AB)")).unit is None
+    assert guessed(tmp_path, columns, dict.fromkeys(columns[1:], "VEGAMAG")).unit is None
     with pytest.raises(InputError, match=r"F275W is in Vega or AB magnitudes; give --set infer\.unit=Vega"):
         guessed(tmp_path, columns, dict.fromkeys(columns[1:], "mag"))
     found = guessed(

@@ -155,6 +155,17 @@ def test_magnitudes(tmp_path: Path, system: str, unit: u.UnitBase | None) -> Non
     assert np.allclose(catalogue.sigma, FLUX[:, None] / 10)
 
 
+@pytest.mark.parametrize("unit", ["VEGAMAG", "mag(Vega)", "ABMAG", "mag(AB)"])
+def test_a_header_may_say_the_system_of_magnitudes(tmp_path: Path, unit: str) -> None:
+    rows = table()
+    for name, curve in BANDS.items():
+        offset = VEGA_TO_AB[curve] if "ega" in unit.lower() else 0.0
+        rows[f"{name}_flux"] = -2.5 * np.log10(FLUX / AB_ZERO_MJY) - offset
+        rows[f"{name}_err"] = 0.1 * 2.5 / np.log(10)
+        rows[f"{name}_flux"].unit = rows[f"{name}_err"].unit = u.Unit(unit, parse_strict="silent")
+    assert np.allclose(read(tmp_path, rows, "t.ecsv", check_units=False).flux, FLUX[:, None])
+
+
 def test_marks_among_magnitudes(tmp_path: Path) -> None:
     rows = table()
     for name in rows.colnames[2:]:
