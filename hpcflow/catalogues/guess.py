@@ -13,7 +13,7 @@ from hpcflow.catalogues.column_names import ColumnName, parse_name
 from hpcflow.catalogues.legus import legus_curves
 from hpcflow.catalogues.pairing import Pair, pairs_of
 from hpcflow.catalogues.phangs import phangs_curves
-from hpcflow.catalogues.plain import COLUMNS, find_column, load_table
+from hpcflow.catalogues.plain import COLUMNS, find_column, load_table, mapped_column
 from hpcflow.catalogues.read import detect_format
 from hpcflow.catalogues.units import magnitudes_of
 from hpcflow.model.zero_points import VEGA_TO_AB
@@ -93,7 +93,7 @@ def guess(path: Path, told: Told = Told()) -> Guess:
 def _of_table(path: Path, table: Table, told: Told) -> Guess:
     names = [_with_header(name, table[name.name]) for name in map(parse_name, table.colnames) if name]
     curves = Curves.among(names, told.bands)
-    chosen = _told_pairs(path, told, curves)
+    chosen = _told_pairs(path, table, told, curves)
     labels = {curve: label for label, curve in told.bands.items()} | {curve: of for curve, (of, _) in chosen.items()}
     pairs = {curve: pair for curve, (_, pair) in chosen.items()}
     pairs |= _guessed_pairs(path, names, curves, told.unit, pairs)
@@ -131,7 +131,7 @@ def _with_header(name: ColumnName, column: Column) -> ColumnName:
     return replace(name, rest=name.rest | {f"the unit {column.unit}"})
 
 
-def _told_pairs(path: Path, told: Told, curves: Curves) -> dict[str, tuple[str, Pair]]:
+def _told_pairs(path: Path, table: Table, told: Told, curves: Curves) -> dict[str, tuple[str, Pair]]:
     """Return curve -> label and pair of the bands whose columns the user has named."""
     found = {}
     for label, pair in told.columns.items():
@@ -142,8 +142,9 @@ def _told_pairs(path: Path, told: Told, curves: Curves) -> dict[str, tuple[str, 
         band = parse_name(label) or ColumnName(label, label)
         if (curve := told.bands.get(label) or curves.of(band)) is None:
             raise InputError(f"{path}: there is no curve of band {label}; give one by --set model.bands.{label}=CURVE")
-        column = parse_name(pair[0]) or band
-        found[curve] = label, Pair(replace(band, name=pair[0], kind=column.kind, unit=column.unit), pair[1])
+        value, error = (mapped_column(path, table, label, name) for name in pair)
+        column = _with_header(parse_name(value.name) or band, value)
+        found[curve] = label, Pair(replace(band, name=value.name, kind=column.kind, unit=column.unit), error.name)
     return found
 
 

@@ -19,7 +19,7 @@ from hpcflow.catalogues.sentinels import marks, without_sentinels
 from hpcflow.catalogues.units import in_unit, to_mjy, unit_of
 from hpcflow.store.flags import Reason
 
-__all__ = ["COLUMNS", "FORMATS", "find_column", "load_table", "numbers", "read_table", "strings"]
+__all__ = ["COLUMNS", "FORMATS", "find_column", "load_table", "mapped_column", "numbers", "read_table", "strings"]
 
 Floats = NDArray[np.float64]
 
@@ -144,6 +144,20 @@ def find_column(table: Table, names: Sequence[str]) -> Column | None:
     return next((table[lookup[name.lower()]] for name in names if name.lower() in lookup), None)
 
 
+def mapped_column(path: Path, table: Table, key: str, name: str) -> Column:
+    """Return the column of a file's table that `infer.columns` names for a key, capitals or not.
+
+    Raises:
+        InputError: if there is none.
+    """
+    column = find_column(table, [name])
+    if column is None:
+        raise InputError(
+            f"{path} has no column {name}, which infer.columns.{key} names; it has {', '.join(table.colnames)}"
+        )
+    return column
+
+
 def numbers(column: Column) -> Floats:
     """Return a column (N,) as float64, NaN where it is masked or no number."""
     values = np.ma.asarray(column)
@@ -189,15 +203,6 @@ def _refuse_unknown(
         )
 
 
-def _mapped(path: Path, table: Table, key: str, name: str) -> Column:
-    column = find_column(table, [name])
-    if column is None:
-        raise InputError(
-            f"{path} has no column {name}, which infer.columns.{key} names; it has {', '.join(table.colnames)}"
-        )
-    return column
-
-
 def _plain(
     path: Path,
     table: Table,
@@ -210,7 +215,7 @@ def _plain(
     name = columns[key]
     if not isinstance(name, str):
         raise InputError(f"infer.columns.{key} for {path} must be one column name, not {name}")
-    return _mapped(path, table, key, name)
+    return mapped_column(path, table, key, name)
 
 
 def _galaxies(path: Path, column: Column | None, options: ReadOptions, n: int) -> NDArray[np.str_]:
@@ -232,7 +237,7 @@ def _pair(
         names = columns[band.label]
         if isinstance(names, str) or len(names) != 2:
             raise InputError(f"infer.columns.{band.label} for {path} must be [flux column, error column], not {names}")
-        value, error = (_mapped(path, table, band.label, name) for name in names)
+        value, error = (mapped_column(path, table, band.label, name) for name in names)
         return value.name, error.name, False
     for name in dict.fromkeys((band.label, band.filter_name)):
         for value_name, error_name in PAIRS:

@@ -169,6 +169,8 @@ def test_columns_that_are_told_are_taken(tmp_path: Path) -> None:
     assert found.bands["NUV"] == "WFC3_UVIS.F275W"
     with pytest.raises(InputError, match=r"no curve of band V; give one by --set model\.bands\.V=CURVE"):
         guessed(tmp_path, columns, columns={"V": ["v", "e_v"]})
+    with pytest.raises(InputError, match=r"no column v2, which infer\.columns\.F555W names"):
+        guessed(tmp_path, columns, columns={"F555W": ["v2", "e_v"]})
 
 
 def test_phangs_tables_have_the_bands_of_their_galaxies(tmp_path: Path) -> None:
