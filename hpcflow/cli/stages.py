@@ -45,11 +45,11 @@ def init(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[NAME]", help="Copy the shipped config of this name (not with --from).", show_default="demo"
+            metavar="NAME", help="Copy the shipped config of this name (not with --from).", show_default="demo"
         ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="Write into this folder.", show_default=".")
+        Path | None, typer.Argument(metavar="DIR", help="Write into this folder.", show_default=".")
     ] = None,
     site: Annotated[str | None, typer.Option("--site", metavar="SITE", help="Copy this site file too.")] = None,
     catalogue: Annotated[
@@ -183,7 +183,13 @@ def search(
 
 @command()
 def infer(
-    config: ConfigPath,
+    config: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CONFIG|CATALOGUE",
+            help="Read what to compute from this YAML file, or guess it from this catalogue.",
+        ),
+    ],
     catalogues: Annotated[
         list[str] | None,
         typer.Argument(
