@@ -13,6 +13,7 @@ from distributed import Scheduler
 
 from hpcflow.base.errors import HpcflowError, InputError, SchedulerError
 from hpcflow.base.paths import RunPaths
+from hpcflow.compute.interface import address_of
 from hpcflow.compute.jobs import Job, lifetime
 from hpcflow.compute.ledger import Ledger, Life, idle, to_do
 from hpcflow.compute.losses import Backoff, Losses
@@ -28,6 +29,7 @@ LOOK_S = 10.0  # between two looks at the queue; a worker that comes or goes bri
 PAUSE_S = 1.0  # between two looks at least
 START_S = 120.0  # for the workers of a running job to come, or to come back
 WATCH_S = 120.0  # without a worker, or a sign that one may come
+GONE_S = 75.0  # without the address that workers connect to; networks that are mended are back by then
 END_S = 10.0  # for a look to end
 REPLACED = ("CANCELLED", "NODE_FAIL", "PREEMPTED", "REVOKED")  # ends for which neither the job nor its node is to blame
 LIVED = ("COMPLETED", "TIMEOUT")
@@ -59,6 +61,7 @@ class Pool:
         self._finished, self._accepted, self._again = 0, False, 0.0
         self._fault: Exception | None = None
         self._hope, self._closing = time.monotonic(), False
+        self._interface, self._reachable = str(site.driver.interface), time.monotonic()
         self._logs, self._notes = run.workers, Notes(job.stage, run.notes(job.stage))
         self._logs.mkdir(parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._go, daemon=True)
@@ -80,12 +83,24 @@ class Pool:
         """Raise if no worker can be expected any more."""
         if self._fault:
             raise self._fault
+        self._refuse_if_gone()
         if self._ledger.connected:
             self._hope = time.monotonic()
         if time.monotonic() - self._hope > WATCH_S:
             raise SchedulerError(
                 f"{self._job.stage}: for {WATCH_S:.0f} s there has been no worker, and none could be submitted; "
                 f"see {self._logs} and `squeue --me`, then run the same command again to resume"
+            )
+
+    def _refuse_if_gone(self) -> None:
+        """Raise if the address that workers connect to has been gone from this node for too long."""
+        with suppress(InputError):
+            address_of(self._interface)
+            self._reachable = time.monotonic()
+        if time.monotonic() - self._reachable > GONE_S:
+            raise SchedulerError(
+                f"{self._job.stage}: for {GONE_S:.0f} s this node has had no address on its interface "
+                f"{self._interface}, so that no worker reaches the driver; run the same command again once it has one"
             )
 
     def _go(self) -> None:

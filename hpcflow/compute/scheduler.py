@@ -1,5 +1,6 @@
 """The scheduler of a driver at a site: workers connect to it by TLS, the driver from within its own process."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,7 @@ def scheduler_for(interface: str, private: Path, ledger: Ledger) -> Iterator[tup
     Raises:
         InputError: if this machine has no such interface.
     """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # for good: what its parts say as they end is no news
     security = run_certificate(private)
     options = {
         "host": [address_of(interface), None],
