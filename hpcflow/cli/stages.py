@@ -91,7 +91,9 @@ def run_all(
     refuse_unless_job("training", site, submit or dry_run, "run the stages one by one")
     at = site_of(site, submit or dry_run, workers, ranks)
     settings, folder = open_run(config, run, sets)
-    if submitted(["simulate", "train", "infer", "validate", "report"], settings, folder, at, submit, dry_run):
+    exact = settings.infer.posterior == "exact"  # which needs no flow
+    stages = ["infer", "report"] if exact else ["simulate", "train", "infer", "validate", "report"]
+    if submitted(stages, settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.infer import infer as infer_stage
     from hpcflow.stages.infer import read_catalogues
@@ -101,6 +103,10 @@ def run_all(
 
     here = where_of(workers, None)
     read_catalogues(settings)  # report a wrong catalogue before an hour of training, not after
+    if exact:
+        infer_stage(settings, folder, here)
+        print(make_report(folder.path))
+        return
     simulate_stage(settings, folder, here)
     _train(config, settings, folder, sets, worker_count(workers), ranks or 1)
     infer_stage(settings, folder, here)

@@ -268,7 +268,9 @@ class Infer(Section):
     columns: Columns | None = None
     unit: Unit = "mJy"
     check_units: bool = True
-    samples: Annotated[int, Field(ge=100, le=10**8)] = 10_000
+    posterior: Literal["auto", "exact", "flow"] = "auto"  # auto: the flow if there is one, else the exact one
+    sampling: Literal["sobol", "independent"] = "sobol"  # random numbers of the samples: quasi-random, or independent
+    samples: Annotated[int, Field(ge=100, le=10**8)] = 2048
     keep: Annotated[int, Field(ge=1)] = 1000
     predictive: Annotated[int, Field(ge=10)] = 500
     modes: Annotated[int, Field(ge=1, le=10)] = 3
@@ -286,9 +288,17 @@ class Infer(Section):
         return self
 
     @model_validator(mode="after")
+    def _has_one_posterior(self) -> "Infer":
+        if self.posterior == "exact" and self.flow is not None:
+            raise ValueError("posterior: exact uses no flow; remove flow, or set posterior: flow")
+        return self
+
+    @model_validator(mode="after")
     def _weights_what_it_refines(self) -> "Infer":
-        for name, wanted in (("refine: true", self.refine), ("polish: exact", self.polish == "exact")):
-            if wanted and not self.weights:
+        exact = {"polish": self.polish, "posterior": self.posterior}
+        asked = [f"{name}: exact" for name, value in exact.items() if value == "exact"]
+        for name in ["refine: true"] * self.refine + asked:
+            if not self.weights:
                 raise ValueError(f"{name} needs weights: true, because it uses the exact density")
         return self
 

@@ -57,6 +57,11 @@ class Estimator(nn.Module):
         return self.features(as_tensors(photometry, self.features.mean.device))
 
     @property
+    def members(self) -> int:
+        """Number of members, which draw samples in turn."""
+        return int(self.settings["flow"].get("members", 1))
+
+    @property
     def weights(self) -> int:
         """Number of trainable weights."""
         return sum(p.numel() for p in self.parameters())
@@ -77,7 +82,7 @@ def combine(estimators: Sequence[Estimator]) -> Estimator:
     if not estimators:
         raise InputError("there are no trained flows to combine; train at least one")
     first = estimators[0]
-    if first.settings["flow"].get("members", 1) > 1:
+    if first.members > 1:
         raise InputError("flow 1 is already an ensemble; combine single flows instead")
     for number, other in enumerate(estimators[1:], start=2):
         _refuse_strangers(number, first, other)

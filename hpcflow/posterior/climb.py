@@ -2,7 +2,7 @@
 
 The highest points known on a peak show where it lies and how it is elongated. New points are drawn around the highest
 one from a Gaussian of that shape, and the highest of all are kept. This is the cross-entropy method (Rubinstein 1999,
-Methodol. Comput. Appl. Probab. 1, 127) with its mean at the best point. All peaks of a cluster are climbed together.
+Methodol. Comput. Appl. Probab. 1, 127) with its mean at the best point. All peaks are climbed together, each by itself.
 """
 
 from collections.abc import Callable
@@ -25,25 +25,25 @@ def climb(
     """Return the highest point (M, D) of each of M peaks, and the log-density (M,) there.
 
     Args:
-        density: log-density (n,) of points (n, D), up to a constant; NaN counts as zero density.
+        density: log-density (M, n) of points (M, n, D) of each peak, up to a constant; NaN counts as zero density.
         points: (M, E, D) E known points on each peak.
         heights: (M, E) log-density at the known points.
         low: (D,) lower bounds of the search.
         high: (D,) upper bounds of the search.
-        noise: (R, ROWS, D) standard normal draws for R rounds.
+        noise: (R, ROWS, D) standard normal draws for R rounds, or (R, M, ROWS, D) of each peak.
     """
     peaks, kept, dim = points.shape
     rows = np.arange(peaks)[:, None]
     heights = np.where(np.isnan(heights), -np.inf, heights)
     points, heights = _best(rows, points, heights, kept)
-    for draw in noise:
+    for draw in np.broadcast_to(noise[:, None] if noise.ndim == 3 else noise, (len(noise), peaks, *noise.shape[-2:])):
         offset = points - points[:, :1]
-        spread = offset.mT @ offset / kept
+        spread = np.einsum("med,mef->mdf", offset, offset) / kept
         variance = np.diagonal(spread, axis1=1, axis2=2)
         jitter = 1e-9 * variance + 1e-24 * (high - low) ** 2  # points in a plane have a singular covariance
         root = np.linalg.cholesky(spread + jitter[:, None, :] * np.eye(dim))
-        new = np.clip(points[:, :1] + draw @ root.mT, low, high)
-        found = density(new.reshape(-1, dim)).reshape(peaks, -1)
+        new = np.clip(points[:, :1] + np.einsum("mrd,med->mre", draw, root), low, high)
+        found = density(new)
         points = np.concatenate([points, new], axis=1)
         heights = np.concatenate([heights, np.where(np.isnan(found), -np.inf, found)], axis=1)
         points, heights = _best(rows, points, heights, kept)

@@ -6,6 +6,7 @@ the errors (`plane`). In each cell the mass is integrated out between the sharp 
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -18,14 +19,13 @@ from hpcflow.model.observe import Photometry
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.mass import MassGivenFlux
 from hpcflow.posterior.modes import mean_shift
-from hpcflow.posterior.plane import Plane
+from hpcflow.posterior.plane import Cells, Plane
 
 __all__ = ["Chain", "ExactModel", "ExactPosterior"]
 
 Floats = NDArray[np.floating]
 
 RESOLVED = 1.0  # cells are halved while colours inside them change by more than this many errors
-BLOCK = 2000  # samples per draw of masses
 LINE = 512  # cells of a line through the plane
 CLIMBERS = 2000  # samples among which modes are sought
 NEAREST = 60  # samples around a mode that give its orientation
@@ -47,22 +47,6 @@ class Chain:
     log_p_given: list[Floats]
 
 
-def _order(likelihood: Likelihood) -> list[str]:
-    """Return the parameters in the order of the chain rule: the simulator's two, then the scale's.
-
-    Raises:
-        InputError: if the model has other parameters.
-    """
-    prior, names = likelihood.prior, likelihood.simulator.parameters
-    scale, size = likelihood.forward.scale, likelihood.forward.size
-    if len(names) != 2 or size is None or scale.simulated or prior.parameters[size].scale != "linear":
-        raise InputError(
-            "exact posteriors need two parameters of the simulator and one that scales its fluxes, not "
-            + ", ".join(prior.names)
-        )
-    return [*names, scale.parameter]
-
-
 class ExactModel:
     """The exact posteriors of a model's clusters, all computed from one table of fluxes.
 
@@ -80,13 +64,42 @@ class ExactModel:
 
     def __init__(self, likelihood: Likelihood, resolved: float = RESOLVED, nodes: int = 24) -> None:
         prior = likelihood.prior
-        self.order = prior.index(_order(likelihood))
+        self.order = prior.index(self.order_of(likelihood))
         self.likelihood, self.resolved, self.nodes = likelihood, resolved, nodes
         self.plane = Plane(likelihood.simulator, prior.select(likelihood.simulator.parameters))
 
+    @staticmethod
+    def order_of(likelihood: Likelihood) -> list[str]:
+        """Return the parameters in the order of the chain rule: the simulator's two, then the scale's.
+
+        Raises:
+            InputError: if the model has other parameters.
+        """
+        prior, names = likelihood.prior, likelihood.simulator.parameters
+        scale, size = likelihood.forward.scale, likelihood.forward.size
+        if len(names) != 2 or size is None or scale.simulated or prior.parameters[size].scale != "linear":
+            raise InputError(
+                "exact posteriors need two parameters of the simulator and one that scales its fluxes, not "
+                + ", ".join(prior.names)
+            )
+        return [*names, scale.parameter]
+
     def posterior(self, one: Photometry) -> "ExactPosterior":
         """Return the posterior of a single object, whose arrays are (1, B)."""
-        return ExactPosterior(self, one)
+        return self.posteriors(one)[0]
+
+    def posteriors(self, photometry: Photometry) -> list["ExactPosterior"]:
+        """Return the posteriors of some objects, which are computed together; none depends on the others."""
+        count = len(photometry.flux)
+        mass = MassGivenFlux(self.likelihood, photometry, self.nodes)
+        cells = self.plane.cells(mass, count, self.resolved)
+        log_share = mass.integral(cells.log_flux, cells.of) + np.log(cells.size).sum(axis=1)
+        ends = np.searchsorted(cells.of, np.arange(count + 1))
+        found = []
+        for k, own in enumerate(slice(*pair) for pair in pairwise(ends)):
+            one = Photometry(*(a[k : k + 1] for a in photometry))
+            found.append(ExactPosterior(self, one, mass, k, cells.chosen(own), log_share[own]))
+        return found
 
     def log_prob(self, theta: Floats, photometry: Photometry) -> Floats:
         """Return log p(theta | photometry) (N,) at one point theta (N, D) for each of N clusters."""
@@ -103,15 +116,14 @@ class ExactPosterior:
         unresolved: fraction of the posterior in cells that are too coarse even at the finest level.
     """
 
-    def __init__(self, model: ExactModel, one: Photometry) -> None:
-        self._model, self._one = model, one
-        self._mass = MassGivenFlux(model.likelihood, one, model.nodes)
-        self._cells = model.plane.cells(self._mass, model.resolved)
-        log_share = self._mass.integral(self._cells.log_flux) + np.log(self._cells.size).sum(axis=1)
-        self.log_evidence = float(logsumexp(log_share))
+    def __init__(
+        self, model: ExactModel, one: Photometry, mass: MassGivenFlux, k: int, cells: Cells, log_share: Floats
+    ) -> None:
+        self._model, self._one, self._mass, self._k, self._cells = model, one, mass, k, cells
+        self.log_evidence = float(logsumexp(log_share)) if len(log_share) else -np.inf
         share = np.exp(log_share - self.log_evidence) if np.isfinite(self.log_evidence) else np.zeros(len(log_share))
         self._share = share
-        self.unresolved = float(share[~self._cells.resolved].sum())
+        self.unresolved = float(share[~cells.resolved].sum())
 
     def log_prob(self, theta: Floats) -> Floats:
         """Return log p(theta | photometry) (n,) per declared unit at points theta (n, D)."""
@@ -120,8 +132,28 @@ class ExactPosterior:
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Return `n` independent samples (n, D)."""
-        cell = rng.choice(len(self._share), n, p=self._share / self._share.sum())
-        return self._lift(self._cells.unit[cell] + (rng.random((n, 2)) - 0.5) * self._cells.size[cell], rng)
+        theta, log_q = self.draw(rng.random((n, 3)))
+        possible = np.isfinite(log_q)  # the centre of a cell may be, where another place in it is not
+        if not possible.all():
+            theta[~possible] = rng.choice(theta[possible], int((~possible).sum()))
+        return theta
+
+    def draw(self, uniform: Floats) -> tuple[Floats, Floats]:
+        """Turn uniform numbers (n, 3) into samples.
+
+        Returns:
+            theta (n, D), and the log-density (n,) per declared unit that they were drawn from: the posterior's, but for
+            its changes inside a cell and a step of the mass.
+        """
+        cumulated = np.cumsum(self._share)
+        wanted = uniform[:, 0] * cumulated[-1]
+        cell = np.minimum(np.searchsorted(cumulated, wanted, side="right"), len(cumulated) - 1)
+        within = np.clip(1 - (cumulated[cell] - wanted) / self._share[cell], 0, 1)  # as good a uniform number as any
+        size = self._cells.size[cell]
+        unit = self._cells.unit[cell] + (np.column_stack([within, uniform[:, 1]]) - 0.5) * size
+        theta, log_mass_density = self._lift(unit, uniform[:, 2])
+        in_plane = np.log(self._share[cell] / cumulated[-1]) - np.log(size).sum(axis=1)
+        return theta, in_plane + self._model.plane.prior.log_prob(theta[:, self._model.order[:2]]) + log_mass_density
 
     def modes(self, n: int, rng: np.random.Generator) -> Floats:
         """Return up to `n` modes (m, D), highest first: modes of the samples, refined on the density itself."""
@@ -173,8 +205,8 @@ class ExactPosterior:
         ]
         second = (rng.choice(LINE, n, p=np.exp(along - first)) + rng.random(n)) / LINE
         given = [
-            self._lift(np.column_stack([np.full(n, here[0]), second]), rng),
-            self._lift(np.tile(here, (n, 1)), rng),
+            self._lift(np.column_stack([np.full(n, here[0]), second]), rng.random(n))[0],
+            self._lift(np.tile(here, (n, 1)), rng.random(n))[0],
         ]
         for held, samples in enumerate(given, start=1):
             samples[:, order[:held]] = theta[order[:held]]  # exact to the last digit
@@ -182,16 +214,18 @@ class ExactPosterior:
         return Chain(np.append(whole, self.log_prob(theta[None])), given, [self.log_prob(g) for g in given])
 
     def _integral(self, unit: Floats) -> Floats:
-        return self._mass.integral(self._model.plane.log_flux(unit)[:, self._mass.used])
+        return self._mass.integral(self._model.plane.log_flux(unit), self._of(unit))
 
-    def _lift(self, unit: Floats, rng: np.random.Generator) -> Floats:
-        """Return points (n, D): places (n, 2) in the plane with masses drawn for them."""
+    def _lift(self, unit: Floats, uniform: Floats) -> tuple[Floats, Floats]:
+        """Return points (n, D), places (n, 2) in the plane with masses drawn for them, and the masses' log-density."""
         plane = self._model.plane
-        blocks = (unit[at : at + BLOCK] for at in range(0, len(unit), BLOCK))  # each row's density takes some kB
-        log_mass = np.concatenate([self._mass.draw(plane.log_flux(b)[:, self._mass.used], rng) for b in blocks])
+        log_mass, log_density = self._mass.draw(plane.log_flux(unit), self._of(unit), uniform)
         theta = np.empty((len(unit), 3))
         theta[:, self._model.order] = np.column_stack([plane.prior.from_unit(unit), log_mass])
-        return theta
+        return theta, log_density
+
+    def _of(self, unit: Floats) -> NDArray[np.intp]:
+        return np.full(len(unit), self._k)
 
 
 def _axes(place: Floats, samples: Floats) -> Floats:

@@ -3,15 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from hpcflow.base.partitions import rng_for
-from hpcflow.flow.estimator import Estimator
 from hpcflow.model.forward import Forward
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Prior
@@ -20,14 +17,15 @@ from hpcflow.posterior.climb import ROUNDS, ROWS
 from hpcflow.posterior.edges import error_edges, prior_edges
 from hpcflow.posterior.importance import resampled
 from hpcflow.posterior.likelihood import FluxLikelihood
-from hpcflow.posterior.modes import POINTS, Modes, mean_shift, of_cluster
+from hpcflow.posterior.modes import POINTS, SEARCHED, Modes, mean_shift, of_cluster
 from hpcflow.posterior.nuisance import Nuisance
 from hpcflow.posterior.polish import exact_modes, polish, shares
 from hpcflow.posterior.predictive import chi2, predictive
-from hpcflow.posterior.sampling import BLOCK, conditions, embedded, keyed_noise, padded, sample, summarise
+from hpcflow.posterior.proposal import Proposal, Proposals
+from hpcflow.posterior.sampling import BLOCK, padded, summarise
 from hpcflow.posterior.support import Support
-from hpcflow.posterior.target import Target
-from hpcflow.posterior.uncertain import TargetAtGiven, at_given, sample_at
+from hpcflow.posterior.target import Posterior, Target
+from hpcflow.posterior.uncertain import TargetAtGiven, at_given
 from hpcflow.posterior.weighing import Weighed, refined, weighed
 from hpcflow.store.flags import LEAST_EFFECTIVE, LEAST_P, POOR_CHI2, Flag
 from hpcflow.store.schema import QUANTILES, Schema
@@ -51,6 +49,7 @@ class Settings:
         seed: seed of all random numbers.
         polish: density on which modes are refined: "exact" (if there is a target), "flow" or "none".
         refine: whether to draw more samples for clusters of low efficiency.
+        exact: whether samples are drawn from the exact posterior, and not from a flow.
     """
 
     samples: int
@@ -60,15 +59,44 @@ class Settings:
     seed: int
     polish: str = "none"
     refine: bool = False
+    exact: bool = False
+
+
+class _Cluster(NamedTuple):
+    """A cluster: its photometry, the same with each of the values drawn of what is given, its place in a block."""
+
+    key: Key
+    one: Photometry
+    ones: list[Photometry]
+    number: int
+
+    @property
+    def given(self) -> Floats:
+        """The values (G, K) drawn of what is given."""
+        return np.concatenate([one.given for one in self.ones])
+
+
+@dataclass
+class _Drawn:
+    """A cluster with its samples (n, D), their log-density on which modes are sought, and those to simulate again."""
+
+    cluster: _Cluster
+    found: dict[str, Any]
+    theta: Floats
+    height: Floats
+    modes: Modes
+    samples: Floats
+    given: Floats
+    exact: Posterior | None = None
 
 
 class Inference:
-    """An estimator, a simulator and settings, loaded once and used on partition after partition.
+    """A proposal, a simulator and settings, loaded once and used on partition after partition.
 
     Args:
-        estimator: the trained flow.
+        proposal: what samples are drawn from.
         simulator: simulator of unscaled fluxes.
-        support: range of the data that the flow was trained on.
+        support: range of the data that the flow was trained on, or that the model can produce.
         settings: what to compute.
         target: likelihood times prior, if tractable; values then follow from weighted samples.
         derived: quantities that follow from the parameters.
@@ -77,7 +105,7 @@ class Inference:
 
     def __init__(
         self,
-        estimator: Estimator,
+        proposal: Proposal,
         simulator: Simulator,
         support: Support,
         settings: Settings,
@@ -85,18 +113,19 @@ class Inference:
         derived: Derived | None = None,
         nuisance: Prior | None = None,
     ) -> None:
-        self._estimator, self._support, self._settings = estimator, support, settings
+        self._proposal, self._support, self._settings = proposal, support, settings
         self._target, self._derived = target, derived
-        self._scale = estimator.scale
+        self._prior, self._scale = proposal.prior, proposal.scale
         more = nuisance.names if nuisance else ()
-        self._forward = Forward(simulator, [*estimator.prior.names, *more], self._scale)
+        self._forward = Forward(simulator, [*self._prior.names, *more], self._scale)
         self._nuisance = Nuisance(nuisance, self._forward, FluxLikelihood(support.observer)) if nuisance else None
         self._schema = Schema(
-            estimator.prior.parameters,
-            estimator.bands,
+            self._prior.parameters,
+            proposal.bands,
             settings.keep,
             settings.modes,
-            weighted=target is not None,
+            weighted=target is not None and not settings.exact,
+            exact=settings.exact,
             derived=derived.quantities if derived else (),
         )
 
@@ -127,113 +156,126 @@ class Inference:
         return {**out, "flag": flag}
 
     def _block(self, photometry: Photometry, errors: Floats, keys: Sequence[Key]) -> list[dict[str, Any]]:
-        """Return the variables of each of up to BLOCK clusters; an empty mapping if a sample or mode is not finite.
-
-        Blocks are padded to BLOCK clusters wherever the numbers could depend on how many there are.
-        """
-        settings, flow = self._settings, self._estimator.flow
-        context = embedded(flow, conditions(self._estimator, photometry))
-        noise = torch.stack([keyed_noise(settings.seed, key, settings.samples, flow.dim) for key in keys])
-        singly = [Photometry(*(a[k : k + 1] for a in photometry)) for k in range(len(keys))]
-        quantities = self._scale.given
-        given = zip(singly, errors, keys, strict=True)
-        of = [at_given(one, error, quantities, settings.seed, key) for one, error, key in given]
-        if any(len(ones) > 1 for ones in of):
-            drawn = [sample_at(self._estimator, ones, own) for ones, own in zip(of, noise, strict=True)]
-            theta, log_q = (torch.stack(part) for part in zip(*drawn, strict=True))
-        else:
-            theta, log_q = sample(flow, context, noise)
-        modes = mean_shift(padded(theta[:, :POINTS], BLOCK), settings.modes)
-        found = []
-        for k, key in enumerate(keys):
-            samples = theta[k].numpy(), log_q[k].numpy(), of_cluster(modes, k)
-            found.append(self._cluster(singly[k], of[k], key, context[k], *samples))
-        nowhere = np.full((settings.modes, flow.dim), np.nan)
-        places = torch.from_numpy(np.stack([one.get("mode", nowhere) for one in found])).float()
-        with torch.inference_mode():
-            at_modes = flow.log_prob_given(padded(places, BLOCK), padded(context, BLOCK)).numpy()
-        return [one and one | {"mode_log_q": at} for one, at in zip(found, at_modes, strict=False)]
-
-    def _cluster(
-        self,
-        one: Photometry,
-        ones: list[Photometry],
-        key: Key,
-        context: Tensor,
-        theta: Floats,
-        log_q: Floats,
-        modes: Modes,
-    ) -> dict[str, Any]:
-        """Return one cluster's variables except mode_log_q, or an empty mapping if a sample or mode is not finite."""
+        """Return the variables of each of up to BLOCK clusters; an empty mapping if a sample or mode is not finite."""
         settings = self._settings
-        if not (np.isfinite(theta).all() and np.isfinite(log_q).all() and np.isfinite(modes.location[0]).all()):
+        singly = [Photometry(*(a[k : k + 1] for a in photometry)) for k in range(len(keys))]
+        given = zip(singly, errors, keys, strict=True)
+        of = [at_given(one, error, self._scale.given, settings.seed, key) for one, error, key in given]
+        proposals = self._proposal.of(photometry, of, keys)
+        theta, log_q = proposals.samples(settings.samples)
+        points = SEARCHED if settings.exact else POINTS  # modes of a flow's own samples are kept as they are
+        modes = mean_shift(padded(theta[:, :points], BLOCK), settings.modes)
+        clusters = [_Cluster(*parts, k) for k, parts in enumerate(zip(keys, singly, of, strict=True))]
+        drawn = [
+            self._drawn(cluster, proposals, theta[k].numpy(), log_q[k].numpy(), of_cluster(modes, k))
+            for k, cluster in enumerate(clusters)
+        ]
+        self._polish([one for one in drawn if isinstance(one, _Drawn)], proposals, photometry)
+        found = [self._ended(one) if isinstance(one, _Drawn) else one for one in drawn]
+        if settings.exact:
+            return found
+        nowhere = np.full((settings.modes, theta.shape[2]), np.nan)
+        at_modes = proposals.log_q_at(np.stack([one.get("mode", nowhere) for one in found]))
+        return [one and one | {"mode_log_q": at} for one, at in zip(found, at_modes, strict=True)]
+
+    def _drawn(
+        self, cluster: "_Cluster", proposals: Proposals, theta: Floats, log_q: Floats, modes: Modes
+    ) -> "_Drawn | dict[str, Any]":
+        """Return a cluster's samples, weighted if its likelihood is tractable; its variables if it has no posterior."""
+        settings, key, one = self._settings, cluster.key, cluster.one
+        if settings.exact and np.isnan(log_q).all():
+            return {"flag": Flag.IMPOSSIBLE}
+        if not (np.isfinite(theta).all() and not np.isnan(log_q).any() and np.isfinite(modes.location[0]).all()):
             return {}
-        density, height = self._log_q(context), log_q
-        exact = None
-        found: dict[str, Any] = {"theta": theta[: settings.keep], "log_q": log_q[: settings.keep]}
-        own = summarise(theta, log_q, QUANTILES)
-        samples = theta[: settings.predictive]
-        drawn = np.concatenate([here.given for here in ones])
-        given = np.resize(drawn, (len(samples), drawn.shape[1]))
         if self._target is None:
-            found |= own
+            found: dict[str, Any] = {"theta": theta[: settings.keep], "log_q": log_q[: settings.keep]}
+            found |= summarise(theta, log_q, QUANTILES)
+            samples = theta[: settings.predictive]
+            given = np.resize(cluster.given, (len(samples), cluster.given.shape[1]))
+            return _Drawn(cluster, found, theta, log_q, modes, samples, given)
+        best = self._weighed(self._target, cluster, proposals, theta, log_q)
+        most = max(settings.keep, settings.predictive)
+        chosen = resampled(best.share, most, rng_for(settings.seed, "resample", *key))
+        kept, used = chosen[: settings.keep], chosen[: settings.predictive]
+        found = {
+            "theta": best.theta[kept],
+            **best.summary(QUANTILES),
+            "log_bayes": best.log_evidence - self._target.log_perfect(one),
+        }
+        if settings.exact:
+            found |= {"log_q": best.log_p[kept] - best.log_evidence}
         else:
-            best = self._weighed(self._target, key, one, ones, theta, log_q)
-            chosen = resampled(best.share, max(settings.keep, len(samples)), rng_for(settings.seed, "resample", *key))
-            samples, given = (a[chosen[: len(samples)]] for a in (best.theta, best.given))
-            found |= {
-                "theta": best.theta[chosen[: settings.keep]],
-                "theta_flow": found["theta"],
-                **{f"{name}_flow": value for name, value in own.items()},
-                "map_flow": modes.location[0],
-                **best.summary(settings.keep, QUANTILES),
-                "log_bayes": best.log_evidence - self._target.log_perfect(one),
-            }
-            exact = best.exact
-            if settings.polish == "exact":  # modes are sought at the best of what is given
-                density, height = partial(self._target.log_prob, one=one), self._target.log_prob(theta, one)
-        if exact and settings.polish == "exact":  # the flow's samples may be far from the posterior
-            modes = exact_modes(exact, settings.modes, rng_for(settings.seed, "modes", *key))
-        elif settings.polish != "none":
-            climbers = rng_for(settings.seed, "polish", *key).standard_normal((ROUNDS, ROWS, theta.shape[1]))
-            modes = polish(density, height, theta, modes, self._estimator.prior, climbers)
+            found |= self._own(best, theta, log_q, modes)
+        height = log_q
+        if settings.polish == "exact":  # modes are sought at the best of what is given
+            alike = len(cluster.ones) == 1 and best.exact is None
+            height = best.log_p[: len(theta)] if alike else self._target.log_prob(theta, one)
+        return _Drawn(cluster, found, theta, height, modes, best.theta[used], best.given[used], best.exact)
+
+    def _polish(self, drawn: Sequence["_Drawn"], proposals: Proposals, photometry: Photometry) -> None:
+        """Let the modes of all clusters climb to the maxima of their densities."""
+        settings, target = self._settings, self._target
+        if settings.polish == "none" or not drawn:
+            return
+        numbers = np.array([one.cluster.number for one in drawn])
+
+        def density(points: Floats, of: NDArray[np.intp]) -> Floats:
+            if settings.polish == "exact" and target is not None:
+                return target.log_prob_each(points, Photometry(*(a[numbers[of]] for a in photometry)))
+            found = np.empty(points.shape[:2])
+            for k in np.unique(of):
+                own = points[of == k]
+                found[of == k] = proposals.log_q(numbers[k])(own.reshape(-1, own.shape[2])).reshape(own.shape[:2])
+            return found
+
+        theta, height = (np.stack([getattr(one, name) for one in drawn]) for name in ("theta", "height"))
+        shape = ROUNDS, ROWS, theta.shape[2]
+        seed, keys = settings.seed, [one.cluster.key for one in drawn]
+        noise = np.stack([rng_for(seed, "polish", *key).standard_normal(shape) for key in keys])
+        polished = polish(density, height, theta, [one.modes for one in drawn], self._prior, noise)
+        for one, modes in zip(drawn, polished, strict=True):
+            if one.exact and settings.polish == "exact":  # the flow's samples may be far from the posterior
+                modes = exact_modes(one.exact, settings.modes, rng_for(seed, "modes", *one.cluster.key))
+            one.modes = modes
+
+    def _ended(self, drawn: "_Drawn") -> dict[str, Any]:
+        """Return all of a cluster's variables, except mode_log_q of a flow."""
+        cluster, found, modes = drawn.cluster, drawn.found, drawn.modes
         found |= {"mode": modes.location, "mode_share": modes.share, "map": modes.location[0]}
         if self._target:
-            log_p = np.where(np.isfinite(modes.share), self._target.log_prob(modes.location, one), np.nan)
+            log_p = np.where(np.isfinite(modes.share), self._target.log_prob(modes.location, cluster.one), np.nan)
             with np.errstate(invalid="ignore"):  # NaN if the model cannot produce such a cluster
-                found["mode_log_p"] = log_p - found["log_evidence"]
+                found["mode_log_q" if self._settings.exact else "mode_log_p"] = log_p - found["log_evidence"]
             found["mode_share"] = shares(modes.location, found["theta"])
         if self._derived:
             found["derived_map"] = self._derived(modes.location[:1])[0]
             found["derived_quantile"] = np.quantile(self._derived(found["theta"]), QUANTILES, axis=0)
-        return self._judged(found, one, self._simulated(one, key, modes.location[0], samples, given))
+        simulated = self._simulated(cluster.one, cluster.key, modes.location[0], drawn.samples, drawn.given)
+        return self._judged(found, cluster.one, simulated)
 
-    def _log_q(self, context: Tensor) -> Density:
-        """Return the flow's log-density as a function of points (n, D), for a cluster with the given context."""
-
-        @torch.inference_mode()
-        def log_q(theta: Floats) -> Floats:
-            points = torch.from_numpy(theta).float()[None]
-            return self._estimator.flow.log_prob_given(points, context[None])[0].numpy()
-
-        return log_q
+    def _own(self, best: Weighed, theta: Floats, log_q: Floats, modes: Modes) -> dict[str, Any]:
+        """Return the flow's own values of a cluster, next to those of its weighted samples."""
+        keep = self._settings.keep
+        return {
+            "theta_flow": theta[:keep],
+            "log_q": log_q[:keep],
+            "log_weight": best.log_weight[:keep],
+            "refined": best.refined,
+            "map_flow": modes.location[0],
+            **{f"{name}_flow": value for name, value in summarise(theta, log_q, QUANTILES).items()},
+        }
 
     def _weighed(
-        self, target: Target, key: Key, one: Photometry, ones: list[Photometry], theta: Floats, log_q: Floats
+        self, target: Target, cluster: "_Cluster", proposals: Proposals, theta: Floats, log_q: Floats
     ) -> Weighed:
         """Return one cluster's weighted samples, better ones than the flow's first if it needs them."""
         settings = self._settings
-        at = TargetAtGiven(target, one, ones, self._scale)
+        at = TargetAtGiven(target, cluster.one, cluster.ones, self._scale)
         first = weighed(at, theta, log_q)
         if not settings.refine or first.efficiency * len(theta) >= LEAST_EFFECTIVE:
             return first
-
-        def again(n: int) -> tuple[Floats, Floats]:
-            noise = keyed_noise(settings.seed, (*key, "again"), n, theta.shape[1])
-            more, log_q = sample_at(self._estimator, ones, noise)
-            return more.numpy(), log_q.numpy()
-
-        return refined(at, first, again, rng_for(settings.seed, "exact", *key))
+        again = partial(proposals.more, cluster.number)
+        return refined(at, first, again, rng_for(settings.seed, "exact", *cluster.key))
 
     def _simulated(
         self, one: Photometry, key: Key, best: Floats, samples: Floats, given: Floats
@@ -257,7 +299,7 @@ class Inference:
     ) -> dict[str, Any]:
         """Return all of a cluster's variables, with the flags that follow from its posterior."""
         true, known = simulated
-        edges = prior_edges(found["theta"], self._estimator.prior)
+        edges = prior_edges(found["theta"], self._prior)
         flag = error_edges(true, one.sigma[0], one.observed[0], self._support.observer.errors)
         if edges.any():
             flag |= Flag.PRIOR_EDGE

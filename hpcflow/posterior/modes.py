@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hpcflow.posterior.algebra import EVEN, cholesky, columns, covariance, distance, product, regular
 
-__all__ = ["POINTS", "Modes", "mean_shift", "of_cluster"]
+__all__ = ["POINTS", "SEARCHED", "Modes", "mean_shift", "of_cluster"]
 
 SEARCHED = 1000  # samples among which peaks are sought
 STARTS = 24

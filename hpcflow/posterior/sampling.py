@@ -8,12 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpcflow.base.partitions import rng_for
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
 
-__all__ = ["BLOCK", "conditions", "embedded", "keyed_noise", "padded", "sample", "summarise", "together"]
+__all__ = ["BLOCK", "conditions", "embedded", "padded", "sample", "summarise", "together"]
 
 Floats = NDArray[np.floating]
 
@@ -44,12 +43,6 @@ def conditions(estimator: Estimator, photometry: Photometry) -> Tensor:
 def padded(rows: Tensor, size: int) -> Tensor:
     """Return rows (N, ...) padded to a multiple of `size` by repeating the last one."""
     return torch.cat([rows, rows[-1:].expand(-len(rows) % size, *rows.shape[1:])])
-
-
-def keyed_noise(seed: int, key: Sequence[object], n: int, dim: int) -> Tensor:
-    """Return standard normal noise (n, D) that depends only on the seed and the cluster's key."""
-    noise = rng_for(seed, "posterior", *key).standard_normal((n, dim), dtype=np.float32)
-    return torch.from_numpy(noise)
 
 
 @torch.inference_mode()

@@ -48,9 +48,13 @@ class Target:
 
     def log_prob(self, theta: Floats, one: Photometry) -> Floats:
         """Return log of p(photometry | theta) p(theta) (n,) at points theta (n, D), for one object, (1, B)."""
+        return self.log_prob_each(theta[None], one)[0]
+
+    def log_prob_each(self, theta: Floats, photometry: Photometry) -> Floats:
+        """Return the same (N, n) at points theta (N, n, D) of N objects, all arrays (N, B)."""
         low, high = self.prior.low, self.prior.high
         inside = np.clip(theta.astype(np.float64), low, high)  # float32 values may round across the bound
-        return self._likelihood(inside[None], one)[0] + self.prior.log_prob(inside)
+        return self._likelihood(inside, photometry) + self.prior.log_prob(inside)
 
     def log_perfect(self, one: Photometry) -> float:
         """Return log p(photometry | fluxes equal to the observed ones), the most that any model can reach."""

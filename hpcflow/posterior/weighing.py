@@ -45,23 +45,16 @@ class Weighed:
     refined: Refined = Refined.NONE
     exact: Posterior | None = None
 
-    def summary(self, keep: int, levels: Sequence[float]) -> dict[str, Any]:
-        """Return the archive's variables that follow from the weights.
-
-        Args:
-            keep: number of the flow's samples whose weights are kept.
-            levels: probabilities of the quantiles.
-        """
+    def summary(self, levels: Sequence[float]) -> dict[str, Any]:
+        """Return the archive's variables that follow from the weights, with quantiles at these probabilities."""
         counts = (self.share > 0) & np.isfinite(self.log_p)
         mean_log_p = self.share[counts] @ self.log_p[counts] / self.share[counts].sum() if counts.any() else np.nan
         return {
             **summarise_weighted(self.theta, self.share, levels),
             "entropy": self.log_evidence - mean_log_p,
-            "log_weight": self.log_weight[:keep],
             "log_evidence": self.log_evidence,
             "efficiency": self.efficiency,
             "effective": 1 / (self.share**2).sum(),
-            "refined": self.refined,
         }
 
 

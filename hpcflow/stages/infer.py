@@ -23,8 +23,8 @@ from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, difference, parse_config, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
+from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.inference import Inference, Settings
-from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.sources.own.own import OWN
 from hpcflow.stages.build import (
@@ -42,13 +42,15 @@ from hpcflow.stages.build import (
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
+from hpcflow.stages.which import EXACT, FLOW, flow_of, open_proposal, open_support, posterior_of, sampling_of
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import LARGEST_ERROR
 from hpcflow.store.kind import given_names, kind_attributes
 from hpcflow.store.reuse import Reuse
 
-__all__ = ["flow_of", "infer", "options_of", "read_catalogues"]
+__all__ = ["infer", "options_of", "read_catalogues"]
 
+SAYS = {EXACT: "posteriors are exact, and need no flow", FLOW: "posteriors are those of the trained flow"}
 DISTANCES = {  # by infer.marginalise_distance
     False: "errors of the distances are neglected",
     True: "samples are marginalised over the errors of the distances; modes and MAP are at the best distance",
@@ -71,18 +73,15 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
             another catalogue or flow; nothing is written.
         FailedPartitionsError: if partitions were set aside.
     """
-    flow = flow_of(config, run)
-    description = checkpoint.read_description(flow)
-    checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
-    _refuse_another_model(flow, _trained_for(flow, description).plain(), config.plain())
-    _refuse_changed_simulator(flow, description["source"], config)
+    kind = posterior_of(config, run)
+    origin, source = _origin(config, run, kind)
     config = _with_those_before(config, run) if append else config
     target, weighed_by = _target(config)
-    says = {"log_weight": weighed_by, "polish": _polish(config.infer.polish, target)}
+    says = {"polish": _polish(config.infer.polish, target), "posterior": kind, "source": source}
+    says |= {"log_weight": weighed_by, "sampling": sampling_of(run, config)} if kind == FLOW else {}
     catalogue = read_catalogues(config)
     chosen = None if galaxy is None else _rows_of(catalogue, normalise_galaxy(galaxy))
-    sources = {"catalogue_sha256": _digest(catalogue), "flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}
-    says["source"] = description["source"]
+    sources = {"catalogue_sha256": _digest(catalogue), **origin}
     may_differ = ("infer.catalogues:", "infer.distance_mpc") if append else ()
     run.refuse(config, may_differ)
     if append:
@@ -93,6 +92,7 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
             log.info("infer: %s", note)
         for band, counts in catalogue.counts().items():
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
+        log.info("infer: %s", SAYS[kind])
         archive = _open_or_create(config, run, catalogue, sources, says, weighted=target is not None)
         everything = archive.partitions
         if chosen is not None:
@@ -168,7 +168,7 @@ def _set_aside(run: Run, sources: Mapping[str, str]) -> None:
     if not run.posteriors.exists():
         return
     attrs = PosteriorArchive.open(run.posteriors).attrs
-    refuse_other_sources(run.posteriors, attrs, {"flow_sha256": sources["flow_sha256"]})
+    refuse_other_sources(run.posteriors, attrs, {k: v for k, v in sources.items() if k != "catalogue_sha256"})
     if attrs["catalogue_sha256"] == sources["catalogue_sha256"]:
         return
     if run.before.exists():
@@ -209,9 +209,9 @@ def _reuse(run: str) -> Reuse | None:
 @once_per_worker
 def _inference(run: str) -> Inference:
     one_thread()
-    folder = flow_of(config_of(run), Run(Path(run)))
-    wanted = config_of(run).infer
-    target, _ = _target(config_of(run))
+    config, folder = config_of(run), Run(Path(run))
+    wanted, exact = config.infer, posterior_of(config, folder) == EXACT
+    target, _ = _target(config)
     settings = Settings(
         samples=wanted.samples,
         keep=wanted.keep,
@@ -219,11 +219,13 @@ def _inference(run: str) -> Inference:
         modes=wanted.modes,
         seed=wanted.seed,
         polish=_polish(wanted.polish, target),
-        refine=wanted.refine,
+        refine=wanted.refine and not exact,
+        exact=exact,
     )
-    support = Support.from_plain(checkpoint.read_description(folder)["support"])
-    more = build_derived(config_of(run)), build_nuisance(config_of(run))
-    return Inference(checkpoint.load(folder), simulator_of(run), support, settings, target, *more)
+    proposal, support = open_proposal(config, folder), open_support(config, folder)
+    return Inference(
+        proposal, simulator_of(run), support, settings, target, build_derived(config), build_nuisance(config)
+    )
 
 
 def _target(config: Config) -> tuple[Target | None, str]:
@@ -247,9 +249,21 @@ def _polish(wanted: str, target: Target | None) -> str:
     return ("exact" if target else "none") if wanted == "auto" else wanted
 
 
-def flow_of(config: Config, run: Run) -> Path:
-    """Return the folder of the flow: the run's own, or that of the run named by `infer.flow`."""
-    return Run(Path(config.infer.flow)).flow if config.infer.flow else run.flow
+def _origin(config: Config, run: Run, kind: str) -> tuple[dict[str, str], Mapping[str, Any]]:
+    """Return what an archive is made from besides its catalogue, and the provenance of the simulator.
+
+    Raises:
+        InputError: if the flow is missing, damaged or of another model, or the model has no exact posterior.
+    """
+    if kind == EXACT:
+        ExactModel.order_of(build_likelihood(config))
+        return {"posterior": EXACT}, build_simulator(config).provenance
+    flow = flow_of(config, run)
+    description = checkpoint.read_description(flow)
+    checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
+    _refuse_another_model(flow, _trained_for(flow, description).plain(), config.plain())
+    _refuse_changed_simulator(flow, description["source"], config)
+    return {"flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}, description["source"]
 
 
 def _trained_for(flow: Path, description: Mapping[str, Any]) -> Config:
@@ -279,7 +293,7 @@ def _refuse_changed_simulator(flow: Path, source: Mapping[str, Any], config: Con
 
 
 def _open_or_create(
-    config: Config, run: Run, catalogue: Catalogue, sources: dict[str, str], says: dict[str, str], weighted: bool
+    config: Config, run: Run, catalogue: Catalogue, sources: dict[str, str], says: dict[str, Any], weighted: bool
 ) -> PosteriorArchive:
     if run.posteriors.exists():
         archive = PosteriorArchive.open(run.posteriors)
@@ -311,7 +325,8 @@ def _open_or_create(
         modes=config.infer.modes,
         parameters=parameters,
         attrs=attrs,
-        weighted=weighted,
+        weighted=weighted and says["posterior"] == FLOW,
+        exact=says["posterior"] == EXACT,
         band_sets=config.observe.band_sets,
         derived=derived.quantities if derived else (),
         given=scale.given,

@@ -27,7 +27,7 @@ from hpcflow.flow.features import Features
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel, ExactPosterior
-from hpcflow.posterior.sampling import keyed_noise
+from hpcflow.posterior.quasirandom import keyed_noise
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_scale, config_of, source_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to

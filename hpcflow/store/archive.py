@@ -64,6 +64,7 @@ class PosteriorArchive:
         band_sets: Sequence[Sequence[str]] = (),
         derived: Sequence[Quantity] = (),
         given: Sequence[Given] = (),
+        exact: bool = False,
     ) -> "PosteriorArchive":
         """Create an archive with the photometry of a catalogue's clusters and no posteriors yet.
 
@@ -80,13 +81,14 @@ class PosteriorArchive:
             band_sets: bands of each instrument set; one set of all bands if empty.
             derived: quantities that follow from the parameters.
             given: what is given of each object besides photometry.
+            exact: whether samples are drawn from the exact posterior, without a flow.
 
         Raises:
             InputError: if the folder exists.
         """
         clusters = len(known["galaxy"])
         partition = partition or partition_rows(clusters, CHUNK)
-        schema = Schema(parameters, bands, samples, modes, weighted, band_sets, derived, given, leading(attrs))
+        schema = Schema(parameters, bands, samples, modes, weighted, band_sets, derived, given, leading(attrs), exact)
         before = known_names([quantity.name for quantity in given])
         typed = {name: _typed(known[name], schema.variables[name].dtype) for name in before}
         names = [p.name for p in parameters]

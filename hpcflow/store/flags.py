@@ -85,6 +85,7 @@ class Flag(IntFlag):
     PRIOR_EDGE = 16384
     LARGEST_ERROR_EDGE = 32768
     SMALLEST_ERROR_EDGE = 65536
+    IMPOSSIBLE = 131072
 
 
 SPELT = ("no", "one", "two", "three", "four", "five")
@@ -125,6 +126,7 @@ MEANINGS = {
         f"in some band, more than {PRESSED:.0%} of the posterior needs a true relative error within {ERROR_MARGIN:.0%} "
         "of the smallest in training"
     ),
+    Flag.IMPOSSIBLE: "no source within the priors can have such photometry: no posterior",
 }
 
 

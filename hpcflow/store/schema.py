@@ -55,11 +55,12 @@ class Schema:
         parameters: parameters with units and bounds, in the order of theta's last axis.
         bands: labels of the bands.
         samples, modes: number kept per cluster.
-        weighted: whether the likelihood is tractable, so that values follow from weighted samples.
+        weighted: whether the likelihood is tractable, so that values follow from weighted samples of a flow.
         band_sets: bands of each instrument set; one set of all bands if empty.
         derived: quantities that follow from the parameters.
         given: what is given of each object besides photometry.
         leading: the parameter by which samples are sorted.
+        exact: whether samples were drawn from the exact posterior, without a flow.
 
     >>> schema = Schema((Parameter("log_age", 6, 10, "dex(yr)"),), ("U", "V"), samples=4, modes=1)
     >>> schema.shape("predictive_quantile", clusters=7)
@@ -75,6 +76,7 @@ class Schema:
     derived: Sequence[Quantity] = ()
     given: Sequence[Given] = ()
     leading: str = ""
+    exact: bool = False
 
     @property
     def packing(self) -> SamplePacking:
@@ -85,8 +87,11 @@ class Schema:
     def variables(self) -> dict[str, Description]:
         """All variables by name."""
         packing, first = self.packing, self.leading or self.parameters[0].name
-        known, inferred = _known(self.given, self.band_sets or [self.bands]), _posterior(packing, first)
-        weights = _weights(packing, first) if self.weighted else {}
+        known = _known(self.given, self.band_sets or [self.bands])
+        inferred = _posterior(packing, first, "exact density" if self.exact else "flow's density")
+        weights = (_evidence() if self.weighted or self.exact else {}) | (
+            _weights(packing, first) if self.weighted else {}
+        )
         return known | inferred | weights | (_derived(self.derived) if self.derived else {})
 
     def shape(self, name: str, clusters: int) -> tuple[int, ...]:
@@ -176,19 +181,19 @@ def known_names(given: Sequence[str]) -> list[str]:
     return list(_known([Given(name, 0, 1) for name in given], ()))
 
 
-def _posterior(packing: SamplePacking, first: str) -> dict[str, Description]:
+def _posterior(packing: SamplePacking, first: str, density: str) -> dict[str, Description]:
     """Return the variables of posteriors that every archive has."""
     logs = LogPacking().attributes()
-    density = "log of the flow's density at each of its own samples, per declared unit"
+    at_samples = f"log of the {density} at each of its own samples, per declared unit"
     highest = "maximum a posteriori: the highest mode, refined on the density named by the attribute `polish`"
     p_value = "posterior predictive p-value of chi^2: fraction of predictions that fit worse"
     by_quantile = ("cluster", "band", "quantile")
     return {
         "theta": _samples("posterior samples, all of the same weight", first, packing),
-        "log_q": _number(BY_SAMPLE, density, "nat", "int32", **logs),
+        "log_q": _number(BY_SAMPLE, at_samples, "nat", "int32", **logs),
         "mode": _by_parameter(("cluster", "mode", "parameter"), "modes of the joint posterior, highest first"),
         "mode_share": _number(BY_MODE, "fraction of samples nearest to each mode"),
-        "mode_log_q": _number(BY_MODE, "log of the flow's density at each mode"),
+        "mode_log_q": _number(BY_MODE, f"log of the {density} at each mode"),
         "map": _by_parameter(BY_PARAMETER, highest),
         "quantile": _by_parameter(BY_QUANTILE, "quantiles of the marginal posteriors", levels=list(QUANTILES)),
         "mean": _by_parameter(BY_PARAMETER, "posterior mean"),
@@ -218,24 +223,30 @@ def _derived(quantities: Sequence[Quantity]) -> dict[str, Description]:
     }
 
 
-def _weights(packing: SamplePacking, first: str) -> dict[str, Description]:
-    """Return the variables of archives whose likelihood is tractable: the flow's own values, and what weights give."""
-    weight = (
-        "log of likelihood x prior / q of each of the flow's samples, unnormalised: the mean weight is the evidence"
-    )
+def _evidence() -> dict[str, Description]:
+    """Return the variables of archives whose likelihood is tractable."""
     evidence = "log of the evidence, log p(photometry), a density of fluxes and errors in mJy"
     bayes = (
         "log of the evidence over the likelihood of a model that reproduces every flux: comparable between band sets"
     )
-    drawn = "effective number of the flow's samples divided by the number drawn"
+    drawn = "effective number of the samples drawn divided by their number"
     number = "effective number of the samples that quantiles, moments and theta come from"
     return {
-        "theta_flow": _samples("samples of the flow as drawn, to be weighted by log_weight", first, packing),
-        "log_weight": _number(BY_SAMPLE, weight, "nat", "int32", **LogPacking().attributes()),
         "log_evidence": _number(ROW, evidence, "nat"),
         "log_bayes": _number(ROW, bayes, "nat"),
         "efficiency": _number(ROW, drawn),
         "effective": _number(ROW, number),
+    }
+
+
+def _weights(packing: SamplePacking, first: str) -> dict[str, Description]:
+    """Return what archives of weighted samples of a flow have besides: the flow's own values, and the weights."""
+    weight = (
+        "log of likelihood x prior / q of each of the flow's samples, unnormalised: the mean weight is the evidence"
+    )
+    return {
+        "theta_flow": _samples("samples of the flow as drawn, to be weighted by log_weight", first, packing),
+        "log_weight": _number(BY_SAMPLE, weight, "nat", "int32", **LogPacking().attributes()),
         "refined": _other(ROW, "where values come from", "uint8", **value_attributes(Refined)),
         "mode_log_p": _number(BY_MODE, "log of the exact posterior density at each mode", "nat"),
         "map_flow": _by_parameter(BY_PARAMETER, "highest mode of the flow's samples"),

@@ -16,17 +16,19 @@ from hpcflow.flow.batches import Batch, Library, generator_for
 from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.flow.training import train
+from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.inference import Inference, Settings
+from hpcflow.posterior.proposal import ExactProposal, FlowProposal
 from hpcflow.posterior.sampling import embedded, sample
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
 from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_schedule, build_simulator
+from hpcflow.stages.which import COARSE
 
-__all__ = ["SAMPLES", "Production", "macs_per_cluster", "macs_per_sample", "production"]
+__all__ = ["Production", "macs_per_cluster", "macs_per_sample", "production"]
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SAMPLES = 10_000  # of each cluster, as the shipped configs draw
 SIMULATIONS = 100_000
 STEPS = 200  # enough that posteriors are no longer the prior; what a sample costs does not depend on it
 
@@ -35,7 +37,8 @@ STEPS = 200  # enough that posteriors are no longer the prior; what a sample cos
 class Production:
     """A shipped config's flow after a brief training, and the library behind it.
 
-    `weighing` also weighs samples by the likelihood and climbs modes on it, as `hpcflow infer` does unasked.
+    `weighing` also weighs samples by the likelihood and climbs modes on it, as `hpcflow infer` does; `exact` needs
+    no flow.
     """
 
     config: Config
@@ -43,6 +46,12 @@ class Production:
     library: Library
     engine: Inference
     weighing: Inference
+    exact: Inference
+
+    @property
+    def samples(self) -> int:
+        """Number of samples of a cluster, as the config draws."""
+        return self.config.infer.samples
 
     def examples(self, n: int, seed: int) -> Batch:
         """Return n simulated clusters as they would be observed."""
@@ -56,12 +65,12 @@ class Production:
     def sampling(self, batch: Batch) -> Callable[[], tuple[Tensor, Tensor]]:
         """Return what draws samples with their log q."""
         flow, x = self.estimator.flow, self.features(batch)
-        noise = torch.randn(len(x), SAMPLES, flow.dim)
+        noise = torch.randn(len(x), self.samples, flow.dim)
         return lambda: sample(flow, embedded(flow, x), noise)
 
-    def inferring(self, batch: Batch, weighing: bool = False) -> Callable[[], dict[str, NDArray[Any]]]:
-        """Return what makes the archive's rows of examples, with weights or without."""
-        given, engine = _rows(batch), self.weighing if weighing else self.engine
+    def inferring(self, batch: Batch, engine: Inference) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Return what makes the archive's rows of examples with one of the engines."""
+        given = _rows(batch)
         return lambda: engine.infer(given)
 
 
@@ -83,11 +92,14 @@ def production(name: str) -> Production:
     estimator.eval().requires_grad_(False)
     mass = prior.select(["log_mass"]).parameters[0]
     support = Support.of_library(observer, flux, (mass.low, mass.high))
-    settings = Settings(samples=SAMPLES, keep=1000, predictive=500, modes=3, seed=1)
-    plain = Inference(estimator, simulator, support, settings)
+    settings = Settings(config.infer.samples, keep=1000, predictive=500, modes=3, seed=1)
+    proposal = FlowProposal(estimator, settings.seed, config.infer.sampling)
+    plain = Inference(proposal, simulator, support, settings)
     target = Target(build_likelihood(config))
-    weighing = Inference(estimator, simulator, support, replace(settings, polish="exact"), target)
-    return Production(config, estimator, library, plain, weighing)
+    weighing = Inference(proposal, simulator, support, replace(settings, polish="exact"), target)
+    grid = ExactProposal(ExactModel(build_likelihood(config), COARSE), settings.seed)
+    exact = Inference(grid, simulator, support, replace(settings, polish="exact", exact=True), target)
+    return Production(config, estimator, library, plain, weighing, exact)
 
 
 def _rows(batch: Batch) -> dict[str, NDArray[Any]]:

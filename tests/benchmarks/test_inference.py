@@ -12,7 +12,7 @@ from hpcflow.posterior import inference
 from hpcflow.posterior.modes import mean_shift
 from hpcflow.posterior.sampling import BLOCK
 from printed import table
-from production import SAMPLES, macs_per_cluster, macs_per_sample, production
+from production import macs_per_cluster, macs_per_sample, production
 
 REPEATS = 5
 CLUSTERS = {"phangs": BLOCK, "walter2026": BLOCK // 4}  # what takes long is asked of few
@@ -31,22 +31,25 @@ def measured(name: str, n: int) -> Mapping[str, str]:
     """Return what a shipped config's flow takes for n clusters, by what it is."""
     it = production(name)
     asked, flow = it.examples(n, 2), it.estimator.flow
-    weigh = it.inferring(asked, weighing=True)
-    runs = {"all": it.inferring(asked), "weights": weigh, "sampling": it.sampling(asked)}
+    weigh = it.inferring(asked, it.weighing)
+    runs = {"all": it.inferring(asked, it.engine), "weights": weigh, "exact": it.inferring(asked, it.exact)}
+    runs["sampling"] = it.sampling(asked)
     took = interleaved(runs, REPEATS)
     with spent_in(inference, "hpcflow") as spent:
         out = weigh()
     assert (out["theta"] == out["theta"]).all(axis=(1, 2)).any()
-    operations, peak = 2 * (macs_per_sample(flow) * SAMPLES + macs_per_cluster(flow)), peak_flops()
+    operations, peak = 2 * (macs_per_sample(flow) * it.samples + macs_per_cluster(flow)), peak_flops()
     each = {what: seconds / n for what, seconds in took.items()}
     longest = sorted(spent, key=lambda part: -spent[part])[:LONGEST]
     parts = {part: 1e3 * spent[part] / n for part in longest}
     parts["the likelihood and the rest"] = 1e3 * each["weights"] - sum(parts.values())
     return {
         "weights; multiply-adds a sample": f"{it.estimator.weights:,}; {macs_per_sample(flow):,}",
-        f"clusters/s and core, {SAMPLES:,} samples each": f"{1 / each['all']:.1f}",
+        "samples of a cluster": f"{it.samples:,}, {it.config.infer.sampling}",
+        "clusters/s and core": f"{1 / each['all']:.1f}",
         "with importance weights and modes climbed": f"{1 / each['weights']:.1f}",
-        "samples/s with log q, the flow alone": f"{SAMPLES / each['sampling']:,.0f}",
+        "exact posteriors, without a flow": f"{1 / each['exact']:.1f}",
+        "samples/s with log q, the flow alone": f"{it.samples / each['sampling']:,.0f}",
         "share of the arithmetic peak, the flow alone; everything": "; ".join(
             f"{100 * operations / each[what] / peak:.0f} %" for what in ("sampling", "all")
         ),
@@ -60,7 +63,7 @@ def measured(name: str, n: int) -> Mapping[str, str]:
 def test_on_a_gpu(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     it, n = production(name), 64
     flow, x = copy.deepcopy(it.estimator.flow).cuda(), it.features(it.examples(n, 2)).cuda()
-    noise = torch.randn(n, SAMPLES, flow.dim, device="cuda")
+    noise = torch.randn(n, it.samples, flow.dim, device="cuda")
 
     @torch.inference_mode()
     def run() -> tuple[float, float]:

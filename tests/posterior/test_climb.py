@@ -11,20 +11,20 @@ TOP = np.array([0.5, -1.0, 0.7])
 
 def ridge(theta: Floats) -> Floats:
     """A thin, curved ridge with a kink at its top, like posteriors of age, reddening and mass."""
-    x, y, z = (theta - TOP).T
+    x, y, z = np.moveaxis(theta - TOP, -1, 0)
     return -(np.abs(x) + 5 * x**2) - (y - x - x**2) ** 2 / 0.02 - z**2 / 0.08
 
 
 def at_edge(theta: Floats) -> Floats:
     """A density whose maximum is in a corner of the bounds."""
-    return 3 * theta[:, 0] - 5 * theta[:, 2] - theta[:, 1] ** 2
+    return 3 * theta[..., 0] - 5 * theta[..., 2] - theta[..., 1] ** 2
 
 
 def cliff(theta: Floats) -> Floats:
     """A peak cut by a plane beyond which the density is zero, with its maximum at the plane; NaN for large x."""
-    height = -((theta - TOP) ** 2).sum(axis=1)
-    height = np.where(theta[:, 1] > -1.2, -np.inf, height)
-    return np.where(theta[:, 0] > 2.5, np.nan, height)
+    height = -((theta - TOP) ** 2).sum(axis=-1)
+    height = np.where(theta[..., 1] > -1.2, -np.inf, height)
+    return np.where(theta[..., 0] > 2.5, np.nan, height)
 
 
 def started(density: object, centre: Floats, size: float, seed: int) -> tuple[Floats, Floats, Floats]:
@@ -67,6 +67,6 @@ def test_a_single_point_or_zero_density_stays_in_place() -> None:
     points, heights, noise = started(ridge, TOP, 0.0, 1)
     place = climb(ridge, points, heights, LOW, HIGH, noise)[0]
     np.testing.assert_allclose(place[0], TOP, atol=1e-6)
-    nowhere = climb(lambda t: np.full(len(t), -np.inf), points, np.full_like(heights, -np.inf), LOW, HIGH, noise)
+    nowhere = climb(lambda t: np.full(t.shape[:2], -np.inf), points, np.full_like(heights, -np.inf), LOW, HIGH, noise)
     assert nowhere[1][0] == -np.inf
     assert np.isfinite(nowhere[0]).all()

@@ -21,6 +21,7 @@ from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.inference import Inference, Settings
 from hpcflow.posterior.likelihood import Likelihood
+from hpcflow.posterior.proposal import FlowProposal
 from hpcflow.posterior.sampling import BLOCK
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
@@ -65,7 +66,8 @@ def engine(family: str = "autoregressive", polish: str = "none", seed: int = 5, 
     estimator.features.fit(as_tensors(observed(200)))
     estimator.eval().requires_grad_(False)
     settings = Settings(150, 40, 30, 3, seed, polish, refine)
-    return Inference(estimator, simulator(), support(), settings, target() if polish == "exact" else None)
+    proposal = FlowProposal(estimator, seed)
+    return Inference(proposal, simulator(), support(), settings, target() if polish == "exact" else None)
 
 
 def observed(n: int, seed: int = 2) -> Photometry:

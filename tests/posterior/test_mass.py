@@ -15,6 +15,7 @@ OBSERVERS = {
     "upper limits": cluster_observer("normal", (0.05, 0.5), missing=0.1, undetected=0.3),
 }
 laws = pytest.mark.parametrize("law", OBSERVERS)
+FIRST = np.zeros(1, dtype=np.intp)
 MASSES = np.linspace(2, 8, 20_001)
 
 
@@ -30,7 +31,7 @@ class Toy:
 
 
 def clusters(law: str, n: int) -> list[tuple[MassGivenFlux, np.ndarray, np.ndarray]]:
-    """Return the densities of n clusters, ln F (1, B) in their used bands, and the log-likelihood along `MASSES`."""
+    """Return the densities of n clusters, ln F (1, B), and the log-likelihood along `MASSES`."""
     observer, rng = OBSERVERS[law], np.random.default_rng(1)
     likelihood, theta = Likelihood(Toy(), PRIOR, observer), PRIOR.sample(n, rng)
     unit = Toy()(theta[:, [0, 2]])
@@ -40,7 +41,7 @@ def clusters(law: str, n: int) -> list[tuple[MassGivenFlux, np.ndarray, np.ndarr
         one = Photometry(*(a[i : i + 1] for a in seen))
         mass = MassGivenFlux(likelihood, one)
         log_f = np.log(unit[i] * scale(MASSES, distance(one)[0])[:, None])
-        found.append((mass, np.log(unit[i : i + 1, mass.used]), likelihood.of_fluxes(log_f[None], one)[0]))
+        found.append((mass, np.log(unit[i : i + 1]), likelihood.of_fluxes(log_f[None], one)[0]))
     return found
 
 
@@ -49,7 +50,7 @@ def test_the_integral_agrees_with_a_plain_sum(law: str) -> None:
     missed = []
     for mass, log_unit, along in clusters(law, 200):
         top = along.max()
-        missed.append(mass.integral(log_unit)[0] - top - np.log(np.exp(along - top).mean()))
+        missed.append(mass.integral(log_unit, FIRST)[0] - top - np.log(np.exp(along - top).mean()))
     assert abs(np.mean(missed)) < 2e-3
     assert np.abs(missed).max() < 0.05
 
@@ -58,7 +59,23 @@ def test_the_integral_agrees_with_a_plain_sum(law: str) -> None:
 def test_masses_are_drawn_from_the_density(law: str) -> None:
     rng = np.random.default_rng(2)
     for mass, log_unit, along in clusters(law, 12):
-        drawn = mass.draw(np.repeat(log_unit, 1000, axis=0), rng)
+        drawn, log_density = mass.draw(np.repeat(log_unit, 1000, axis=0), np.repeat(FIRST, 1000), rng.random(1000))
         cumulated = np.cumsum(np.exp(along - along.max()))
         found = stats.kstest(drawn, lambda m, c=cumulated: np.interp(m, MASSES, c / c[-1]))
         assert found.pvalue > 1e-4
+        expected = np.interp(drawn, MASSES, along) - np.log(np.exp(along - along.max()).mean() * 6) - along.max()
+        assert np.median(np.abs(log_density - expected)) < 0.1
+
+
+@laws
+def test_objects_at_once_are_as_alone(law: str) -> None:
+    observer, rng = OBSERVERS[law], np.random.default_rng(3)
+    likelihood, theta = Likelihood(Toy(), PRIOR, observer), PRIOR.sample(5, rng)
+    seen = observer(Toy()(theta[:, [0, 2]]), theta[:, 1], rng)
+    log_unit = np.log(Toy()(PRIOR.sample(600, rng)[:, [0, 2]]))
+    of = rng.integers(0, 5, 600)
+    together = MassGivenFlux(likelihood, seen).integral(log_unit, of)
+    for k in range(5):
+        alone = MassGivenFlux(likelihood, Photometry(*(a[k : k + 1] for a in seen)))
+        mine = log_unit[of == k]
+        np.testing.assert_array_equal(alone.integral(mine, np.zeros(len(mine), np.intp)), together[of == k])

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -26,8 +28,23 @@ def polished(centres: np.ndarray, shares: np.ndarray, modes: Modes, samples: np.
     def log_p(theta: np.ndarray) -> np.ndarray:
         return density(theta, centres, shares)
 
-    noise = np.random.default_rng(9).standard_normal((ROUNDS, ROWS, 2))
-    return polish(log_p, log_p(samples), samples, modes, PRIOR, noise)
+    return alone(log_p, samples, modes, 9)
+
+
+def alone(log_p: Callable[[np.ndarray], np.ndarray], samples: np.ndarray, modes: Modes, seed: int) -> Modes:
+    """Return the modes of one posterior, and check that they are the same beside another one."""
+
+    def each(points: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return log_p(points.reshape(-1, 2)).reshape(points.shape[:2])
+
+    noise = np.random.default_rng(seed).standard_normal((ROUNDS, ROWS, 2))
+    height = log_p(samples)
+    found = polish(each, height[None], samples[None], [modes], PRIOR, noise[None])[0]
+    pair = [np.stack([part[::-1], part]) for part in (height, samples)]
+    both = polish(each, *pair, [modes, modes], PRIOR, np.stack([noise[::-1], noise]))
+    for part, again in zip(found, both[1], strict=True):
+        np.testing.assert_array_equal(part, again)
+    return found
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -63,7 +80,7 @@ def test_kinks_of_one_peak_are_not_separate_modes() -> None:
 
     starts = np.array([[0.5, 0.0], [-0.55, 0.1], [1.05, 0.0]])
     modes = Modes(starts, np.array([0.4, 0.3, 0.3]), np.zeros(3))
-    after = polish(rippled, rippled(samples), samples, modes, PRIOR, rng.standard_normal((ROUNDS, ROWS, 2)))
+    after = alone(rippled, samples, modes, 2)
     np.testing.assert_allclose(after.location[0], [0, 0], atol=5e-3)
     assert np.isnan(after.share[1:]).all()
 
@@ -79,7 +96,7 @@ def test_a_thin_peak_missed_by_mean_shift_is_found_from_its_highest_sample() -> 
         narrow = -((theta - [1.5, 0.5]) ** 2).sum(axis=1) / (2 * 0.01**2) + np.log(0.025 / 0.01**2)
         return np.logaddexp(-(theta**2).sum(axis=1) / 2 + np.log(0.975), narrow)
 
-    after = polish(log_p, log_p(samples), samples, before, PRIOR, rng.standard_normal((ROUNDS, ROWS, 2)))
+    after = alone(log_p, samples, before, 1)
     np.testing.assert_allclose(after.location[0], [1.5, 0.5], atol=1e-3)
     np.testing.assert_allclose(after.location[1], [0, 0], atol=0.05)
 

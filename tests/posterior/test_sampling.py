@@ -5,7 +5,8 @@ from scipy import stats
 
 from hpcflow.flow.families import FAMILIES
 from hpcflow.model.prior import Parameter, Prior
-from hpcflow.posterior.sampling import BLOCK, TILE, embedded, keyed_noise, sample, summarise, together
+from hpcflow.posterior.quasirandom import keyed_noise
+from hpcflow.posterior.sampling import BLOCK, TILE, embedded, sample, summarise, together
 
 torch.set_num_threads(1)
 

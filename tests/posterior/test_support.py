@@ -105,7 +105,7 @@ def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
     for _, expected in CASES.values():
         raised |= expected
     later = Flag.POOR_FIT | Flag.FAILED | Flag.LOW_EFFICIENCY | Flag.UNLIKELY
-    later |= Flag.PRIOR_EDGE | Flag.LARGEST_ERROR_EDGE | Flag.SMALLEST_ERROR_EDGE
+    later |= Flag.PRIOR_EDGE | Flag.LARGEST_ERROR_EDGE | Flag.SMALLEST_ERROR_EDGE | Flag.IMPOSSIBLE
     elsewhere = Flag.GIVEN_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING | Flag.UPPER_LIMIT | Flag.NOT_GIVEN
     assert raised | later | elsewhere == sum(Flag)
 

@@ -14,7 +14,7 @@ from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.posterior.importance import importance
 from hpcflow.posterior.likelihood import Likelihood
-from hpcflow.posterior.sampling import keyed_noise
+from hpcflow.posterior.quasirandom import keyed_noise
 from hpcflow.posterior.target import Target
 from hpcflow.posterior.uncertain import GROUPS, TargetAtGiven, at_given, sample_at
 from hpcflow.sources.cluster.parameters import SCALE

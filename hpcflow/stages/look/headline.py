@@ -232,6 +232,7 @@ def _clusters(archive: xr.Dataset | None) -> list[Number]:
         lines.append(Number("Clusters", "median efficiency of the samples", f"{middle:.0f} %", spread))
         evidence = archive["log_evidence"].values[np.isfinite(archive["log_evidence"].values)]
         lines.append(Number("Clusters", "median log evidence", _nat(float(np.median(evidence)))))
+    if "refined" in archive:
         refined = archive["refined"].values
         again, grid = (int((refined == kind).sum()) for kind in (Refined.MORE_SAMPLES, Refined.EXACT_GRID))
         lines.append(Number("Clusters", "sampled again; on the exact grid", f"{_count(again)}; {_count(grid)}"))

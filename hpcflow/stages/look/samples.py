@@ -12,12 +12,11 @@ from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import as_worker
 from hpcflow.model.observe import Photometry
-from hpcflow.posterior.sampling import keyed_noise
 from hpcflow.posterior.target import Target
-from hpcflow.posterior.uncertain import TargetAtGiven, at_given, sample_at
+from hpcflow.posterior.uncertain import TargetAtGiven, at_given
 from hpcflow.stages.build import build_likelihood
-from hpcflow.stages.infer import flow_of
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
+from hpcflow.stages.which import EXACT, flow_of, open_proposal, posterior_of
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
 
@@ -44,31 +43,32 @@ def samples(run: Path | str, cluster_id: str, galaxy: str | None = None) -> Tabl
         InputError: if there is no such cluster, it has no posterior, or the archive was made with another flow.
     """
     folder = Run(Path(run))
-    flow = flow_of(folder.config(), folder)
+    config = folder.config()
     archive = PosteriorArchive.open(folder.posteriors)
-    there = {"flow_sha256": digest_file(flow / checkpoint.WEIGHTS), "seed": folder.config().infer.seed}
-    refuse_other_sources(folder.posteriors, archive.attrs, there)
+    exact = posterior_of(config, folder) == EXACT
+    there = {} if exact else {"flow_sha256": digest_file(flow_of(config, folder) / checkpoint.WEIGHTS)}
+    refuse_other_sources(folder.posteriors, archive.attrs, there | {"seed": config.infer.seed})
     row = find_cluster(archive, cluster_id, galaxy)
     partition = next(p for p in archive.partitions if row < p.stop)
     row -= partition.start
-    estimator = checkpoint.load(flow)
-    scale = estimator.scale
+    proposal = open_proposal(config, folder)
+    scale = proposal.scale
     names = (*NAMES, *(f"{quantity.name}{of}" for quantity in scale.given for of in ("", "_error")))
     one = {name: archive.read(name, partition)[row : row + 1] for name in names}
-    key = (one["galaxy"][0], one["cluster_id"][0])
-    noise = keyed_noise(archive.attrs["seed"], key, archive.attrs["samples_drawn"], estimator.flow.dim)
+    key, drawn = (one["galaxy"][0], one["cluster_id"][0]), archive.attrs["samples_drawn"]
     photometry = Photometry(one["flux"], one["sigma"], one["observed"], scale.stacked(one))
     errors = scale.stacked(one, "_error")[0]
     with as_worker():
         ones = at_given(photometry, errors, scale.given, archive.attrs["seed"], key)
-        theta, log_q = (a.numpy() for a in sample_at(estimator, ones, noise))
+        theta, log_q = (a[0].numpy() for a in proposal.of(photometry, [ones], [key]).samples(drawn))
+    of = "exact posterior on its grid" if exact else "flow"
     columns = [
-        Column(theta[:, i], p.name, unit=p.unit or None, description="samples of the flow")
-        for i, p in enumerate(estimator.prior.parameters)
+        Column(theta[:, i], p.name, unit=p.unit or None, description=f"samples of the {of}")
+        for i, p in enumerate(proposal.prior.parameters)
     ]
-    columns.append(Column(log_q, "log_q", description="log of the flow's density, per declared units"))
-    if "log_weight" in archive.written:
-        target = Target(build_likelihood(folder.config()))
+    columns.append(Column(log_q, "log_q", description=f"log of the density of the {of}, per declared units"))
+    if exact or "log_weight" in archive.written:
+        target = Target(build_likelihood(config))
         weight = TargetAtGiven(target, photometry, ones, scale).log_prob(theta) - log_q
         says = "log of likelihood x prior / q, unnormalised: weighted by its exponential, samples are the posterior's"
         columns.append(Column(weight, "log_weight", description=says))

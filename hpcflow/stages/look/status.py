@@ -16,6 +16,7 @@ from hpcflow.calibration.record import ValidationStore
 from hpcflow.flow.header import read_header
 from hpcflow.stages.progress import State, read_state
 from hpcflow.stages.run import Run
+from hpcflow.stages.which import EXACT, posterior_of
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.kind import given_names
 from hpcflow.store.simulations import SimulationStore
@@ -24,7 +25,7 @@ __all__ = ["StageStatus", "pace", "status"]
 
 RECENT = 100  # number of partitions over which the rate is averaged
 STAGES = ("simulate", "train", "infer", "validate", "report")
-BORROWED = ("infer", "report")  # the stages of a run that uses another run's flow
+BORROWED = ("infer", "report")  # the stages of a run that uses another run's flow, or none
 QUIET_S = 60.0  # a stage without a finished partition for so long is idle
 
 
@@ -60,12 +61,13 @@ class StageStatus:
 
 
 def status(run: Run) -> list[StageStatus]:
-    """Return the status of every stage, in order; a run that uses another run's flow has only infer and report.
+    """Return the status of every stage, in order; a run without a flow of its own has only infer and report.
 
     Raises:
         InputError: if the folder is not a run.
     """
-    borrows = run.config().infer.flow is not None
+    config = run.config()
+    borrows = config.infer.flow is not None or (not run.simulations.exists() and posterior_of(config, run) == EXACT)
     stores: dict[str, tuple[Callable[[Path], Any], Path, str]] = {
         "simulate": (SimulationStore.open, run.simulations, "simulations"),
         "infer": (partial(PosteriorArchive.open, reading=True), run.posteriors, "clusters"),

@@ -75,8 +75,11 @@ def test_a_run_with_anothers_flow_has_nothing_to_simulate_or_train(tmp_path: Pat
     run.begin("infer", load_config(tiny(), ["infer.flow=elsewhere"]))
     assert [s.stage for s in status(run)] == ["infer", "report"]
     own = Run(tmp_path / "owner")
-    own.begin("infer", load_config(tiny()))
+    own.begin("infer", load_config(tiny(), ["infer.posterior=flow"]))
     assert [s.stage for s in status(own)][:2] == ["simulate", "train"]
+    exact = Run(tmp_path / "exact")
+    exact.begin("infer", load_config(tiny()))
+    assert [s.stage for s in status(exact)] == ["infer", "report"]
 
 
 def test_a_driver_on_this_machine_is_seen(library: tuple[Run, SimulationStore]) -> None:

@@ -1,0 +1,79 @@
+"""Which posterior a run's archive holds: that of a trained flow, or the exact one, which needs no training."""
+
+from pathlib import Path
+
+from hpcflow.base.errors import InputError
+from hpcflow.config.load import Config
+from hpcflow.flow import checkpoint
+from hpcflow.posterior.exact import ExactModel
+from hpcflow.posterior.proposal import ExactProposal, FlowProposal, Proposal
+from hpcflow.posterior.support import Support
+from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_scale, model_fluxes
+from hpcflow.stages.run import Run
+from hpcflow.store.archive import PosteriorArchive
+
+__all__ = ["COARSE", "EXACT", "FLOW", "flow_of", "open_proposal", "open_support", "posterior_of", "sampling_of"]
+
+EXACT, FLOW = "exact", "flow"
+COARSE = 1.5  # errors by which colours change inside a cell; weights remove what that does
+
+
+def posterior_of(config: Config, run: Run) -> str:
+    """Return `exact` or `flow`: what the archive holds, else what the config asks for.
+
+    With `infer.posterior: auto` it is the flow where one is trained or named, and else the exact posterior where the
+    model has one.
+    """
+    for path in (run.posteriors, run.before):
+        if path.exists():
+            return str(PosteriorArchive.open(path).attrs.get("posterior", FLOW))
+    wanted = config.infer
+    if wanted.posterior != "auto":
+        return wanted.posterior
+    if wanted.flow is not None or run.flow.exists() or not wanted.weights:
+        return FLOW
+    return FLOW if why_not_exact(config) else EXACT
+
+
+def why_not_exact(config: Config) -> str:
+    """Return why a model has no exact posterior that can be computed, in words; empty if it has one."""
+    try:
+        ExactModel.order_of(build_likelihood(config))
+    except InputError as e:
+        return str(e)
+    return ""
+
+
+def flow_of(config: Config, run: Run) -> Path:
+    """Return the folder of the flow: the run's own, or that of the run named by `infer.flow`."""
+    return Run(Path(config.infer.flow)).flow if config.infer.flow else run.flow
+
+
+def sampling_of(run: Run, config: Config) -> str:
+    """Return the kind of random numbers of the samples: what the archive was begun with, else what the config says."""
+    for path in (run.posteriors, run.before):
+        if path.exists():
+            return str(PosteriorArchive.open(path).attrs.get("sampling", "independent"))
+    return config.infer.sampling
+
+
+def open_proposal(config: Config, run: Run) -> Proposal:
+    """Return what samples of the run's objects are drawn from.
+
+    Raises:
+        InputError: if the flow is missing or damaged, or the model has no exact posterior.
+    """
+    if posterior_of(config, run) == EXACT:
+        return ExactProposal(ExactModel(build_likelihood(config), COARSE), config.infer.seed)
+    return FlowProposal(checkpoint.load(flow_of(config, run)), config.infer.seed, sampling_of(run, config))
+
+
+def open_support(config: Config, run: Run) -> Support:
+    """Return the range of the data that the flow was trained on, or else that the model can produce."""
+    if posterior_of(config, run) == FLOW:
+        return Support.from_plain(checkpoint.read_description(flow_of(config, run))["support"])
+    flux, size = model_fluxes(config), build_scale(config).parameter
+    if flux is None:
+        raise InputError("exact posteriors need a faster simulator; train a flow for this one")
+    prior = build_prior(config).select([size]).parameters[0]
+    return Support.of_library(build_observer(config), flux, (prior.low, prior.high))
