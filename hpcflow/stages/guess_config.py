@@ -55,6 +55,8 @@ def guess_config(path: Path, overrides: Sequence[str] = ()) -> GuessedConfig:
     override(said, overrides)
     found = guess(path, _told(said))
     raw = _raw(path, found)
+    if "flow" in said.get("infer", {}):
+        del raw["infer"]["posterior"]
     override(raw, overrides)
     bands = parse_config(raw).model.bands
     if columns := raw["infer"].get("columns"):  # of other bands, where the user has named some
@@ -111,6 +113,7 @@ def _raw(path: Path, found: Guess) -> dict[str, Any]:
     base = load_yaml(shipped_configs()[BASE])
     read = {"format": found.format, "galaxy": found.galaxy, "unit": found.unit, "columns": dict(found.columns)}
     infer: dict[str, Any] = {"catalogues": [str(path)], **{key: value for key, value in read.items() if value}}
+    infer["posterior"] = "exact"  # which needs neither a library nor a flow
     if found.format == "table":
         infer["classes"] = None  # classes of other people may mean anything
     observe = base["observe"] | {"missing": MISSING}

@@ -1,9 +1,6 @@
 """The commands that need no run, and comparisons, as the console script runs them."""
 
-import io
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -13,21 +10,7 @@ import zarr
 from astropy.table import Table
 
 from hpcflow.catalogues import mast
-from hpcflow.cli.main import main
 from hpcflow.stages.run import Run
-
-
-@pytest.fixture
-def hpcflow(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, str]]:
-    def run(*arguments: object, code: int = 0) -> tuple[str, str]:
-        monkeypatch.setattr(sys, "argv", ["hpcflow", *map(str, arguments)])
-        out, err = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
-            main()
-        assert (ended.value.code or 0) == code, err.getvalue()
-        return out.getvalue(), err.getvalue()
-
-    return run
 
 
 def test_addresses_are_printed_one_a_line(hpcflow: Callable[..., tuple[str, str]]) -> None:

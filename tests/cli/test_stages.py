@@ -1,14 +1,16 @@
 """A catalogue without a config, as a user meets it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from astropy.table import Table
 
 from hpcflow.config.load import load_config
-from said import said, sentences
 
+Command = Callable[..., tuple[str, str]]
 FILTERS = ("F275W", "F336W", "F438W", "F555W")
 
 
@@ -24,14 +26,28 @@ def mine(tmp_path: Path) -> Path:
     return Path("mine.csv")
 
 
-def test_a_config_is_written_for_a_catalogue(mine: Path) -> None:
-    assert said("init", "--from", str(mine), "new") == (0, "")
+def test_a_catalogue_alone_is_enough(hpcflow: Command, mine: Path) -> None:
+    out, _ = hpcflow("infer", mine, "--workers", 1)
+    assert out.splitlines()[0] == "catalogue  mine.csv: table, 4 clusters"
+    assert out.splitlines()[-1] == "run folder: runs/mine"
+    with xr.open_zarr("runs/mine/posteriors.zarr") as ds:
+        assert ds["cluster_id"].values.tolist() == ["1", "2", "3", "4"]
+        assert np.isfinite(ds["theta"].values).all()
+        assert (ds["distance"].values == 17.7).all()
+        assert ds["observed"].values.sum(axis=0).tolist() == [4, 4, 4, 3]
+    # The run folder takes the config that is written down for its own.
+    hpcflow("init", "--from", mine, "new")
+    _, said = hpcflow("infer", "new/mine.yaml", "--workers", 1)
+    assert "all 4 rows are done already" in said
+
+
+def test_a_config_is_written_for_a_catalogue(hpcflow: Command, mine: Path) -> None:
+    out, _ = hpcflow("init", "--from", mine, "new")
+    assert out.splitlines()[-1] == "config: new/mine.yaml"
     config = load_config(Path("new/mine.yaml"))
     assert config.infer.columns is not None
     assert config.infer.columns.model_dump()["F555W"] == ["f555w_mag_vega", "f555w_emag_vega"]
-    code, words = said("init", "--from", str(mine), "new")
-    assert code == 2
-    assert "exists already" in words
+    assert "exists already" in hpcflow("init", "--from", mine, "new", code=2)[1]
 
 
 @pytest.mark.parametrize(
@@ -47,12 +63,13 @@ def test_a_config_is_written_for_a_catalogue(mine: Path) -> None:
         (("init", "demo", "--set", "name=x"), "--set goes with --from"),
     ],
 )
-def test_wrong_input_is_one_sentence_and_writes_nothing(mine: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_input_is_one_sentence_and_writes_nothing(
+    hpcflow: Command, mine: Path, arguments: tuple[str, ...], words: str
+) -> None:
     Path("mine.txt").write_text(mine.read_text())
     Path("bare.csv").write_text(mine.read_text().replace("_vega", ""))
     before = set(Path().iterdir())
-    code, errors = said(*arguments)
-    assert code == 2
-    assert len(sentences(errors)) == 1
-    assert words in errors
+    _, error = hpcflow(*arguments, code=2)
+    assert len(error.splitlines()) == 1
+    assert words in error
     assert set(Path().iterdir()) == before

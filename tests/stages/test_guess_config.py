@@ -40,6 +40,7 @@ def test_a_guessed_config_is_whole_and_can_be_written_down(mine: Path) -> None:
     assert config.infer.catalogues == [str(mine)]
     assert config.infer.unit == "Vega"
     assert config.infer.classes is None
+    assert config.infer.posterior == "exact"
     written = write_config(guessed, mine.parent / "new")
     assert written == mine.parent / "new" / "mine.yaml"
     assert load_config(written) == config
@@ -78,6 +79,7 @@ def test_what_is_set_prevails(mine: Path) -> None:
     assert config.model.bands["F555W"] == "ACS_WFC.F555W"
     assert config.observe.distance_mpc == (1.0, 50.0)
     assert guess_config(mine, [*wanted, "observe.distance_mpc=[1, 60]"]).config.observe.distance_mpc == (1.0, 60.0)
+    assert guess_config(mine, [*wanted, "infer.flow=runs/demo"]).config.infer.posterior == "auto"
     three = "{F275W: WFC3_UVIS.F275W, F336W: WFC3_UVIS.F336W, F438W: WFC3_UVIS.F438W}"
     assert list(guess_config(mine, [f"model.bands={three}"]).config.model.bands) == list(FILTERS[:3])
 
@@ -93,7 +95,9 @@ def test_what_is_set_prevails(mine: Path) -> None:
         ("observe=5", "observe"),
         ("infer.colums.F555W=[a,b]", r"infer\.colums is not a known key"),
         ("model.bands.F555W=nowhere", "filter curve nowhere is neither a file nor shipped"),
-        ("infer.columns.F555W=[F555W_vega, nowhere]", "has no column nowhere"),
+        ("infer.columns.F555W=[F555W_vega, nowhere]", r"has no column nowhere, which infer\.columns\.F555W names"),
+        ("infer.columns.F555W=[nowhere, F555W_evega]", r"has no column nowhere, which infer\.columns\.F555W names"),
+        ("infer.columns.ra=nowhere", r"has no column nowhere, which infer\.columns\.ra names"),
         ("infer.unit=parsec", r"infer\.unit parsec is none of"),
     ],
 )
