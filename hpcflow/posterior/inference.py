@@ -179,8 +179,8 @@ class Inference:
         return [one and one | {"mode_log_q": at} for one, at in zip(found, at_modes, strict=True)]
 
     def _drawn(
-        self, cluster: "_Cluster", proposals: Proposals, theta: Floats, log_q: Floats, modes: Modes
-    ) -> "_Drawn | dict[str, Any]":
+        self, cluster: _Cluster, proposals: Proposals, theta: Floats, log_q: Floats, modes: Modes
+    ) -> _Drawn | dict[str, Any]:
         """Return a cluster's samples, weighted if its likelihood is tractable; its variables if it has no posterior."""
         settings, key, one = self._settings, cluster.key, cluster.one
         if settings.exact and np.isnan(log_q).all():
@@ -212,7 +212,7 @@ class Inference:
             height = best.log_p[: len(theta)] if alike else self._target.log_prob(theta, one)
         return _Drawn(cluster, found, theta, height, modes, best.theta[used], best.given[used], best.exact)
 
-    def _polish(self, drawn: Sequence["_Drawn"], proposals: Proposals, photometry: Photometry) -> None:
+    def _polish(self, drawn: Sequence[_Drawn], proposals: Proposals, photometry: Photometry) -> None:
         """Let the modes of all clusters climb to the maxima of their densities."""
         settings, target = self._settings, self._target
         if settings.polish == "none" or not drawn:
@@ -238,7 +238,7 @@ class Inference:
                 modes = exact_modes(one.exact, settings.modes, rng_for(seed, "modes", *one.cluster.key))
             one.modes = modes
 
-    def _ended(self, drawn: "_Drawn") -> dict[str, Any]:
+    def _ended(self, drawn: _Drawn) -> dict[str, Any]:
         """Return all of a cluster's variables, except mode_log_q of a flow."""
         cluster, found, modes = drawn.cluster, drawn.found, drawn.modes
         found |= {"mode": modes.location, "mode_share": modes.share, "map": modes.location[0]}
@@ -266,7 +266,7 @@ class Inference:
         }
 
     def _weighed(
-        self, target: Target, cluster: "_Cluster", proposals: Proposals, theta: Floats, log_q: Floats
+        self, target: Target, cluster: _Cluster, proposals: Proposals, theta: Floats, log_q: Floats
     ) -> Weighed:
         """Return one cluster's weighted samples, better ones than the flow's first if it needs them."""
         settings = self._settings
