@@ -10,10 +10,19 @@ and `config`, which cli and stages alone read. docs/architecture.md walks throug
 """
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "open"]
 
 try:
     __version__ = version("starcluster-hpcflow")
 except PackageNotFoundError:  # run from a checkout that was never installed
     __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name != "open":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hpcflow.store.accessor import open_posteriors  # which takes a second
+
+    return open_posteriors
