@@ -75,10 +75,10 @@ class Production:
 
 
 @cache
-def production(name: str) -> Production:
-    """Train the flow of a shipped config for a moment, with one thread, which stays so."""
+def production(name: str, *sets: str) -> Production:
+    """Train the flow of a shipped config, some of whose values are set, for a moment; one thread, which stays so."""
     one_thread()
-    config = load_config(CONFIGS / f"{name}.yaml")
+    config = load_config(CONFIGS / f"{name}.yaml", sets)
     prior, simulator, observer = build_prior(config), build_simulator(config), build_observer(config)
     theta = prior.select(simulator.parameters).sample(SIMULATIONS, np.random.default_rng(1))
     flux = simulator(theta)

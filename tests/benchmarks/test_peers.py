@@ -15,8 +15,9 @@ from hpcflow.posterior.sampling import BLOCK
 from hpcflow.store.schema import QUANTILES
 from peers import FLOWS, sbi_posterior, synference_catalogue, weights
 from printed import table
-from production import SAMPLES, production
+from production import production
 
+SAMPLES = 10_000  # of each cluster, independent as the others' are
 CLUSTERS, REPEATS = 4, 3  # of the others, cluster by cluster; hpcflow is given a block
 OURS, PAPER = "hpcflow, phangs.yaml", "hpcflow, walter2026.yaml (FrEIA)"
 BLOCKS = {OURS: BLOCK, PAPER: BLOCK // 4}
@@ -25,7 +26,8 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("ignore")]
 
 def test_the_same_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sbi", reason="sbi is not installed; the extra [bench] has it")
-    it, paper = production("phangs"), production("walter2026")
+    alike = (f"infer.samples={SAMPLES}", "infer.sampling=independent")
+    it, paper = production("phangs", *alike), production("walter2026", *alike)
     asked, train = it.examples(CLUSTERS, 2), it.examples(20_000, 3)
     x, x_train = it.features(asked), it.features(train).clone()
     size: dict[str, int] = {}
@@ -33,7 +35,7 @@ def test_the_same_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     for row, one in ((OURS, it), (PAPER, paper)):
         size[row] = one.estimator.weights
         block = one.examples(BLOCKS[row], 2)
-        runs[row, "samples"], runs[row, "all"] = one.sampling(block), one.inferring(block)
+        runs[row, "samples"], runs[row, "all"] = one.sampling(block), one.inferring(block, one.engine)
     posteriors = {name: sbi_posterior(name, it.estimator.prior, train.theta, x_train) for name in FLOWS}
     for name, posterior in posteriors.items():
         for way, (draw, density) in ways(posterior, x).items():
