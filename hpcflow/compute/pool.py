@@ -74,7 +74,8 @@ class Pool:
         self._closing = True
         self._ledger.changed.set()
         self._thread.join(END_S)
-        self._notes.clear()
+        if error is None:  # otherwise they say why, until the stage is begun again
+            self._notes.clear()
         if self._there:
             with suppress(HpcflowError):  # they end by themselves once their scheduler is gone
                 ask("scancel", *self._there, patience_s=0)

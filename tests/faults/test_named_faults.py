@@ -446,8 +446,9 @@ def test_workers_that_cannot_start_anywhere(case: Case) -> None:
 
 @long
 def test_workers_with_too_little_memory(case: Case) -> None:
-    id = case.submit("--set", "simulate.partition=10", site=worker(memory_gb=0.1))
-    wait_for(lambda: "started again 2 times for want of memory (worker.memory_gb)" in case.log(id))
+    one = worker(memory_gb=0.1) | {"workers": 1}  # with more, all is over before `status` has started
+    id = case.submit("--set", "simulate.partition=10", site=one)
+    wait_for(lambda: "started again 1 times for want of memory (worker.memory_gb)" in case.log(id))
     assert "for want of memory" in case.hpcflow("status", case.run)
     took = fails(case, id, "workers died with 8 partitions in a row, 3 with each, and finished none", PATIENCE_S)
     print(f"ended after {took:.0f} s")
