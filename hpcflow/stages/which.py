@@ -32,16 +32,16 @@ def posterior_of(config: Config, run: Run) -> str:
         return wanted.posterior
     if wanted.flow is not None or run.flow.exists() or not wanted.weights:
         return FLOW
-    return FLOW if why_not_exact(config) else EXACT
+    return EXACT if _has_exact(config) else FLOW
 
 
-def why_not_exact(config: Config) -> str:
-    """Return why a model has no exact posterior that can be computed, in words; empty if it has one."""
+def _has_exact(config: Config) -> bool:
+    """Return whether the model has an exact posterior that can be computed."""
     try:
         ExactModel.order_of(build_likelihood(config))
-    except InputError as e:
-        return str(e)
-    return ""
+    except InputError:
+        return False
+    return True
 
 
 def flow_of(config: Config, run: Run) -> Path:
