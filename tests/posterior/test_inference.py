@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from clusters import cluster_estimator, cluster_observer, distance, photometry_of
+from clusters import archive_rows, cluster_estimator, cluster_observer, photometry_of
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
 from hpcflow.flow.estimator import as_tensors
@@ -77,16 +77,7 @@ def observed(n: int, seed: int = 2) -> Photometry:
 
 
 def rows(n: int = 6) -> Rows:
-    seen = observed(n)
-    return {
-        "galaxy": np.array([f"ngc{i % 2}" for i in range(n)]),
-        "cluster_id": np.array([str(i) for i in range(n)]),
-        "flux": seen.flux,
-        "sigma": seen.sigma,
-        "observed": seen.observed,
-        "distance": distance(seen),
-        "reason": np.zeros((n, 5), np.uint8),
-    }
+    return archive_rows(observed(n))
 
 
 def without(given: Rows, row: int, bands: list[int], reason: Reason) -> Rows:

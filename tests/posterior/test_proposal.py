@@ -1,13 +1,12 @@
 """Exact posteriors as a proposal: the same archive without a flow."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from clusters import cluster_observer, distance
+from clusters import archive_rows, cluster_observer
 from hpcflow.model.filters import load_curve
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
@@ -46,20 +45,11 @@ def engine(noise: str) -> Inference:
     return Inference(ExactProposal(model(noise), 5), likelihood.simulator, support, settings, Target(likelihood))
 
 
-def rows(noise: str, n: int = 6, **more: Any) -> Rows:
+def rows(noise: str, n: int = 6) -> Rows:
     rng = np.random.default_rng(2)
     theta = PRIOR.sample(n, rng)
-    seen = cluster_observer(noise, (0.05, 0.3))(model(noise).likelihood.simulator(theta[:, [0, 2]]), theta[:, 1], rng)
-    return {
-        "galaxy": np.array([f"ngc{i % 2}" for i in range(n)]),
-        "cluster_id": np.array([str(i) for i in range(n)]),
-        "flux": seen.flux,
-        "sigma": seen.sigma,
-        "observed": seen.observed,
-        "distance": distance(seen),
-        "reason": np.zeros((n, len(BANDS)), np.uint8),
-        **more,
-    }
+    unit = model(noise).likelihood.simulator(theta[:, [0, 2]])
+    return archive_rows(cluster_observer(noise, (0.05, 0.3))(unit, theta[:, 1], rng))
 
 
 @noises
