@@ -1,4 +1,4 @@
-"""The commands that need no run: check or fetch catalogues, make mocks, and compute model fluxes.
+"""The commands that need no run: check or fetch catalogues, make mocks, compute model fluxes, list flows that ship.
 
 As everywhere in the command line, heavy imports wait until a command needs them.
 """
@@ -98,6 +98,26 @@ def mock(
     plain = asked.form == "plain"
     for path in make_mock(*what, **given) if plain else make_survey(*what, asked.form, **given):
         print(path)
+
+
+@command()
+def flows(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Show everything about this flow, and a config that uses it.")
+    ] = None,
+) -> None:
+    """List the trained flows that ship, or show one."""
+    from rich.console import Console
+
+    from hpcflow.stages.look.shipped_flows import flows_table, open_flow
+
+    if name is None:
+        Console().print(flows_table())
+        return
+    flow = open_flow(name)
+    facts = flow.facts()
+    width = max(map(len, facts))
+    print(*(f"{what.ljust(width)}  {said}" for what, said in facts.items()), "", flow.recipe(), sep="\n", end="")
 
 
 @command()

@@ -256,7 +256,7 @@ class Infer(Section):
     """The catalogues, and what is computed for each cluster."""
 
     catalogues: Paths = []
-    flow: str | None = None  # folder of another run, to use its flow
+    flow: str | None = None  # folder of another run, to use its flow, or shipped:NAME (`hpcflow flows` lists them)
     format: Literal["auto", "phangs", "legus", "legus-acs", "legus-uvis", "table"] = "auto"  # camera of B, V and I
     galaxy: str | None = None
     classes: list[int] | None = None

@@ -1,7 +1,7 @@
 """What samples are drawn from before they are weighted: a trained flow, or the exact posterior on its grid."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -64,15 +64,35 @@ class FlowProposal:
         estimator: the flow.
         seed: seed of all random numbers.
         sampling: kind of its noise, see `posterior.quasirandom`.
+        columns: the flow's columns that are the bands of the photometry; all if None. The others are not observed.
     """
 
-    def __init__(self, estimator: Estimator, seed: int, sampling: str = INDEPENDENT) -> None:
+    def __init__(
+        self, estimator: Estimator, seed: int, sampling: str = INDEPENDENT, columns: Sequence[int] | None = None
+    ) -> None:
         self.estimator, self.seed, self.sampling = estimator, seed, sampling
-        self.prior, self.bands, self.scale = estimator.prior, estimator.bands, estimator.scale
+        self.prior, self.scale = estimator.prior, estimator.scale
+        self._columns = list(range(len(estimator.bands)) if columns is None else columns)
+        self.bands = tuple(estimator.bands[column] for column in self._columns)
 
     def of(self, photometry: Photometry, ones: Sequence[list[Photometry]], keys: Sequence[Key]) -> Proposals:
         """Return the proposals for N objects; see `Proposal`."""
-        return _OfFlow(self, photometry, ones, keys)
+        whole = [[self._whole(one) for one in of] for of in ones]
+        return _OfFlow(self, self._whole(photometry), whole, keys)
+
+    def _whole(self, photometry: Photometry) -> Photometry:
+        """Return photometry (N, B) in the flow's own bands."""
+        bands = len(self.estimator.bands)
+        if self._columns == list(range(bands)):
+            return photometry
+
+        def placed(values: NDArray[Any], empty: float | bool) -> NDArray[Any]:
+            whole = np.full((len(values), bands), empty)
+            whole[:, self._columns] = values
+            return whole
+
+        flux, sigma, observed, given = photometry
+        return Photometry(placed(flux, np.nan), placed(sigma, np.nan), placed(observed, False), given)
 
     def noise(self, key: Sequence[object], n: int, values: int) -> Tensor:
         """Return the noise (n, D) of an object, for samples at a number of given values in turn."""

@@ -1,7 +1,7 @@
 """The range of the data that an estimator was trained on, and flags for observations outside it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,27 @@ class Support:
             scale = Scale.from_plain(known.pop("scale"))
         observer = {"scale": scale, **{key: _tuple(value) for key, value in known.items()}}
         return cls(Observer(**observer), np.array(plain["faintest"]), np.array(plain["brightest"]))
+
+    def of_bands(self, columns: Sequence[int]) -> "Support":
+        """Return the support of objects of which only some bands, in an order of their own, are ever observed.
+
+        Args:
+            columns: the columns of these bands.
+        """
+        columns = list(columns)
+        if columns == list(range(len(self.faintest))):
+            return self
+        sets = self._sets(len(self.faintest))
+        inside = sets[:, columns]
+        uncut = inside.sum(axis=1) == sets.sum(axis=1)
+        if self.observer.missing == 0:  # an object has all bands of its set
+            inside = inside[uncut]
+        else:  # any bands of a set, so that what is left of one may be part of another
+            part = [any((other > have).any() and (other >= have).all() for other in inside) for have in inside]
+            inside = inside[uncut | ~np.array(part)]
+        band_sets = tuple(dict.fromkeys(tuple(bool(has) for has in have) for have in inside))
+        band_sets = band_sets or ((False,) * len(columns),)  # an object with these bands alone was never seen
+        return Support(replace(self.observer, band_sets=band_sets), self.faintest[columns], self.brightest[columns])
 
     def flags(self, photometry: Photometry, reason: NDArray[np.uint8]) -> NDArray[np.int32]:
         """Return the flags (N,) that follow from the photometry before inference.

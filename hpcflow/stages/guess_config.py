@@ -16,8 +16,11 @@ from hpcflow.catalogues.plain import FORMATS
 from hpcflow.config.check import checked
 from hpcflow.config.load import Config, dump_yaml, load_yaml, override, parse_config
 from hpcflow.config.sections import Infer
+from hpcflow.stages.flow_bands import in_bands, known_to
 from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.init import shipped_configs
+from hpcflow.stages.same_model import trained_config
+from hpcflow.stages.which import flow_named
 
 __all__ = ["GuessedConfig", "guess_config", "write_config"]
 
@@ -53,16 +56,22 @@ def guess_config(path: Path, overrides: Sequence[str] = ()) -> GuessedConfig:
     """
     said: dict[str, Any] = {}
     override(said, overrides)
-    found = guess(path, _told(said))
-    raw = _raw(path, found)
-    if "flow" in said.get("infer", {}):
-        del raw["infer"]["posterior"]
+    found, flow = guess(path, _told(said)), said.get("infer", {}).get("flow")
+    base = load_yaml(shipped_configs()[BASE])
+    if flow is None:
+        raw = _raw(path, found, base)
+        raw["infer"]["posterior"] = "exact"  # which needs neither a library nor a flow
+        raw["observe"]["missing"] = MISSING
+    else:
+        trained = trained_config(flow_named(flow))
+        found = known_to(flow, trained, found)
+        raw = _raw(path, found, base | in_bands(trained, found.bands))
     override(raw, overrides)
     bands = parse_config(raw).model.bands
     if columns := raw["infer"].get("columns"):  # of other bands, where the user has named some
         raw["infer"]["columns"] = {key: of for key, of in columns.items() if isinstance(of, str) or key in bands}
     catalogue = read_catalogues(parse_config(raw))
-    if "distance_mpc" not in said.get("observe", {}):
+    if flow is None and "distance_mpc" not in said.get("observe", {}):
         raw["observe"]["distance_mpc"] = _distances(catalogue, raw["observe"]["distance_mpc"])
     config = parse_config(raw)
     return GuessedConfig(raw, config, tuple(_aligned(_words(config, found, catalogue))))
@@ -108,15 +117,13 @@ def _told(said: dict[str, Any]) -> Told:
     )
 
 
-def _raw(path: Path, found: Guess) -> dict[str, Any]:
-    """Return the plain values of a config for a catalogue."""
-    base = load_yaml(shipped_configs()[BASE])
+def _raw(path: Path, found: Guess, base: dict[str, Any]) -> dict[str, Any]:
+    """Return the plain values of a config for a catalogue, and for what follows from no catalogue those of another."""
     read = {"format": found.format, "galaxy": found.galaxy, "unit": found.unit, "columns": dict(found.columns)}
     infer: dict[str, Any] = {"catalogues": [str(path)], **{key: value for key, value in read.items() if value}}
-    infer["posterior"] = "exact"  # which needs neither a library nor a flow
     if found.format == "table":
         infer["classes"] = None  # classes of other people may mean anything
-    observe = base["observe"] | {"missing": MISSING}
+    observe = dict(base["observe"])
     if found.band_sets:
         observe["band_sets"] = [list(labels) for labels in found.band_sets]
     model = base["model"] | {"bands": dict(found.bands)}

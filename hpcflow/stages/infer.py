@@ -20,7 +20,7 @@ from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
-from hpcflow.config.load import Config, difference, parse_config, with_values
+from hpcflow.config.load import Config, with_values
 from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.posterior.exact import ExactModel
@@ -42,6 +42,7 @@ from hpcflow.stages.build import (
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
+from hpcflow.stages.same_model import columns_of
 from hpcflow.stages.which import EXACT, FLOW, flow_of, open_proposal, open_support, posterior_of, sampling_of
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import LARGEST_ERROR
@@ -261,26 +262,9 @@ def _origin(config: Config, run: Run, kind: str) -> tuple[dict[str, str], Mappin
     flow = flow_of(config, run)
     description = checkpoint.read_description(flow)
     checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
-    _refuse_another_model(flow, _trained_for(flow, description).plain(), config.plain())
+    columns_of(flow, config)  # so that another model is refused before anything is written
     _refuse_changed_simulator(flow, description["source"], config)
     return {"flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}, description["source"]
-
-
-def _trained_for(flow: Path, description: Mapping[str, Any]) -> Config:
-    """Return the config that a flow was trained with."""
-    try:
-        return parse_config(description["config"])
-    except InputError as e:
-        raise InputError(f"{flow} was trained with a config that this version does not know: {e}") from e
-
-
-def _refuse_another_model(flow: Path, trained: dict[str, Any], config: dict[str, Any]) -> None:
-    changed = [line for key in ("source", "model", "observe") for line in difference(trained[key], config[key], key)]
-    if changed:
-        raise InputError(
-            f"{flow} was trained for another model ({'; '.join(changed[:5])}): take model and observe from the config "
-            "of that run (bands that the catalogue lacks are masked), or train a flow for this one"
-        )
 
 
 def _refuse_changed_simulator(flow: Path, source: Mapping[str, Any], config: Config) -> None:

@@ -4,15 +4,26 @@ from pathlib import Path
 
 from hpcflow.base.errors import InputError
 from hpcflow.config.load import Config
-from hpcflow.flow import checkpoint
+from hpcflow.flow import checkpoint, shipped
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.proposal import ExactProposal, FlowProposal, Proposal
 from hpcflow.posterior.support import Support
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_scale, model_fluxes
 from hpcflow.stages.run import Run
+from hpcflow.stages.same_model import columns_of
 from hpcflow.store.archive import PosteriorArchive
 
-__all__ = ["COARSE", "EXACT", "FLOW", "flow_of", "open_proposal", "open_support", "posterior_of", "sampling_of"]
+__all__ = [
+    "COARSE",
+    "EXACT",
+    "FLOW",
+    "flow_named",
+    "flow_of",
+    "open_proposal",
+    "open_support",
+    "posterior_of",
+    "sampling_of",
+]
 
 EXACT, FLOW = "exact", "flow"
 COARSE = 1.5  # errors by which colours change inside a cell; weights remove what that does
@@ -45,8 +56,26 @@ def _has_exact(config: Config) -> bool:
 
 
 def flow_of(config: Config, run: Run) -> Path:
-    """Return the folder of the flow: the run's own, or that of the run named by `infer.flow`."""
-    return Run(Path(config.infer.flow)).flow if config.infer.flow else run.flow
+    """Return the folder of the flow: the run's own, or the one that `infer.flow` names.
+
+    Raises:
+        InputError: if it names a flow that does not ship.
+    """
+    return flow_named(config.infer.flow) if config.infer.flow else run.flow
+
+
+def flow_named(name: str) -> Path:
+    """Return the folder of a flow.
+
+    Args:
+        name: `shipped:NAME`, or the folder of a run.
+
+    Raises:
+        InputError: if no flow of that name ships.
+    """
+    if name.startswith(shipped.PREFIX):
+        return shipped.folder(name.removeprefix(shipped.PREFIX))
+    return Run(Path(name)).flow
 
 
 def sampling_of(run: Run, config: Config) -> str:
@@ -65,13 +94,15 @@ def open_proposal(config: Config, run: Run) -> Proposal:
     """
     if posterior_of(config, run) == EXACT:
         return ExactProposal(ExactModel(build_likelihood(config), COARSE), config.infer.seed)
-    return FlowProposal(checkpoint.load(flow_of(config, run)), config.infer.seed, sampling_of(run, config))
+    flow = flow_of(config, run)
+    return FlowProposal(checkpoint.load(flow), config.infer.seed, sampling_of(run, config), columns_of(flow, config))
 
 
 def open_support(config: Config, run: Run) -> Support:
     """Return the range of the data that the flow was trained on, or else that the model can produce."""
     if posterior_of(config, run) == FLOW:
-        return Support.from_plain(checkpoint.read_description(flow_of(config, run))["support"])
+        flow = flow_of(config, run)
+        return Support.from_plain(checkpoint.read_description(flow)["support"]).of_bands(columns_of(flow, config))
     flux, size = model_fluxes(config), build_scale(config).parameter
     if flux is None:
         raise InputError("exact posteriors need a faster simulator; train a flow for this one")

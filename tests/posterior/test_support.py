@@ -194,3 +194,23 @@ def test_a_support_from_before_upper_limits_has_none() -> None:
     plain = Support(cluster_observer(), FAINT, BRIGHT).plain()
     del plain["observer"]["undetected"]
     assert Support.from_plain(plain).observer == cluster_observer()
+
+
+def test_of_some_bands_it_knows_what_is_left_of_its_sets() -> None:
+    """Without missing bands only whole sets have been seen; with missing ones, a part of a set is no set of its own."""
+    whole = support(0.0, SETS)
+    assert whole.of_bands(range(4)) is whole
+    assert whole.of_bands([2, 1, 0]).observer.band_sets == ((True, True, True),)
+    assert whole.of_bands([1, 2]).observer.band_sets == ((False, False),)
+    assert support(0.2, SETS).of_bands([1, 3]).observer.band_sets == ((True, True),)
+    assert support(0.2, SETS).of_bands([0, 3]).observer.band_sets == ((True, False), (False, True))
+
+
+def test_of_some_bands_it_judges_as_if_the_others_were_masked() -> None:
+    columns = [3, 0, 2]
+    for seen in (usual(), bright(1e6, 3), with_("sigma", 1e-9, 0), with_("distance", 50.0)):
+        masked = {name: np.array(values) for name, values in seen.items()}
+        for name, value in (("flux", np.nan), ("sigma", np.nan), ("observed", False), ("reason", Reason.NO_BAND)):
+            masked[name][:, 1] = value
+        own = {name: values if values.ndim == 1 else values[:, columns] for name, values in seen.items()}
+        assert flags(support().of_bands(columns), own) == flags(support(), masked) & ~Flag.MISSING_BAND

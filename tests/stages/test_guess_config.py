@@ -7,6 +7,8 @@ from astropy.table import Table
 from hpcflow.base.errors import InputError
 from hpcflow.config.load import load_config
 from hpcflow.stages.guess_config import guess_config, write_config
+from hpcflow.stages.run import Run
+from hpcflow.stages.same_model import columns_of, trained_config
 
 FILTERS = ("F275W", "F336W", "F438W", "F555W")
 
@@ -79,9 +81,34 @@ def test_what_is_set_prevails(mine: Path) -> None:
     assert config.model.bands["F555W"] == "ACS_WFC.F555W"
     assert config.observe.distance_mpc == (1.0, 50.0)
     assert guess_config(mine, [*wanted, "observe.distance_mpc=[1, 60]"]).config.observe.distance_mpc == (1.0, 60.0)
-    assert guess_config(mine, [*wanted, "infer.flow=runs/demo"]).config.infer.posterior == "auto"
     three = "{F275W: WFC3_UVIS.F275W, F336W: WFC3_UVIS.F336W, F438W: WFC3_UVIS.F438W}"
     assert list(guess_config(mine, [f"model.bands={three}"]).config.model.bands) == list(FILTERS[:3])
+
+
+def test_with_a_flow_the_model_is_that_of_the_flow_and_so_are_the_bands(mine: Path, inferred: Run) -> None:
+    other = catalogue(mine.parent / "other.csv", acs_f814w_vega=[21.0] * 4, acs_f814w_evega=[0.1] * 4)
+    named = f"infer.flow={inferred.path}"
+    guessed = guess_config(other, [named, "infer.posterior=flow"])
+    trained, config = trained_config(inferred.flow), guessed.config
+    assert config.infer.posterior == "flow"
+    assert config.observe == trained.observe
+    assert config.model.parameters == trained.model.parameters
+    assert config.model.bands == {name: f"WFC3_UVIS.{name}" for name in FILTERS}
+    why = f"acs_f814w_vega: {inferred.path} does not know ACS_WFC.F814W"
+    assert guessed.words[-1] == f"left out   {why}"
+    assert columns_of(inferred.flow, config) == [0, 1, 2, 3]
+    assert guess_config(mine, [named]).config.infer.posterior == "auto"
+    with pytest.raises(InputError, match="holds no trained flow"):
+        guess_config(mine, ["infer.flow=runs/demo"])
+
+
+def test_a_flow_that_knows_too_few_of_the_bands_is_refused(tmp_path: Path, inferred: Run) -> None:
+    acs = Table({"id": [1], "distance": [10.0]})
+    for name in ("F435W", "F555W", "F814W"):
+        acs[f"{name}_mjy"], acs[f"{name}_emjy"] = [1e-3], [1e-4]
+    acs.write(tmp_path / "acs.csv")
+    with pytest.raises(InputError, match=r"knows only 0 of the bands ACS_WFC.F435W, .*; leave out infer\.flow"):
+        guess_config(tmp_path / "acs.csv", [f"infer.flow={inferred.path}"])
 
 
 @pytest.mark.parametrize(
