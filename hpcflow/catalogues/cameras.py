@@ -23,7 +23,7 @@ class Curves:
         told: label -> curve, as the user says.
         sign: the filter that shows which camera took those that both have; empty if none does.
 
-    >>> names = [parse_name(name) for name in ("F435W", "F555W", "UVIS_F555W", "F547M")]
+    >>> names = [parse_name(name) for name in ("F435W", "F555W", "UVIS_F555W", "F656N")]
     >>> curves = Curves.among(names, {})
     >>> [curves.of(name) for name in names]
     ['ACS_WFC.F435W', 'ACS_WFC.F555W', 'WFC3_UVIS.F555W', None]

@@ -16,6 +16,7 @@ CAMERAS = {
     "uvis2": "WFC3_UVIS",
     "wfc3uvis": "WFC3_UVIS",
     "ir": "WFC3_IR",
+    "wfc3ir": "WFC3_IR",
     "hrc": "ACS_HRC",
     "sbc": "ACS_SBC",
     "wfpc2": "WFPC2",

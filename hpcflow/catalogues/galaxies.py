@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from astropy.table import Table
 
-__all__ = ["bands_of", "distance_error_of", "distance_of", "galaxies", "instrument_of", "normalise_galaxy"]
+__all__ = [
+    "bands_of",
+    "distance_error_of",
+    "distance_of",
+    "galaxies",
+    "instrument_of",
+    "normalise_galaxy",
+    "survey_bands",
+]
 
 FILE = Path(__file__).parent.parent / "data" / "galaxies.ecsv"
 
@@ -86,6 +94,11 @@ def instrument_of(galaxy: str, filter_name: str) -> str | None:
         if name == filter_name:
             return instrument
     return None
+
+
+def survey_bands() -> list[str]:
+    """Return the curves of the bands in which any of the survey's galaxies was observed, sorted."""
+    return sorted({band for entry in _index(FILE).values() for band in entry.bands})
 
 
 class _Entry(NamedTuple):

@@ -1,12 +1,12 @@
 """Make the shipped filter curves from astro-sedpy and pyphot: `python -m hpcflow.data.make_filters`.
 
-Eight curves are sedpy's total throughputs. F438W, which sedpy lacks, is pyphot's filter element times the throughput of
-telescope and detector. That throughput is total / element of the two neighbours in both packages, F390W and F475W:
-the mean of the two, or the value of the one that transmits at that wavelength. All curves are then thinned to the nodes
-that band integrals need.
+Most curves are sedpy's total throughputs. A WFC3 band that sedpy lacks is pyphot's filter element times the throughput
+of telescope and detector, which is total / element of the bands of that camera that both packages have. ACS/WFC F550M
+is pyphot's total throughput. All curves are then thinned to the nodes that band integrals need.
 """
 
 import sys
+from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,16 +16,27 @@ from numpy.typing import NDArray
 
 from hpcflow.model.extinction import odonnell94
 
-__all__ = ["main", "read_curves", "thin"]
+__all__ = ["SEDPY", "bands_of", "build", "main", "read_curves", "read_sedpy", "thin"]
 
 Floats = NDArray[np.float64]
 Nodes = tuple[Floats, Floats]
 
 FOLDER = Path(__file__).parent / "filters"
-SEDPY: tuple[str, ...] = ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F555W", "WFC3_UVIS.F814W")
-SEDPY += ("ACS_WFC.F435W", "ACS_WFC.F555W", "ACS_WFC.F606W", "ACS_WFC.F814W")
-NEIGHBOURS = ("F390W", "F475W")
-OPEN = 0.5  # least transmission at which total / element is reliable
+SEDPY = {
+    "WFC3_UVIS": "F225W F275W F336W F390W F475W F555W F606W F814W",
+    "ACS_WFC": "F435W F475W F555W F606W F625W F775W F814W F850LP",
+    "WFC3_IR": "F098M F105W F110W F125W F140W F160W",
+    "NIRCAM": "F070W F090W F115W F140M F150W F162M F182M F200W F210M F250M F277W F300M F335M F356W F360M F410M F430M "
+    "F444W F460M F480M",
+}
+PYPHOT = {"ACS_WFC": "F550M"}
+BUILT = {
+    "WFC3_UVIS": "F218W F390M F410M F438W F467M F547M F621M F625W F689M F763M F775W F845M F850LP",
+    "WFC3_IR": "F127M F139M F153M",
+}
+LEAST = 1e-5  # transmission of an element, given to 1e-6, at which total / element can be used
+# F438W was first made from the two bands beside it, each where its element transmits half of the light, and stays so.
+F438W, F438W_NEIGHBOURS, F438W_LEAST = "WFC3_UVIS.F438W", ("WFC3_UVIS.F390W", "WFC3_UVIS.F475W"), 0.5
 WING = 1e-6  # fraction of the band integral that may be lost at either end
 SEGMENT = 1.5e-8  # fraction that one linear segment may misplace
 # Temperatures [K] and E(B-V) of the bluest and reddest light. They include colder light than any population's, so that
@@ -33,15 +44,29 @@ SEGMENT = 1.5e-8  # fraction that one linear segment may misplace
 EXTREMES = ((100_000.0, 0.0), (10_000.0, 0.0), (5_000.0, 0.7), (3_000.0, 1.6))
 
 
+def bands_of(table: dict[str, str]) -> list[str]:
+    """Return the names CAMERA.FILTER of a table camera -> filters."""
+    return [f"{camera}.{name}" for camera, names in table.items() for name in names.split()]
+
+
 def read_curves() -> dict[str, Nodes]:
     """Return every band's nodes [Angstrom] and total photon throughput from the two packages."""
-    curves = {band: _sedpy(band) for band in SEDPY}
-    wl, element = _pyphot("F438W")
-    behind = np.array([_behind_element(band, wl) for band in NEIGHBOURS])
-    known = np.isfinite(behind).any(axis=0)
-    ratio = np.interp(wl, wl[known], np.nanmean(behind[:, known], axis=0))
-    curves["WFC3_UVIS.F438W"] = (wl, element * ratio)
+    curves = {band: read_sedpy(band) for band in bands_of(SEDPY)}
+    curves |= {band: _pyphot(band) for band in bands_of(PYPHOT)}
+    curves |= {band: build(band) for band in bands_of(BUILT)}
     return dict(sorted(curves.items()))
+
+
+def build(band: str) -> Nodes:
+    """Return a WFC3 band's nodes [Angstrom] and photon throughput without using its total in sedpy, if that has it."""
+    wl, element = _pyphot(band)
+    camera, _, _ = band.partition(".")
+    if band == F438W:
+        return wl, element * _behind_element(wl, F438W_NEIGHBOURS, F438W_LEAST, alike=True)
+    neighbours = [other for other in bands_of({camera: SEDPY[camera]}) if other != band]
+    grid, _ = read_sedpy(neighbours[0])
+    nodes = np.union1d(grid, wl[(wl > grid[0]) & (wl < grid[-1])])
+    return nodes, np.interp(nodes, wl, element) * _behind_element(nodes, neighbours, LEAST)
 
 
 def thin(wl: Floats, throughput: Floats) -> Nodes:
@@ -92,22 +117,36 @@ def _importance(wl: Floats, throughput: Floats) -> Floats:
     return np.max(weights, axis=0)
 
 
-def _behind_element(band: str, wl: Floats) -> Floats:
-    """Return total / element (K,) at wavelengths `wl`; NaN outside the range where the element transmits."""
-    total, element = _sedpy(f"WFC3_UVIS.{band}"), _pyphot(band)
-    grid = total[0]
-    passed = np.interp(grid, *element, left=0.0, right=0.0)
-    ok = passed > OPEN
-    return np.interp(wl, grid[ok], total[1][ok] / passed[ok], left=np.nan, right=np.nan)
+def _behind_element(wl: Floats, neighbours: Iterable[str], least: float, alike: bool = False) -> Floats:
+    """Return the throughput (K,) of telescope and detector, the mean total / element of neighbours at wavelengths `wl`.
+
+    A neighbour counts as much as its element transmits, or like any other, and only where that is more than `least`.
+    """
+    weighted, weights = np.zeros_like(wl), np.zeros_like(wl)
+    for band in neighbours:
+        (grid, total), element = read_sedpy(band), _pyphot(band)
+        passed = np.interp(grid, *element, left=0.0, right=0.0)
+        ok = passed > least
+        ratio = np.interp(wl, grid[ok], total[ok] / passed[ok], left=np.nan, right=np.nan)
+        weight = np.isfinite(ratio) * (1.0 if alike else np.interp(wl, grid, passed))
+        weighted += np.nan_to_num(ratio) * weight
+        weights += weight
+    known = weights > 0
+    return np.interp(wl, wl[known], weighted[known] / weights[known])
 
 
-def _sedpy(band: str) -> Nodes:
-    wl, throughput = np.loadtxt(_installed("sedpy") / "data/filters" / f"{band.replace('.', '_').lower()}.par").T[:2]
+def read_sedpy(band: str) -> Nodes:
+    """Return a band's nodes [Angstrom] and total photon throughput in sedpy."""
+    name = band.replace("NIRCAM", "JWST").replace(".", "_").lower()
+    wl, throughput = np.loadtxt(_installed("sedpy") / "data/filters" / f"{name}.par").T[:2]
     return wl, throughput
 
 
 def _pyphot(band: str) -> Nodes:
-    file = _installed("pyphot") / "libs/ascii_sources" / f"hst_wfc3_{band.lower()}.csv"
+    """Return a band's nodes [Angstrom] and transmission in pyphot: of the element for WFC3, in total for ACS/WFC."""
+    camera, _, name = band.lower().partition(".")
+    camera = "wfc3" if camera.startswith("wfc3") else camera
+    file = _installed("pyphot") / "libs/ascii_sources" / f"hst_{camera}_{name}.csv"
     text = [line for line in file.read_text().splitlines() if line[0].isdigit()]
     wl, throughput = np.loadtxt(text, delimiter=",").T
     return wl, throughput
@@ -126,9 +165,10 @@ def _pivot(wl: Floats, throughput: Floats) -> float:
 
 
 def _header(band: str, pivot: float) -> list[str]:
-    source = f"astro-sedpy {version('astro-sedpy')}"
-    if band == "WFC3_UVIS.F438W":
-        source = f"pyphot {version('pyphot')} filter element x mean total/element of F390W, F475W ({source})"
+    sedpy, pyphot = f"astro-sedpy {version('astro-sedpy')}", f"pyphot {version('pyphot')}"
+    of = "F390W, F475W" if band == F438W else "its camera's bands"
+    built = f"{pyphot} filter element x mean total/element of {of} ({sedpy})"
+    source = built if band in bands_of(BUILT) else pyphot if band in bands_of(PYPHOT) else sedpy
     return [
         f"# {band}: total photon throughput (filter, detector, telescope)",
         f"# source: {source}, thinned; licence: MIT (notices in SOURCES.md)",

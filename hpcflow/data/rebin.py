@@ -38,7 +38,8 @@ def rebin(wl_nm: Floats, spectra: Floats, nodes: Indices) -> Floats:
     screen = transmission(wl_nm, EBV_FIT)
     inside = slice(nodes[0], nodes[-1] + 1)
     fitted = _least_squares(wl_nm[inside], (spectra * screen)[:, inside], nodes - nodes[0])
-    return fitted / screen[nodes]
+    values = fitted / screen[nodes]
+    return np.where(values > 0, values, spectra[:, nodes])  # the fit can be negative in the deepest lines
 
 
 def errors(
@@ -62,22 +63,25 @@ def errors(
     return found
 
 
-def choose_nodes(wl_nm: Floats, spectra: Floats, curves: Mapping[str, Curve], tolerance: float) -> Indices:
+def choose_nodes(
+    wl_nm: Floats, spectra: Floats, curves: Mapping[str, Curve], tolerance: float, first: Indices | None = None
+) -> Indices:
     """Return indices (J,) of nodes that preserve every band flux of every spectrum, from no dust to the largest screen.
 
-    Evenly spaced nodes are refined in rounds, each of which halves the cells with the largest errors.
+    The first nodes are refined in rounds, each of which halves the cells with the largest errors.
 
     Args:
         wl_nm: (W,) wavelengths in nm.
         spectra: (N, W) spectra, all positive.
         curves: filter curves by band.
         tolerance: largest relative error allowed.
+        first: (F,) indices of the first nodes, both ends included; evenly spaced ones if not given.
 
     Raises:
         ValueError: if the tolerance is not reached.
     """
     ebv = np.array([0.0, EBV_FIT, EBV_MAX])
-    nodes = np.unique(np.searchsorted(wl_nm, np.linspace(wl_nm[0], wl_nm[-1], FIRST_NODES)))
+    nodes = np.unique(np.searchsorted(wl_nm, np.linspace(wl_nm[0], wl_nm[-1], FIRST_NODES))) if first is None else first
     for _ in range(ROUNDS):
         found = errors(wl_nm, spectra, nodes, rebin(wl_nm, spectra, nodes), curves, ebv)
         bad = {band: curves[band] for band in curves if np.abs(found[band]).max() > tolerance}

@@ -11,6 +11,7 @@ __all__ = ["LAWS", "ccm89", "odonnell94"]
 Floats = NDArray[np.floating]
 Law = Callable[[Floats], tuple[Floats, Floats]]
 
+INFRARED_END_NM = 5500.0
 # Coefficients of y = x - 1.82, lowest order first, for 1.1 <= x <= 3.3 per micron.
 _CCM_A = (1.0, 0.17699, -0.50447, -0.02427, 0.72085, 0.01979, -0.77530, 0.32999)
 _CCM_B = (0.0, 1.41338, 2.28305, 1.07233, -5.38434, -0.62251, 5.30260, -2.09002)
@@ -21,8 +22,10 @@ _ODONNELL_B = (0.0, 1.952, 2.908, -3.989, -7.985, 11.102, 5.491, -10.805, 3.347)
 def ccm89(wavelength_nm: Floats) -> tuple[Floats, Floats]:
     """Return a and b of Cardelli, Clayton & Mathis 1989 (ApJ 345, 245, eqs. 2-5).
 
+    They give the infrared power law to 3333 nm. Beyond that it is extrapolated, as is usual.
+
     Args:
-        wavelength_nm: (W,) wavelengths in nm; the law holds from 100 to 3333 nm.
+        wavelength_nm: (W,) wavelengths in nm; the law is used from 100 to 5500 nm.
 
     Returns:
         a, b: (W,) each, so that A(lambda) = E(B-V) (R_V a + b); NaN outside the law's range.
@@ -49,7 +52,7 @@ def _screen(wavelength_nm: Floats, optical_a: tuple[float, ...], optical_b: tupl
     x = 1e3 / np.asarray(wavelength_nm, dtype=np.float64)
     a, b = np.full_like(x, np.nan), np.full_like(x, np.nan)
 
-    infrared = (x >= 0.3) & (x < 1.1)
+    infrared = (x >= 1e3 / INFRARED_END_NM) & (x < 1.1)
     a[infrared] = 0.574 * x[infrared] ** 1.61
     b[infrared] = -0.527 * x[infrared] ** 1.61
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from hpcflow.base.errors import InputError
+from hpcflow.catalogues.galaxies import survey_bands
 from hpcflow.compute.once import once_per_worker
 from hpcflow.config.load import Config
 from hpcflow.config.sources import source_for
 from hpcflow.flow.schedule import Schedule
-from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.scale import Scale
@@ -222,10 +222,10 @@ def simulator_of(run: str) -> Simulator:
 
 
 def build_survey_simulator(config: Config) -> Simulator:
-    """Return the config's simulator over all shipped filter curves, for a mock of the whole survey.
+    """Return the config's simulator over all bands of the survey, for a mock of it.
 
     It takes metallicity besides age and reddening if its table has several.
     """
     several = config.model.simulator == "ssp" and len(load_tables(config.model.ssp)) > 1
     parameters = (LOG_AGE, EBV, *((METALLICITY,) if several else ()))
-    return simulator_over(config, parameters, {curve: curve for curve in shipped_curves()})
+    return simulator_over(config, parameters, {curve: curve for curve in survey_bands()})

@@ -63,7 +63,7 @@ def test_headers_say_units(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"F275W is in Vega or AB magnitudes; give --set infer\.unit=Vega"):
         guessed(tmp_path, columns, dict.fromkeys(columns[1:], "mag"))
     found = guessed(
-        tmp_path, [*columns, "F547M", "F814W_rate"], {columns[1]: "uJy", "F814W_rate": "electron / s"}, unit="mJy"
+        tmp_path, [*columns, "F656N", "F814W_rate"], {columns[1]: "uJy", "F814W_rate": "electron / s"}, unit="mJy"
     )
     assert found.unit == "mJy"
     assert "unit electron / s" in found.left_out["F814W_rate"]
@@ -83,12 +83,12 @@ def test_a_camera_is_taken_from_names_or_from_filters_of_one_camera(tmp_path: Pa
 
 
 def test_columns_that_are_no_bands_are_left_out_with_the_reason(tmp_path: Path) -> None:
-    more = ["F547M_vega", "e_F547M_vega", "F606W_vega", "e_F606W_vega", "F555W_CI", "F555W_snr", "F555W_F814W"]
+    more = ["F656N_vega", "e_F656N_vega", "F606W_vega", "e_F606W_vega", "F555W_CI", "F555W_snr", "F555W_F814W"]
     found = guessed(tmp_path, [*named("{}_vega", "e_{}_vega"), *more])
     assert list(found.bands) == list(FILTERS)
     assert found.left_out == {
-        "F547M_vega": "no curve of F547M is shipped; give one by --set model.bands.F547M=FILE",
-        "F606W_vega": "no curve of WFC3_UVIS F606W is shipped; give one by --set model.bands.F606W=FILE",
+        "F656N_vega": "no curve of F656N is shipped; give one by --set model.bands.F656N=FILE",
+        "F606W_vega": "the Vega zero point of WFC3_UVIS.F606W is not known",
         "F555W_CI": "ci is not known to be a flux or a magnitude",
         "F555W_snr": "snr is not known to be a flux or a magnitude",
     }
@@ -133,7 +133,7 @@ def test_usual_names_of_other_columns(tmp_path: Path) -> None:
         ([*named("{}_mJy", "{}_err"), "e_F555W"], r'F555W_err\] or .*; say which by --set "infer\.columns\.F555W=\['),
         ([*named("{}_mJy", "{}_err", FILTERS[:4]), "F814W_mJy"], "no column has the errors of F814W_mJy; add one"),
         (named("{}_mJy", "{}_err", FILTERS[:2]), "at least three bands .* recognised are F275W_mJy, F336W_mJy; name"),
-        (named("{}_mJy", "{}_err", ("F275W", "F336W", "F547M")), "F547M_mJy is left out: no curve of F547M is shipped"),
+        (named("{}_mJy", "{}_err", ("F275W", "F336W", "F656N")), "F656N_mJy is left out: no curve of F656N is shipped"),
         (
             named("{}_mJy", "{}_err", ("F555W", "F606W", "F814W")),
             r"may be of ACS or .*model\.bands\.F555W=ACS_WFC\.F555W",

@@ -79,14 +79,21 @@ def test_the_2175_angstrom_bump_is_there(law: object) -> None:
 
 @laws
 def test_outside_its_range_a_law_is_nan_and_inside_it_is_not(law: object) -> None:
-    a, b = law(np.array([99.9, 100.0, 1000.0, 3333.0, 3334.0, 1e5]))  # type: ignore[operator]
+    a, b = law(np.array([99.9, 100.0, 1000.0, 5500.0, 5501.0, 1e5]))  # type: ignore[operator]
     np.testing.assert_array_equal(np.isfinite(a), [False, True, True, True, False, False])
     np.testing.assert_array_equal(np.isfinite(a), np.isfinite(b))
 
 
 @laws
+def test_the_infrared_power_law_goes_on_beyond_its_published_end(law: object) -> None:
+    a, b = screen(law, [0.19, 0.25, 0.5])
+    slopes = np.diff(np.log(np.abs([a, b]))) / np.diff(np.log([0.19, 0.25, 0.5]))
+    np.testing.assert_allclose(slopes, 1.61, rtol=1e-12)
+
+
+@laws
 def test_the_whole_range_is_finite_and_shape_is_kept(law: object) -> None:
-    wavelength = np.linspace(100.0, 3333.0, 20_000)
+    wavelength = np.linspace(100.0, 5500.0, 20_000)
     a, b = law(wavelength)  # type: ignore[operator]
     assert a.shape == b.shape == wavelength.shape
     assert np.isfinite(a).all()

@@ -20,7 +20,7 @@ PIVOTS = {
     "ACS_WFC.F814W": 8057.0,
 }
 curves = pytest.mark.parametrize("name", shipped_curves())
-NODES = np.union1d(np.linspace(150.0, 1200.0, 2101), [153.3, 499.9])
+NODES = np.union1d(np.linspace(150.0, 5300.0, 10_301), [153.3, 499.9])
 
 
 def flat(wavelength_nm: np.ndarray, mjy: float = 1.0) -> np.ndarray:
@@ -29,7 +29,7 @@ def flat(wavelength_nm: np.ndarray, mjy: float = 1.0) -> np.ndarray:
     return per_frequency * LIGHT_M_PER_S * 1e9 / wavelength_nm**2
 
 
-@curves
+@pytest.mark.parametrize("name", PIVOTS)
 def test_shipped_pivots_are_the_published_ones(name: str) -> None:
     assert 10 * load_curve(name).pivot_nm == pytest.approx(PIVOTS[name], rel=2e-3)
 
@@ -64,9 +64,9 @@ def test_on_nodes_of_the_curve_it_is_the_definition(name: str) -> None:
 def test_the_flux_is_that_of_the_spectrum_taken_as_linear_between_its_nodes(name: str) -> None:
     # Splitting the spectrum's intervals where it is linear anyway moves only the trapezoid's own error.
     curve = load_curve(name)
-    coarse = np.linspace(180.0, 1150.0, 150)
+    coarse = np.linspace(180.0, 5300.0, 800)
     luminosity = np.random.default_rng(4).uniform(1.0, 2.0, len(coarse))
-    fine = np.linspace(180.0, 1150.0, 149 * 60 + 1)
+    fine = np.linspace(180.0, 5300.0, 799 * 60 + 1)
     there = band_weights(curve, fine) @ np.interp(fine, coarse, luminosity)
     assert band_weights(curve, coarse) @ luminosity == pytest.approx(there, rel=2e-4)
 

@@ -8,11 +8,10 @@ from astropy.table import Table
 from clusters import scale
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
-from hpcflow.catalogues.galaxies import galaxies
+from hpcflow.catalogues.galaxies import galaxies, survey_bands
 from hpcflow.catalogues.read import read_catalogue
 from hpcflow.catalogues.units import AB_ZERO_MJY, VEGA_TO_AB
 from hpcflow.config.load import load_config
-from hpcflow.model.filters import shipped_curves
 from hpcflow.model.observe import add_systematic
 from hpcflow.model.simulator import Simulator
 from hpcflow.model.tables import shipped_tables
@@ -40,7 +39,7 @@ def build(curves: list[str], *, metallicity: bool = True) -> Simulator:
 
 @pytest.fixture(scope="module")
 def simulator() -> Simulator:
-    return build(shipped_curves())
+    return build(survey_bands())
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +155,7 @@ def test_one_in_twenty_is_an_old_globular_with_few_metals(truth: Table) -> None:
 
 
 def test_without_a_choice_of_metallicities_globulars_have_that_of_the_simulator(tmp_path: Path) -> None:
-    simulator = build(shipped_curves(), metallicity=False)
+    simulator = build(survey_bands(), metallicity=False)
     _, truth = make_mock(simulator, BOTH, 200, 1, tmp_path)
     table = Table.read(truth)
     assert "metallicity" not in table.colnames
@@ -262,7 +261,7 @@ def test_what_cannot_be_made_is_refused(simulator: Simulator, tmp_path: Path) ->
 class Dark:
     def __init__(self) -> None:
         self.parameters: tuple[str, ...] = ("log_age", "ebv")
-        self.bands: tuple[str, ...] = tuple(shipped_curves())
+        self.bands: tuple[str, ...] = tuple(survey_bands())
         self.provenance: dict[str, str] = {}
 
     def __call__(self, theta: np.ndarray) -> np.ndarray:
