@@ -43,7 +43,7 @@ def to_mjy(
     if unit == "Vega" and curve not in VEGA_TO_AB:
         raise InputError(
             f"Vega magnitudes through {curve or 'an unnamed curve'} have no known offset to AB; give fluxes "
-            f"or AB magnitudes (offsets are known for {', '.join(VEGA_TO_AB)})"
+            "or AB magnitudes (offsets are known for the curves that ship, which docs/models.md lists)"
         )
     with np.errstate(over="ignore", invalid="ignore"):
         flux = AB_ZERO_MJY * 10 ** (-0.4 * (value + (VEGA_TO_AB[curve] if unit == "Vega" else 0.0)))

@@ -1,6 +1,7 @@
-"""Small tables shipped with hpcflow: an SSP, filter curves and galaxies, whose sources SOURCES.md lists.
+"""Small tables shipped with hpcflow, whose sources SOURCES.md lists: an SSP, filter curves, zero points and galaxies.
 
-The scripts `make_ssp` and `make_filters` made them from published packages; nothing else in hpcflow imports them.
+The scripts `make_filters`, `make_zero_points` and `make_ssp` made them from published packages; nothing else in hpcflow
+imports them.
 """
 
 from importlib.resources import files

@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 
 from hpcflow.model.extinction import odonnell94
 
-__all__ = ["SEDPY", "bands_of", "build", "main", "read_curves", "read_sedpy", "thin"]
+__all__ = [
+    "SEDPY",
+    "Nodes",
+    "bands_of",
+    "build",
+    "folder_of",
+    "main",
+    "read_curves",
+    "read_pyphot",
+    "read_sedpy",
+    "thin",
+]
 
 Floats = NDArray[np.float64]
 Nodes = tuple[Floats, Floats]
@@ -52,14 +63,14 @@ def bands_of(table: dict[str, str]) -> list[str]:
 def read_curves() -> dict[str, Nodes]:
     """Return every band's nodes [Angstrom] and total photon throughput from the two packages."""
     curves = {band: read_sedpy(band) for band in bands_of(SEDPY)}
-    curves |= {band: _pyphot(band) for band in bands_of(PYPHOT)}
+    curves |= {band: read_pyphot(band) for band in bands_of(PYPHOT)}
     curves |= {band: build(band) for band in bands_of(BUILT)}
     return dict(sorted(curves.items()))
 
 
 def build(band: str) -> Nodes:
     """Return a WFC3 band's nodes [Angstrom] and photon throughput without using its total in sedpy, if that has it."""
-    wl, element = _pyphot(band)
+    wl, element = read_pyphot(band)
     camera, _, _ = band.partition(".")
     if band == F438W:
         return wl, element * _behind_element(wl, F438W_NEIGHBOURS, F438W_LEAST, alike=True)
@@ -124,7 +135,7 @@ def _behind_element(wl: Floats, neighbours: Iterable[str], least: float, alike: 
     """
     weighted, weights = np.zeros_like(wl), np.zeros_like(wl)
     for band in neighbours:
-        (grid, total), element = read_sedpy(band), _pyphot(band)
+        (grid, total), element = read_sedpy(band), read_pyphot(band)
         passed = np.interp(grid, *element, left=0.0, right=0.0)
         ok = passed > least
         ratio = np.interp(wl, grid[ok], total[ok] / passed[ok], left=np.nan, right=np.nan)
@@ -138,21 +149,22 @@ def _behind_element(wl: Floats, neighbours: Iterable[str], least: float, alike: 
 def read_sedpy(band: str) -> Nodes:
     """Return a band's nodes [Angstrom] and total photon throughput in sedpy."""
     name = band.replace("NIRCAM", "JWST").replace(".", "_").lower()
-    wl, throughput = np.loadtxt(_installed("sedpy") / "data/filters" / f"{name}.par").T[:2]
+    wl, throughput = np.loadtxt(folder_of("sedpy") / "data/filters" / f"{name}.par").T[:2]
     return wl, throughput
 
 
-def _pyphot(band: str) -> Nodes:
+def read_pyphot(band: str) -> Nodes:
     """Return a band's nodes [Angstrom] and transmission in pyphot: of the element for WFC3, in total for ACS/WFC."""
     camera, _, name = band.lower().partition(".")
     camera = "wfc3" if camera.startswith("wfc3") else camera
-    file = _installed("pyphot") / "libs/ascii_sources" / f"hst_{camera}_{name}.csv"
+    file = folder_of("pyphot") / "libs/ascii_sources" / f"hst_{camera}_{name}.csv"
     text = [line for line in file.read_text().splitlines() if line[0].isdigit()]
     wl, throughput = np.loadtxt(text, delimiter=",").T
     return wl, throughput
 
 
-def _installed(package: str) -> Path:
+def folder_of(package: str) -> Path:
+    """Return the folder of an installed package."""
     # The package is found but not imported, because only its data files are needed.
     spec = find_spec(package)
     if spec is None or spec.origin is None:

@@ -3,6 +3,7 @@
 import hashlib
 import warnings
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ def load_curve(name_or_path: str) -> Curve:
     if not path.is_file():
         path = Path(name_or_path)
     if not path.is_file():
+        alike = get_close_matches(name_or_path.upper(), shipped_curves(), cutoff=0.5)
+        remedy = f"did you mean {' or '.join(alike)}?" if alike else "give a path, or a name such as ACS_WFC.F814W"
         raise InputError(
-            f"filter curve {name_or_path} is neither a file nor shipped; we ship {', '.join(shipped_curves())}"
+            f"filter curve {name_or_path} is neither a file nor shipped; {remedy} (docs/models.md lists all that ship)"
         )
     try:
         with warnings.catch_warnings():

@@ -85,16 +85,20 @@ def test_a_camera_is_taken_from_names_or_from_filters_of_one_camera(tmp_path: Pa
 def test_columns_that_are_no_bands_are_left_out_with_the_reason(tmp_path: Path) -> None:
     more = ["F656N_vega", "e_F656N_vega", "F606W_vega", "e_F606W_vega", "F555W_CI", "F555W_snr", "F555W_F814W"]
     found = guessed(tmp_path, [*named("{}_vega", "e_{}_vega"), *more])
-    assert list(found.bands) == list(FILTERS)
+    assert list(found.bands) == sorted([*FILTERS, "F606W"])
     assert found.left_out == {
         "F656N_vega": "no curve of F656N is shipped; give one by --set model.bands.F656N=FILE",
-        "F606W_vega": "the Vega zero point of WFC3_UVIS.F606W is not known",
         "F555W_CI": "ci is not known to be a flux or a magnitude",
         "F555W_snr": "snr is not known to be a flux or a magnitude",
     }
     acs = guessed(tmp_path, named("ACS_{}_vega", "ACS_{}_evega", ("F435W", "F555W", "F606W", "F814W")))
-    assert list(acs.bands) == ["F435W", "F555W", "F814W"]
-    assert acs.left_out == {"ACS_F606W_vega": "the Vega zero point of ACS_WFC.F606W is not known"}
+    assert list(acs.bands) == ["F435W", "F555W", "F606W", "F814W"]
+    assert acs.left_out == {}
+    mine = guessed(tmp_path, named("{}_vega", "{}_evega"), bands={"F555W": "mine/F555W.dat"})
+    assert list(mine.bands) == [name for name in FILTERS if name != "F555W"]
+    assert mine.left_out == {"F555W_vega": "the Vega zero point of mine/F555W.dat is not known"}
+    jwst = guessed(tmp_path, named("NIRCam_{}_vega", "NIRCam_{}_evega", ("F150W", "F200W", "F300M")))
+    assert list(jwst.bands.values()) == ["NIRCAM.F150W", "NIRCAM.F200W", "NIRCAM.F300M"]
 
 
 def test_usual_names_of_other_columns(tmp_path: Path) -> None:

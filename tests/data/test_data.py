@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from hpcflow.data import make_filters, make_ssp, path
+from hpcflow.data import check_filters, make_filters, make_ssp, make_zero_points, path
 from hpcflow.model.filters import band_weights, load_curve, shipped_curves
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.sources.cluster.ssp import SspSimulator
@@ -220,3 +220,20 @@ def test_curves_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert make_filters.main() == 0
     for band in shipped_curves():
         assert (tmp_path / f"{band}.txt").read_bytes() == path(f"filters/{band}.txt").read_bytes()
+
+
+@pytest.mark.skipif(not find_spec("sedpy"), reason="astro-sedpy is not installed")
+def test_zero_points_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_zero_points, "TABLE", tmp_path / "again.txt")
+    assert make_zero_points.main() == 0
+    assert (tmp_path / "again.txt").read_bytes() == path("zero_points.txt").read_bytes()
+
+
+@pytest.mark.skipif(not (find_spec("sedpy") and find_spec("pyphot")), reason="astro-sedpy or pyphot is not installed")
+def test_built_curves_give_the_fluxes_of_the_real_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check_filters.main() == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    wfc3 = {band: (float(plain), float(dusty)) for band, _, _, plain, dusty in lines if band.startswith("WFC3")}
+    assert len(wfc3) == 14
+    assert max(plain for plain, _ in wfc3.values()) < 0.005
+    assert max(dusty for _, dusty in wfc3.values()) < 0.02
