@@ -22,7 +22,7 @@ BEHIND = {
 BY_HAND = {"pcigale", "synference"}  # no index has them; whoever wants them installs them from source
 ASKS = ("find_spec", "import_module", "importorskip", "peer", "_installed")  # take the name of a project to look for
 PLACES = {  # where imports are, and the extras that hold for that place
-    "hpcflow": ("search", "tables"),
+    "hpcflow": ("arviz", "search", "tables"),
     "tests": ("search", "test"),
     "tests/benchmarks": ("search", "test", "bench"),
 }
@@ -88,7 +88,14 @@ def test_what_is_declared_is_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "place"), [("search", "hpcflow"), ("tables", "hpcflow"), ("test", "tests"), ("bench", "tests/benchmarks")]
+    ("extra", "place"),
+    [
+        ("arviz", "hpcflow"),
+        ("search", "hpcflow"),
+        ("tables", "hpcflow"),
+        ("test", "tests"),
+        ("bench", "tests/benchmarks"),
+    ],
 )
 def test_an_extra_is_for_something(extra: str, place: str) -> None:
     assert declared(extra) - declared() - BEHIND <= imported(files(place)) | asked_for(files(place))

@@ -53,6 +53,7 @@ DOORS = {
     "requests": "catalogues/fetch.py",
     "typer": "cli/",
     "pydantic": "config/",
+    "arviz_base": "stages/posteriors_of.py",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 BESIDE = ("benchmarks", "fakes", "faults", "helpers")  # folders of tests that cross all rooms, or serve them
@@ -115,6 +116,17 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy.add('requests'); "
         "heavy &= set(sys.modules); "
         "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_package_itself_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, hpcflow; "
+        "assert dir(hpcflow) == ['InputError', '__version__', 'load', 'open']; "
+        "heavy = {'torch', 'dask', 'zarr', 'xarray', 'astropy', 'numpy', 'matplotlib', 'pandas'} & set(sys.modules); "
+        "assert not heavy, heavy; "
+        "assert all(callable(getattr(hpcflow, name)) for name in ('InputError', 'load', 'open'))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.galaxies import normalise_galaxy
-from hpcflow.catalogues.plain import load_table, numbers, strings
+from hpcflow.catalogues.plain import numbers, strings
+from hpcflow.catalogues.table_files import load_table
 from hpcflow.catalogues.units import in_unit
 from hpcflow.store.kind import close, leading
 from hpcflow.store.summary import units

@@ -13,8 +13,9 @@ from hpcflow.catalogues.column_names import ColumnName, parse_name
 from hpcflow.catalogues.legus import legus_curves
 from hpcflow.catalogues.pairing import Pair, pairs_of
 from hpcflow.catalogues.phangs import phangs_curves
-from hpcflow.catalogues.plain import COLUMNS, find_column, load_table, mapped_column
+from hpcflow.catalogues.plain import COLUMNS, find_column, mapped_column
 from hpcflow.catalogues.read import detect_format
+from hpcflow.catalogues.table_files import load_table
 from hpcflow.catalogues.units import magnitudes_of
 from hpcflow.model.zero_points import VEGA_TO_AB
 

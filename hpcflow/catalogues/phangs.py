@@ -15,9 +15,10 @@ from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import bands_of, instrument_of, normalise_galaxy
 from hpcflow.catalogues.matching import Band, lacking, rows_of
 from hpcflow.catalogues.phangs_sed import IDENTIFIERS, PUBLISHED, is_sed, obs_of, published_fits
-from hpcflow.catalogues.plain import find_column, load_table, numbers, strings
+from hpcflow.catalogues.plain import find_column, numbers, strings
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.sentinels import marks
+from hpcflow.catalogues.table_files import load_table
 from hpcflow.catalogues.units import to_mjy, unit_of
 from hpcflow.catalogues.write import write_rows
 from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB

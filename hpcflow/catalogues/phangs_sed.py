@@ -9,8 +9,9 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.plain import find_column, load_table, numbers, strings
+from hpcflow.catalogues.plain import find_column, numbers, strings
 from hpcflow.catalogues.sentinels import without_sentinels
+from hpcflow.catalogues.table_files import load_table
 
 __all__ = ["IDENTIFIERS", "PUBLISHED", "is_sed", "obs_of", "published_fits", "sed_of"]
 

@@ -1,6 +1,5 @@
 """Plain tables: FITS, ECSV, CSV or Parquet, one row per cluster, columns by name or by the user's map."""
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,21 +15,14 @@ from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.matching import Band, lacking, rows_of
 from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.catalogues.sentinels import marks, without_sentinels
+from hpcflow.catalogues.table_files import load_table
 from hpcflow.catalogues.units import in_unit, to_mjy, unit_of
 from hpcflow.store.flags import Reason
 
-__all__ = ["COLUMNS", "FORMATS", "find_column", "load_table", "mapped_column", "numbers", "read_table", "strings"]
+__all__ = ["COLUMNS", "find_column", "mapped_column", "numbers", "read_rows", "read_table", "strings"]
 
 Floats = NDArray[np.float64]
 
-FORMATS = {
-    ".fits": "fits",
-    ".fit": "fits",
-    ".fits.gz": "fits",
-    ".csv": "ascii.csv",
-    ".ecsv": "ascii.ecsv",
-    ".parquet": "parquet",
-}
 COLUMNS = {
     "galaxy": ("galaxy",),
     "cluster_id": ("cluster_id", "id"),
@@ -41,12 +33,25 @@ COLUMNS = {
 }
 UNITS = {"ra": "deg", "dec": "deg", "distance": "Mpc"}
 CHI2 = "chi2"
-LONGEST_LINE = 1_000_000
 PAIRS = (("{}_flux", "{}_err"), ("flux_{}", "err_{}"), ("{}", "{}_err"))
 
 
 def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
-    """Read a plain table; distances are NaN where it has none.
+    """Read a plain table; see `read_rows`.
+
+    Args:
+        path: a file with a suffix out of `table_files.FORMATS`.
+        bands: the config's bands.
+        options: galaxy of all rows, column map, unit of the columns that carry none.
+
+    Raises:
+        InputError: as for `load_table` and `read_rows`.
+    """
+    return read_rows(load_table(path), path, bands, options)
+
+
+def read_rows(table: Table, path: Path, bands: Sequence[Band], options: ReadOptions) -> Catalogue:
+    """Return the objects of a plain table; distances are NaN where it has none.
 
     Columns are those of `options.columns`, else `COLUMNS` and for a band the first of `{label}_flux` with
     `{label}_err`, `flux_{label}` with `err_{label}`, `{label}` with `{label}_err`, else the same with the HST
@@ -54,14 +59,14 @@ def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
     band's instrument; one that the map or a longer label names is taken as it stands.
 
     Args:
-        path: a file with a suffix out of `FORMATS`.
+        table: the table.
+        path: the file that it is from, or what stands for it in messages.
         bands: the config's bands.
         options: galaxy of all rows, column map, unit of the columns that carry none.
 
     Raises:
-        InputError: if the file, a mapped column, a band or the galaxy is missing, or a unit is not usable.
+        InputError: if a mapped column, a band or the galaxy is missing, or a unit is not usable.
     """
-    table = load_table(path)
     columns = {"cluster_class" if key == "class" else key: names for key, names in options.columns.items()}
     published = {**{p.name: p.unit for p in options.source.parameters}, CHI2: ""}
     own = not options.source.in_galaxies  # whose distances are those of their galaxies
@@ -98,44 +103,6 @@ def read_table(path: Path, bands: Sequence[Band], options: ReadOptions) -> Catal
         given_error={q.name: column(f"{q.name}_error") for q in others},
         notes=notes,
     )
-
-
-def load_table(path: Path) -> Table:
-    """Return a file's table, at least one row.
-
-    Raises:
-        InputError: if the suffix is none of `FORMATS`, the file cannot be read as that, or it has no row.
-    """
-    if not path.is_file():
-        raise InputError(f"table {path} does not exist or is not a file; correct its path")
-    name = path.name.lower()
-    kind = next((FORMATS[suffix] for suffix in FORMATS if name.endswith(suffix)), None)
-    if kind is None:
-        raise InputError(f"{path} is of no known kind; convert it to one of {', '.join(FORMATS)}")
-    if kind.startswith("ascii"):
-        _refuse_long_lines(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # units and headers that are not to the standard
-            warnings.filterwarnings("error", message=".*truncated.*")
-            table = Table.read(path, format=kind, **({"memmap": False} if kind == "fits" else {}))
-    except Exception as e:  # whatever a broken file does to a parser, its user has to mend the file
-        raise InputError(
-            f"{path} cannot be read as a {kind} table, it may be truncated: fetch or write it again "
-            f"({' '.join(str(e).split())})"
-        ) from e
-    if len(table) == 0:
-        raise InputError(f"{path} has no rows; give a catalogue with at least one cluster")
-    table.keep_columns([name for name in table.colnames if table[name].ndim == 1])  # each cluster has one value
-    return table
-
-
-def _refuse_long_lines(path: Path) -> None:
-    """Raise if a text has a line that no catalogue has: as a column of fixed width, it could fill the memory."""
-    with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), b""), start=1):
-            if len(line) == LONGEST_LINE:
-                raise InputError(f"{path}: line {number} has over {LONGEST_LINE:,} characters; correct its quotes")
 
 
 def find_column(table: Table, names: Sequence[str]) -> Column | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
@@ -14,13 +15,16 @@ from hpcflow.catalogues.galaxies import distance_error_of, distance_of, normalis
 from hpcflow.catalogues.legus import CAMERAS, is_legus, read_legus
 from hpcflow.catalogues.matching import Band, parse_bands
 from hpcflow.catalogues.phangs import read_phangs
-from hpcflow.catalogues.plain import FORMATS, load_table, read_table
+from hpcflow.catalogues.plain import read_rows, read_table
 from hpcflow.catalogues.read_options import ReadOptions
+from hpcflow.catalogues.table_files import FORMATS, by_row, load_table
 from hpcflow.sources.cluster.clusters import CLUSTER
 
-__all__ = ["READERS", "Reader", "detect_format", "read_catalogue"]
+__all__ = ["READERS", "Reader", "catalogue_of", "detect_format", "read_catalogue"]
 
 Reader = Callable[[Path, Sequence[Band], ReadOptions], Catalogue]
+
+MEMORY = Path("the table")  # stands in messages for a file
 
 READERS: dict[str, Reader] = {
     "phangs": read_phangs,
@@ -51,7 +55,21 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
     path = Path(path)
     if not path.is_file():
         raise InputError(f"catalogue {path} does not exist or is not a file; correct its path in infer.catalogues")
-    catalogue = _read(path, parse_bands(bands), options).masked(options.negative)
+    return _checked(_read(path, parse_bands(bands), options), path, options)
+
+
+def catalogue_of(table: Table, bands: Mapping[str, str], options: ReadOptions = ReadOptions()) -> Catalogue:
+    """Return the objects of a plain table in memory, as `read_catalogue` returns those of a file.
+
+    Raises:
+        InputError: as for `read_catalogue`.
+    """
+    return _checked(read_rows(by_row(table, MEMORY), MEMORY, parse_bands(bands), options), MEMORY, options)
+
+
+def _checked(catalogue: Catalogue, path: Path, options: ReadOptions) -> Catalogue:
+    """Return what a reader returned, with unusable numbers masked and the distance of every object."""
+    catalogue = catalogue.masked(options.negative)
     catalogue = _of_classes(catalogue, options.classes, path)
     if options.source.in_galaxies:
         catalogue = _placed(catalogue, options, path)
@@ -59,9 +77,10 @@ def read_catalogue(path: str | Path, bands: Mapping[str, str], options: ReadOpti
     catalogue.refuse_duplicates(str(path))
     _refuse_unusable(catalogue, path)
     if options.check_units:
-        units.check_units(catalogue.flux, catalogue.distance, options.source, str(path), options.unit)
+        unit = options.unit or "mJy"  # to which columns that have units are converted
+        units.check_units(catalogue.flux, catalogue.distance, options.source, str(path), unit)
         if options.model_fluxes is not None:
-            units.check_colours(catalogue.flux, options.model_fluxes, catalogue.bands, str(path), options.unit)
+            units.check_colours(catalogue.flux, options.model_fluxes, catalogue.bands, str(path), unit)
     return catalogue
 
 

@@ -27,7 +27,7 @@ class ReadOptions:
         classification: which classes to use: "human", "machine", or "auto" for those the file is made for, human ones
             first.
         columns: names of a plain table's columns, see `plain.read_table`.
-        unit: unit of flux columns that carry none: mJy, Jy, uJy, nJy, AB, Vega.
+        unit: unit of flux columns that carry none: mJy, Jy, uJy, nJy, AB, Vega; if empty, such columns are refused.
         check_units: whether to refuse fluxes that are not star clusters' and colours that no model has.
         may_lack: whether a catalogue may lack bands, as a flow can that was trained with missing ones.
         negative: whether to use fluxes of zero and below, as the noise model `normal` can.

@@ -56,10 +56,13 @@ def unit_of(column: Column, default: str) -> str:
     Plain magnitudes are taken to be in the default, if that is AB or Vega.
 
     Raises:
-        InputError: if the column's unit is neither a flux density nor such a magnitude.
+        InputError: if the column's unit is neither a flux density nor such a magnitude, or there is neither a unit nor
+            a default.
     """
     unit = column.unit
     if unit is None or unit == u.dimensionless_unscaled:
+        if not default:
+            raise InputError(f"nothing says the unit of {column.name}; set infer.unit to mJy, Jy, uJy, nJy, AB or Vega")
         return default
     if unit == u.mag and default in ("AB", "Vega"):
         return default

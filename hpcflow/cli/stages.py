@@ -96,7 +96,7 @@ def run_all(
     if submitted(stages, settings, folder, at, submit, dry_run):
         return
     from hpcflow.stages.infer import infer as infer_stage
-    from hpcflow.stages.infer import read_catalogues
+    from hpcflow.stages.input import read_catalogues
     from hpcflow.stages.report import make_report
     from hpcflow.stages.simulate import simulate as simulate_stage
     from hpcflow.stages.validate import validate as validate_stage

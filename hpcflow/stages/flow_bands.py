@@ -7,23 +7,24 @@ from typing import Any
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.guess import Guess
 from hpcflow.config.load import Config
+from hpcflow.stages.same_model import trained_config
+from hpcflow.stages.which import flow_named
 from hpcflow.store.flags import LEAST_BANDS
 
 __all__ = ["in_bands", "known_to"]
 
 
-def known_to(flow: str, trained: Config, found: Guess) -> Guess:
+def known_to(flow: str, found: Guess) -> Guess:
     """Return what was guessed of a catalogue without the bands that a flow does not know.
 
     Args:
         flow: the flow, as `infer.flow` names it.
-        trained: the config that it was trained with.
         found: what was guessed.
 
     Raises:
-        InputError: if too few are left.
+        InputError: if there is no such flow, or too few bands are left.
     """
-    known = set(trained.model.bands.values())
+    known = set(trained_config(flow_named(flow)).model.bands.values())
     bands = {label: curve for label, curve in found.bands.items() if curve in known}
     gone = [label for label in found.bands if label not in bands]
     if len(bands) < LEAST_BANDS:

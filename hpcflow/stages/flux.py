@@ -7,7 +7,8 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.plain import COLUMNS, load_table, numbers
+from hpcflow.catalogues.plain import COLUMNS, numbers
+from hpcflow.catalogues.table_files import load_table
 from hpcflow.catalogues.units import in_unit
 from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.config.load import Config

@@ -12,21 +12,15 @@ from hpcflow.base.atomic import write_whole
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.guess import Guess, Told, guess
-from hpcflow.catalogues.plain import FORMATS
+from hpcflow.catalogues.table_files import FORMATS
 from hpcflow.config.check import checked
-from hpcflow.config.load import Config, dump_yaml, load_yaml, override, parse_config
+from hpcflow.config.load import Config, dump_yaml, override, parse_config
 from hpcflow.config.sections import Infer
-from hpcflow.stages.flow_bands import in_bands, known_to
-from hpcflow.stages.infer import read_catalogues
-from hpcflow.stages.init import shipped_configs
-from hpcflow.stages.same_model import trained_config
-from hpcflow.stages.which import flow_named
+from hpcflow.stages.defaults import default_config, widened
+from hpcflow.stages.flow_bands import known_to
+from hpcflow.stages.input import read_catalogues
 
 __all__ = ["GuessedConfig", "guess_config", "write_config"]
-
-BASE = "legus-ngc1566"  # the shipped config whose priors, noise and settings are taken over
-MISSING = 0.05  # so that a cluster may lack bands
-MARGIN = 1.25  # by which the range of distances exceeds those of the catalogue, where the base's is too narrow
 
 
 @dataclass(frozen=True)
@@ -57,22 +51,16 @@ def guess_config(path: Path, overrides: Sequence[str] = ()) -> GuessedConfig:
     said: dict[str, Any] = {}
     override(said, overrides)
     found, flow = guess(path, _told(said)), said.get("infer", {}).get("flow")
-    base = load_yaml(shipped_configs()[BASE])
-    if flow is None:
-        raw = _raw(path, found, base)
-        raw["infer"]["posterior"] = "exact"  # which needs neither a library nor a flow
-        raw["observe"]["missing"] = MISSING
-    else:
-        trained = trained_config(flow_named(flow))
-        found = known_to(flow, trained, found)
-        raw = _raw(path, found, base | in_bands(trained, found.bands))
+    if flow is not None:
+        found = known_to(flow, found)
+    raw = _raw(path, found, default_config(found.bands, flow))
     override(raw, overrides)
     bands = parse_config(raw).model.bands
     if columns := raw["infer"].get("columns"):  # of other bands, where the user has named some
         raw["infer"]["columns"] = {key: of for key, of in columns.items() if isinstance(of, str) or key in bands}
     catalogue = read_catalogues(parse_config(raw))
     if flow is None and "distance_mpc" not in said.get("observe", {}):
-        raw["observe"]["distance_mpc"] = _distances(catalogue, raw["observe"]["distance_mpc"])
+        raw["observe"]["distance_mpc"] = widened(raw["observe"]["distance_mpc"], catalogue.distance)
     config = parse_config(raw)
     return GuessedConfig(raw, config, tuple(_aligned(_words(config, found, catalogue))))
 
@@ -118,7 +106,7 @@ def _told(said: dict[str, Any]) -> Told:
 
 
 def _raw(path: Path, found: Guess, base: dict[str, Any]) -> dict[str, Any]:
-    """Return the plain values of a config for a catalogue, and for what follows from no catalogue those of another."""
+    """Return the plain values of a config for a catalogue; where they do not follow from it, those of another."""
     read = {"format": found.format, "galaxy": found.galaxy, "unit": found.unit, "columns": dict(found.columns)}
     infer: dict[str, Any] = {"catalogues": [str(path)], **{key: value for key, value in read.items() if value}}
     if found.format == "table":
@@ -126,8 +114,7 @@ def _raw(path: Path, found: Guess, base: dict[str, Any]) -> dict[str, Any]:
     observe = dict(base["observe"])
     if found.band_sets:
         observe["band_sets"] = [list(labels) for labels in found.band_sets]
-    model = base["model"] | {"bands": dict(found.bands)}
-    return base | {"name": _name(path), "model": model, "observe": observe, "infer": infer | base["infer"] | infer}
+    return base | {"name": _name(path), "observe": observe, "infer": infer | base["infer"] | infer}
 
 
 def _name(path: Path) -> str:
@@ -139,14 +126,6 @@ def _name(path: Path) -> str:
     endings = [suffix for suffix in FORMATS if path.name.lower().endswith(suffix)] or [path.suffix]
     stem = path.name[: len(path.name) - max(map(len, endings))]
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-") or "catalogue"
-
-
-def _distances(catalogue: Catalogue, usual: Sequence[float]) -> list[float]:
-    """Return a range in Mpc that holds the usual one and the distances of the catalogue, those known."""
-    near, far = np.nanmin(catalogue.distance), np.nanmax(catalogue.distance)
-    low = usual[0] if near >= usual[0] else float(f"{near / MARGIN:.2g}")
-    high = usual[1] if far <= usual[1] else float(f"{far * MARGIN:.2g}")
-    return [low, high]
 
 
 def _words(config: Config, found: Guess, catalogue: Catalogue) -> Iterator[tuple[str, ...]]:

@@ -2,10 +2,8 @@
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,48 +12,25 @@ from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.galaxies import normalise_galaxy
-from hpcflow.catalogues.known import known_variables
-from hpcflow.catalogues.phangs_sed import is_sed, obs_of
-from hpcflow.catalogues.read import read_catalogue
-from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config, with_values
-from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
-from hpcflow.posterior.exact import ExactModel
-from hpcflow.posterior.inference import Inference, Settings
-from hpcflow.posterior.target import Target
-from hpcflow.sources.own.own import OWN
-from hpcflow.stages.build import (
-    build_derived,
-    build_likelihood,
-    build_nuisance,
-    build_prior,
-    build_scale,
-    build_simulator,
-    config_of,
-    model_fluxes,
-    simulator_of,
-    source_of,
-)
+from hpcflow.posterior.inference import Inference
+from hpcflow.stages.build import config_of, simulator_of
+from hpcflow.stages.build_inference import build_inference, rows_of
+from hpcflow.stages.input import read_catalogues
 from hpcflow.stages.loop import run_missing
+from hpcflow.stages.new_archive import Origin, create_archive, origin_of
 from hpcflow.stages.progress import log, log_to
-from hpcflow.stages.run import Run, digest_file, provenance, refuse_other_sources
-from hpcflow.stages.same_model import columns_of
-from hpcflow.stages.which import EXACT, FLOW, flow_of, open_proposal, open_support, posterior_of, sampling_of
+from hpcflow.stages.run import Run, refuse_other_sources
+from hpcflow.stages.which import EXACT, FLOW
 from hpcflow.store.archive import PosteriorArchive
-from hpcflow.store.flags import LARGEST_ERROR
-from hpcflow.store.kind import given_names, kind_attributes
 from hpcflow.store.reuse import Reuse
 
-__all__ = ["infer", "options_of", "read_catalogues"]
+__all__ = ["infer"]
 
 SAYS = {EXACT: "posteriors are exact, and need no flow", FLOW: "posteriors are those of the trained flow"}
-DISTANCES = {  # by infer.marginalise_distance
-    False: "errors of the distances are neglected",
-    True: "samples are marginalised over the errors of the distances; modes and MAP are at the best distance",
-}
 
 
 def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, append: bool = False) -> None:
@@ -74,15 +49,11 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
             another catalogue or flow; nothing is written.
         FailedPartitionsError: if partitions were set aside.
     """
-    kind = posterior_of(config, run)
-    origin, source = _origin(config, run, kind)
+    origin = origin_of(config, run)
     config = _with_those_before(config, run) if append else config
-    target, weighed_by = _target(config)
-    says = {"polish": _polish(config.infer.polish, target), "posterior": kind, "source": source}
-    says |= {"log_weight": weighed_by, "sampling": sampling_of(run, config)} if kind == FLOW else {}
     catalogue = read_catalogues(config)
-    chosen = None if galaxy is None else _rows_of(catalogue, normalise_galaxy(galaxy))
-    sources = {"catalogue_sha256": _digest(catalogue), **origin}
+    chosen = None if galaxy is None else _of_galaxy(catalogue, normalise_galaxy(galaxy))
+    sources = {"catalogue_sha256": _digest(catalogue), **origin.made_from}
     may_differ = ("infer.catalogues:", "infer.distance_mpc") if append else ()
     run.refuse(config, may_differ)
     if append:
@@ -93,8 +64,8 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
             log.info("infer: %s", note)
         for band, counts in catalogue.counts().items():
             log.info("infer: %s: %s", band, ", ".join(f"{n} {reason.lower()}" for reason, n in counts.items()))
-        log.info("infer: %s", SAYS[kind])
-        archive = _open_or_create(config, run, catalogue, sources, says, weighted=target is not None)
+        log.info("infer: %s", SAYS[origin.kind])
+        archive = _open_or_create(config, run, catalogue, sources, origin)
         everything = archive.partitions
         if chosen is not None:
             everything = [p for p in everything if chosen[p.start : p.stop].any()]
@@ -106,42 +77,7 @@ def infer(config: Config, run: Run, where: Where, galaxy: str | None = None, app
             shutil.rmtree(run.before, ignore_errors=True)
 
 
-def read_catalogues(config: Config) -> Catalogue:
-    """Return the clusters of all catalogues that the config names, grouped by galaxy.
-
-    Raises:
-        InputError: if no catalogue is named, one cannot be used, or no cluster has a distance.
-    """
-    paths, options = _with_photometry(config.infer.catalogues), options_of(config)
-    whole = Catalogue.concatenate([read_catalogue(path, config.model.bands, options) for path in paths]).by_galaxy()
-    if source_of(config).in_galaxies:
-        whole.refuse_without_distance()
-    # Log-normal noise would force the model to at least twice the error of a faint band.
-    return whole.bright(config.observe.systematic, LARGEST_ERROR) if config.observe.noise == "lognormal" else whole
-
-
-def options_of(config: Config) -> ReadOptions:
-    """Return the options with which to read the config's catalogues."""
-    wanted = config.infer
-    given = wanted.model_dump(include={f.name for f in fields(ReadOptions)}, exclude_none=True)
-    checked = wanted.check_units and wanted.catalogues  # computing the models takes seconds
-    return ReadOptions(
-        **given,
-        source=source_of(config),
-        may_lack=config.observe.missing > 0,
-        negative=config.observe.noise == "normal",
-        model_fluxes=model_fluxes(config) if checked else None,
-    )
-
-
-def _with_photometry(paths: Sequence[str]) -> list[str]:
-    """Return the catalogues without `sed` tables whose `obs` table is named too: the two are read together."""
-    there = {path: Path(path).resolve() for path in paths if Path(path).is_file()}  # others are refused when read
-    named = set(there.values())
-    return [path for path in paths if not (is_sed(Path(path)) and path in there and obs_of(there[path]) in named)]
-
-
-def _rows_of(catalogue: Catalogue, galaxy: str) -> NDArray[np.bool_]:
+def _of_galaxy(catalogue: Catalogue, galaxy: str) -> NDArray[np.bool_]:
     """Return a mask (N,) of the clusters of a galaxy.
 
     Raises:
@@ -180,9 +116,7 @@ def _set_aside(run: Run, sources: Mapping[str, str]) -> None:
 def infer_partition(run: str, partition: Partition) -> None:
     """Infer and write one partition's clusters; this is a worker's task."""
     archive = _archive(run)
-    given = [f"{name}{of}" for name in given_names(archive.attrs) for of in ("", "_error")]
-    names = ("galaxy", "cluster_id", "flux", "sigma", "observed", "reason", *given)
-    rows = {name: archive.read(name, partition) for name in names}
+    rows = rows_of(archive, partition)
     found = np.full(len(partition), -1) if (reuse := _reuse(run)) is None else reuse.find(rows)
     old, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
     if not len(old):
@@ -197,6 +131,12 @@ def infer_partition(run: str, partition: Partition) -> None:
 
 
 @once_per_worker
+def _inference(run: str) -> Inference:
+    one_thread()
+    return build_inference(config_of(run), Run(Path(run)), simulator_of(run))
+
+
+@once_per_worker
 def _archive(run: str) -> PosteriorArchive:
     return PosteriorArchive.open(Run(Path(run)).posteriors)
 
@@ -207,114 +147,15 @@ def _reuse(run: str) -> Reuse | None:
     return Reuse(PosteriorArchive.open(before)) if before.exists() else None
 
 
-@once_per_worker
-def _inference(run: str) -> Inference:
-    one_thread()
-    config, folder = config_of(run), Run(Path(run))
-    wanted, exact = config.infer, posterior_of(config, folder) == EXACT
-    target, _ = _target(config)
-    settings = Settings(
-        samples=wanted.samples,
-        keep=wanted.keep,
-        predictive=wanted.predictive,
-        modes=wanted.modes,
-        seed=wanted.seed,
-        polish=_polish(wanted.polish, target),
-        refine=wanted.refine and not exact,
-        exact=exact,
-    )
-    proposal, support = open_proposal(config, folder), open_support(config, folder)
-    return Inference(
-        proposal, simulator_of(run), support, settings, target, build_derived(config), build_nuisance(config)
-    )
-
-
-def _target(config: Config) -> tuple[Target | None, str]:
-    """Return the exact density that gives samples their weights, or None, and the archive's note about it."""
-    if not config.infer.weights:
-        return None, "none: infer.weights is false"
-    try:
-        return Target(build_likelihood(config)), "from the likelihood of the observations that training draws"
-    except InputError as e:
-        return None, f"none: {e}"
-
-
-def _polish(wanted: str, target: Target | None) -> str:
-    """Return the name of the density that modes maximise.
-
-    Raises:
-        InputError: if the exact density is wanted but not tractable.
-    """
-    if wanted == "exact" and target is None:
-        raise InputError("infer.polish: exact needs a tractable likelihood; use auto, flow or none")
-    return ("exact" if target else "none") if wanted == "auto" else wanted
-
-
-def _origin(config: Config, run: Run, kind: str) -> tuple[dict[str, str], Mapping[str, Any]]:
-    """Return what an archive is made from besides its catalogue, and the provenance of the simulator.
-
-    Raises:
-        InputError: if the flow is missing, damaged or of another model, or the model has no exact posterior.
-    """
-    if kind == EXACT:
-        ExactModel.order_of(build_likelihood(config))
-        return {"posterior": EXACT}, build_simulator(config).provenance
-    flow = flow_of(config, run)
-    description = checkpoint.read_description(flow)
-    checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
-    columns_of(flow, config)  # so that another model is refused before anything is written
-    _refuse_changed_simulator(flow, description["source"], config)
-    return {"flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}, description["source"]
-
-
-def _refuse_changed_simulator(flow: Path, source: Mapping[str, Any], config: Config) -> None:
-    """Raise if the file of a simulator of one's own is not the one that the flow's library was made with."""
-    if config.source == OWN and build_simulator(config).provenance != source:
-        raise InputError(
-            f"{config.model.simulator} has changed since the library of {flow} was simulated; restore it, or simulate "
-            "and train again in another run folder"
-        )
-
-
 def _open_or_create(
-    config: Config, run: Run, catalogue: Catalogue, sources: dict[str, str], says: dict[str, Any], weighted: bool
+    config: Config, run: Run, catalogue: Catalogue, sources: Mapping[str, str], origin: Origin
 ) -> PosteriorArchive:
-    if run.posteriors.exists():
-        archive = PosteriorArchive.open(run.posteriors)
-        refuse_other_sources(run.posteriors, archive.attrs, sources)
-        archive.check()  # workers read its photometry
-        return archive
-    versions, derived = provenance(), build_derived(config)
-    if not config.infer.marginalise_distance:
-        catalogue = replace(catalogue, distance_error=np.zeros(len(catalogue)))
-    systematic, parameters, scale = config.observe.systematic, build_prior(config).parameters, build_scale(config)
-    attrs = {
-        **sources,
-        **says,
-        **kind_attributes(source_of(config)),
-        "title": f"posteriors of {source_of(config).plural}: {config.name}",
-        "seed": config.infer.seed,
-        "samples_drawn": config.infer.samples,
-        "systematic": systematic,
-        "distances": f"{config.infer.distances}; {DISTANCES[config.infer.marginalise_distance]}",
-        "hpcflow": versions["versions"]["starcluster-hpcflow"],
-        "git": versions["git"],
-    }
-    return PosteriorArchive.create(
-        run.posteriors,
-        known=known_variables(catalogue, systematic, parameters, config.observe.band_sets, scale.given),
-        bands=catalogue.bands,
-        partition=config.infer.partition,
-        samples=config.infer.keep,
-        modes=config.infer.modes,
-        parameters=parameters,
-        attrs=attrs,
-        weighted=weighted and says["posterior"] == FLOW,
-        exact=says["posterior"] == EXACT,
-        band_sets=config.observe.band_sets,
-        derived=derived.quantities if derived else (),
-        given=scale.given,
-    )
+    if not run.posteriors.exists():
+        return create_archive(run.posteriors, config, catalogue, origin, catalogue_sha256=sources["catalogue_sha256"])
+    archive = PosteriorArchive.open(run.posteriors)
+    refuse_other_sources(run.posteriors, archive.attrs, sources)
+    archive.check()  # workers read its photometry
+    return archive
 
 
 def _digest(catalogue: Catalogue) -> str:

@@ -68,14 +68,14 @@ def flow_named(name: str) -> Path:
     """Return the folder of a flow.
 
     Args:
-        name: `shipped:NAME`, or the folder of a run.
+        name: `shipped:NAME`, the folder of a run, or that of the flow itself.
 
     Raises:
         InputError: if no flow of that name ships.
     """
     if name.startswith(shipped.PREFIX):
         return shipped.folder(name.removeprefix(shipped.PREFIX))
-    return Run(Path(name)).flow
+    return Path(name) if (Path(name) / checkpoint.DESCRIPTION).is_file() else Run(Path(name)).flow
 
 
 def sampling_of(run: Run, config: Config) -> str:

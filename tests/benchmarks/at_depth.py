@@ -26,7 +26,7 @@ from hpcflow.model.signal_to_noise import LEAST_SIGNAL
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.build import build_likelihood, build_prior, build_simulator
-from hpcflow.stages.infer import read_catalogues
+from hpcflow.stages.input import read_catalogues
 from hpcflow.stages.run import Run
 from printed import table
 

@@ -14,7 +14,7 @@ from grid_fit import grid_fit
 from hpcflow.config.load import load_config
 from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.stages.build import build_prior, build_simulator
-from hpcflow.stages.infer import read_catalogues
+from hpcflow.stages.input import read_catalogues
 from hpcflow.stages.run import Run
 from hpcflow.store.flags import POOR_CHI2
 from printed import table

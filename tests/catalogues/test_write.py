@@ -8,7 +8,8 @@ from astropy.io import fits
 from astropy.table import Column, Table
 
 from hpcflow.base.errors import InputError
-from hpcflow.catalogues.plain import load_table, strings
+from hpcflow.catalogues.plain import strings
+from hpcflow.catalogues.table_files import load_table
 from hpcflow.catalogues.write import FORMATS, write_blocks, write_rows
 
 TABLE = Table(

@@ -1,7 +1,6 @@
 """What inference does of its own accord where the likelihood can be written down, and where it cannot."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,11 @@ from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import Partition
 from hpcflow.catalogues.galaxies import normalise_galaxy
 from hpcflow.catalogues.plain import strings
-from hpcflow.catalogues.read_options import ReadOptions
 from hpcflow.compute.where import InProcess
 from hpcflow.config.load import Config, load_config, with_values
-from hpcflow.stages import infer, simulate
+from hpcflow.stages import infer, new_archive, simulate
 from hpcflow.stages.build import build_survey_simulator
+from hpcflow.stages.input import read_catalogues
 from hpcflow.stages.look.folder import RunFolder
 from hpcflow.stages.look.headline import headline
 from hpcflow.stages.look.status import status
@@ -182,7 +181,7 @@ def test_a_cluster_that_has_changed_is_computed_again(shared: Shared, computed: 
 
 def test_another_flow_adds_nothing(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     grown = shared.infer("grown", shared.paths[0])
-    monkeypatch.setattr(infer, "digest_file", lambda path: "another")
+    monkeypatch.setattr(new_archive, "digest_file", lambda path: "another")
     with pytest.raises(InputError, match="flow_sha256"):
         shared.infer("grown", shared.paths[1], append=True)
     assert grown.posteriors.exists()
@@ -213,7 +212,7 @@ def test_one_galaxy_is_done_alone_and_the_rest_afterwards(
 
 
 def test_galaxies_are_together_in_the_order_they_come(shared: Shared) -> None:
-    catalogue = infer.read_catalogues(shared.load(shared.paths[1], shared.paths[0]))
+    catalogue = read_catalogues(shared.load(shared.paths[1], shared.paths[0]))
     _, first = np.unique(catalogue.galaxy, return_index=True)
     assert np.count_nonzero(catalogue.galaxy[1:] != catalogue.galaxy[:-1]) == len(first) - 1
     assert catalogue.galaxy[0] in grown_galaxies(shared.paths[1])
@@ -275,35 +274,3 @@ def test_a_flow_of_another_model_is_not_a_reason_to_change_the_model(shared: Sha
     config = with_values(shared.load(shared.paths[0]), {"observe.missing": 0.2})
     with pytest.raises(InputError, match=r"take model and observe from the config of that run .*bands.* are masked"):
         infer.infer(config, Run(shared.folder / "other"), InProcess())
-
-
-def test_the_reader_gets_every_option_of_the_config(tiny: Callable[..., Path]) -> None:
-    said: dict[str, Any] = {
-        "format": "table",
-        "galaxy": "M 51",
-        "classes": [1, 2],
-        "distances": "legus",
-        "distance_mpc": {"M 51": 8.6},
-        "distance_error_dex": {"M 51": 0.1},
-        "classification": "human",
-        "columns": {"ra": "alpha", "F275W": ["flux", "error"]},
-        "unit": "AB",
-        "check_units": False,
-    }
-    options = infer.options_of(load_config(tiny(infer=said)))
-    computed = {"source", "negative", "may_lack", "model_fluxes"}
-    assert {f.name for f in fields(ReadOptions)} == set(said) | computed
-    assert {name: getattr(options, name) for name in said} == said
-
-
-def test_options_of_reading_default_to_the_readers_own(tiny: Callable[..., Path]) -> None:
-    config = load_config(tiny())
-    assert infer.options_of(config) == ReadOptions(negative=config.observe.noise == "normal", may_lack=True)
-    checked = infer.options_of(load_config(tiny(), ["infer.catalogues=[a.fits]"])).model_fluxes
-    assert checked is not None
-    assert checked.shape[1] == len(config.model.bands)
-    unchecked = load_config(tiny(), ["infer.catalogues=[a.fits]", "infer.check_units=false"])
-    assert infer.options_of(unchecked).model_fluxes is None
-    assert not infer.options_of(load_config(tiny(), ["observe.missing=0"])).may_lack
-    lognormal = load_config(tiny(), ["observe={noise: lognormal}"])
-    assert not infer.options_of(lognormal).negative

@@ -10,8 +10,8 @@ from hpcflow.catalogues.units import to_mjy
 from hpcflow.config.load import Config, load_config
 from hpcflow.model.zero_points import VEGA_TO_AB
 from hpcflow.stages.build import build_survey_simulator
-from hpcflow.stages.infer import read_catalogues
 from hpcflow.stages.init import shipped_configs
+from hpcflow.stages.input import read_catalogues
 from hpcflow.stages.mock import make_mock
 from hpcflow.stages.survey import make_survey
 from hpcflow.store.flags import Classifier

@@ -15,7 +15,7 @@ from hpcflow.figures.style import to_png
 from hpcflow.model.observe import add_systematic
 from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, LOG_MASS
 from hpcflow.stages.build import build_observer, simulator_over
-from hpcflow.stages.infer import read_catalogues
+from hpcflow.stages.input import read_catalogues
 from hpcflow.store.flags import Classifier, Reason
 
 __all__ = ["check"]

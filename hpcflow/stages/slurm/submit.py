@@ -183,7 +183,7 @@ def _refuse_what_cannot_run(config: Config, plan: Plan) -> None:
 
         build_simulator(config)
     if "infer" in plan.submit:
-        from hpcflow.stages.infer import read_catalogues
+        from hpcflow.stages.input import read_catalogues
 
         read_catalogues(config)
 

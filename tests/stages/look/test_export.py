@@ -12,7 +12,8 @@ from astropy.table import Table
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.catalogue import Catalogue
 from hpcflow.catalogues.known import known_variables
-from hpcflow.catalogues.plain import load_table, strings
+from hpcflow.catalogues.plain import strings
+from hpcflow.catalogues.table_files import load_table
 from hpcflow.model.prior import Parameter
 from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.look import export as stage
