@@ -57,7 +57,7 @@ class ShippedFlow:
     def noise(self) -> str:
         """The law of its noise, with the range of relative errors."""
         low, high = self.config.observe.relative_error
-        return f"{self.config.observe.noise}, {100 * low:g} to {100 * high:g} %"
+        return f"{self.config.observe.noise} noise of {100 * low:g} to {100 * high:g} %"
 
     @property
     def coverage(self) -> str:
@@ -74,7 +74,7 @@ class ShippedFlow:
             "bands": self.bands,
             "parameters": ", ".join(self._priors()),
             "distances": self.distances,
-            "noise": self.noise,
+            "errors": self.noise,
             "missing bands": f"each with probability {self.config.observe.missing:g} in training",
             "gap": f"{found.gap:.3f} nats to the exact posterior, on {found.pairs:,} simulations",
             "ranks": f"{found.ecdf:.4f} is the largest difference of their distributions from uniform",
@@ -116,18 +116,14 @@ def open_flow(name: str) -> ShippedFlow:
 
 def flows_table() -> Table:
     """Return a table with a row per flow that ships."""
-    table = Table("name", "of", "bands", "parameters", "distances", "noise", "gap", "coverage", "size")
+    table = Table(title="flows that ship" if shipped.names() else "no flow ships with this version", show_lines=True)
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is for")
+    table.add_column("gap, coverage, size", no_wrap=True)
     for name in shipped.names():
         flow = open_flow(name)
-        table.add_row(
-            name,
-            source_of(flow.config).plural,
-            flow.bands.replace("; ", "\n"),
-            "\n".join(flow.parameters),
-            flow.distances,
-            flow.noise,
-            f"{flow.calibration.gap:.3f} nats",
-            flow.coverage,
-            f"{flow.megabytes:.1f} MB",
-        )
+        model = f"{', '.join(flow.parameters)} of {source_of(flow.config).plural}"
+        observed = ", ".join(filter(None, [flow.distances, flow.noise]))
+        good = f"{flow.calibration.gap:.3f} nats", flow.coverage, f"{flow.megabytes:.1f} MB"
+        table.add_row(name, "\n".join([model, observed, flow.bands.replace("; ", "\n")]), "\n".join(good))
     return table

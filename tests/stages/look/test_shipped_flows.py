@@ -48,7 +48,7 @@ def test_the_table_says_what_each_flow_is_for(tiny_ships: Path) -> None:
     Console(file=page, width=200).print(flows_table())
     text = page.getvalue()
     for words in ("tiny", "star clusters", "WFC3_UVIS F275W F336W F438W F555W F814W", "log_mass", "1 to 30 Mpc",
-                  "normal, 5 to 50 %", "0.123 nats", "68.1, 95.2 %", "0.0 MB"):  # fmt: skip
+                  "normal noise of 5 to 50 %", "0.123 nats", "68.1, 95.2 %", "0.0 MB"):  # fmt: skip
         assert words in text, words
 
 
