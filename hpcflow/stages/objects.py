@@ -115,7 +115,7 @@ class Objects:
         if isinstance(distance_mpc, Mapping):
             options["distance_mpc"] = dict(distance_mpc)
         elif distance_mpc is not None:
-            columns["distance"] = _distances(distance_mpc)
+            columns["distance"], options["distance_mpc"] = _distances(distance_mpc), {}  # not that of a run's config
         placed = replace(self, options=options)
         for name, values in columns.items():
             placed = placed._with(name, values)

@@ -165,6 +165,17 @@ def test_units_are_converted(archives: dict[str, Path], listed: Listed) -> None:
         np.testing.assert_allclose(found["distance"].values, listed.distance[good], rtol=1e-12)
 
 
+def test_what_is_said_of_objects_prevails_over_a_runs_config(archives: dict[str, Path], listed: Listed) -> None:
+    config = Run(archives["exact"]).config()
+    of_run = {"infer.distance_mpc": {"NGC1566": 12.5}, "infer.unit": "Jy", "infer.galaxy": "NGC1365"}
+    session = Session(with_values(config, of_run))
+    asked: dict[str, Any] = {"bands": LABELS, "unit": "mJy", "galaxy": "NGC1566"}
+    for said, distance in (({"distance_mpc": 10}, 10.0), ({}, 12.5), ({"distance_mpc": {"NGC1566": 14}}, 14.0)):
+        post = session.posterior(np.abs(listed.flux[0]), listed.error[0], **asked, **said)
+        assert post.dataset["distance"].item() == distance
+        assert post.dataset["galaxy"].item() == "NGC1566"
+
+
 def test_some_of_a_flows_bands_by_any_name(inferred: Run, listed: Listed) -> None:
     session = load(inferred.path)
     assert session.bands == {band: f"WFC3_UVIS.{band}" for band in LABELS}
