@@ -212,6 +212,7 @@ class Train(Section):
 
     flow: Annotated[Flow, Field(discriminator="family")] = Autoregressive()
     features: Literal["absolute", "asinh", "paper"] = "asinh"  # absolute by default with lognormal noise
+    scale: Literal["auto", "exact", "learned"] = "auto"  # the parameter that scales fluxes, given all others
     members: Annotated[int, Field(ge=1, le=1000)] = 1  # number of flows in the ensemble
     batch: Annotated[int, Field(gt=0, le=10**7)] = 2048
     steps: Count = 20_000

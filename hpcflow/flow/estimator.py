@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from hpcflow.base.errors import InputError
 from hpcflow.flow.base import Flow
+from hpcflow.flow.completed import Completed
 from hpcflow.flow.ensemble import Ensemble
+from hpcflow.flow.exact_scale import ExactScale
 from hpcflow.flow.families import FAMILIES
 from hpcflow.flow.features import Features
 from hpcflow.model.observe import Photometry
@@ -27,13 +29,23 @@ class Estimator(nn.Module):
         scale: what is given of each object, and how fluxes scale.
         features: kind of features, see `flow.features`.
         flow: `family`, the settings of that family and, for an ensemble, the number of its `members`.
+        exact: the density of the scale's parameter, if it is known and only the others are learned.
+
+    Attributes:
+        flow: the density of all parameters.
 
     Raises:
         InputError: if the number of members is less than one.
     """
 
     def __init__(
-        self, prior: Prior, bands: tuple[str, ...], scale: Scale, features: str, flow: Mapping[str, Any]
+        self,
+        prior: Prior,
+        bands: tuple[str, ...],
+        scale: Scale,
+        features: str,
+        flow: Mapping[str, Any],
+        exact: ExactScale | None = None,
     ) -> None:
         super().__init__()
         self.prior, self.bands, self.scale = prior, bands, scale
@@ -45,16 +57,36 @@ class Estimator(nn.Module):
         self.settings: dict[str, Any] = {
             "features": features,
             "flow": {"family": flow["family"], **options, **shared},
+            **({"scale_errors": list(exact.errors)} if exact else {}),
         }
-        self.features = Features(features, len(bands), scale.given)
+        self.features = Features(features, len(bands), scale.given, with_bare=exact is not None)
+        learned = prior if exact is None else prior.select([prior.names[k] for k in exact.others])
         if options.get("order") == []:  # the scale is the easiest given the others
-            options |= {"order": sorted(prior.names, key=lambda name: name == scale.parameter)}
-        flows = [FAMILIES[flow["family"]](prior, self.features.size, **options) for _ in range(count)]
-        self.flow: Flow = Ensemble(prior, flows) if count > 1 else flows[0]
+            options |= {"order": sorted(learned.names, key=lambda name: name == scale.parameter)}
+        flows = [FAMILIES[flow["family"]](learned, self.features.learned, **options) for _ in range(count)]
+        whole: Flow = Ensemble(learned, flows) if count > 1 else flows[0]
+        self.exact = exact
+        self.flow = whole if exact is None else Completed(prior, whole, exact, len(bands))
 
     def condition(self, photometry: Photometry) -> Tensor:
         """Return the features x (N, F) of photometry in numpy or torch."""
         return self.features(as_tensors(photometry, self.features.mean.device))
+
+    @property
+    def learned(self) -> Flow:
+        """The flow that is trained: of all parameters, or of all but the scale's."""
+        return self.flow.others if isinstance(self.flow, Completed) else self.flow
+
+    def lesson(self, theta: Tensor, photometry: Photometry) -> tuple[Tensor, Tensor]:
+        """Return the columns (N, D) of theta and the features (N, F) from which `learned` learns."""
+        own = theta if self.exact is None else theta[:, self.exact.others]
+        return own, self.features(photometry)[:, : self.features.learned]
+
+    def log_known(self, theta: Tensor, photometry: Photometry) -> Tensor:
+        """Return what the log-density (N,) of N points has besides that of `learned`."""
+        if self.exact is None:
+            return torch.zeros_like(theta[:, 0])
+        return self.exact.log_prob(theta[:, None], self.features(photometry)[:, self.features.learned :])[:, 0]
 
     @property
     def members(self) -> int:
@@ -87,12 +119,12 @@ def combine(estimators: Sequence[Estimator]) -> Estimator:
     for number, other in enumerate(estimators[1:], start=2):
         _refuse_strangers(number, first, other)
     settings = {**first.settings["flow"], "members": len(estimators)}
-    whole = Estimator(first.prior, first.bands, first.scale, first.settings["features"], settings)
+    whole = Estimator(first.prior, first.bands, first.scale, first.settings["features"], settings, first.exact)
     whole = whole.to(first.features.mean.device)
     whole.features.load_state_dict(first.features.state_dict())
-    members = whole.flow.members if isinstance(whole.flow, Ensemble) else [whole.flow]
+    members = whole.learned.members if isinstance(whole.learned, Ensemble) else [whole.learned]
     for member, estimator in zip(members, estimators, strict=True):
-        member.load_state_dict(estimator.flow.state_dict())
+        member.load_state_dict(estimator.learned.state_dict())
     return whole
 
 

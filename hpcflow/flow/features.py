@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hpcflow.model.observe import Photometry
 from hpcflow.model.scale import Given
 
-__all__ = ["FEATURES", "Features"]
+__all__ = ["FEATURES", "Features", "bare"]
 
 MIN_RELATIVE_ERROR, MAX_RELATIVE_ERROR = 1e-4, 10.0  # so that useless bands stay finite
 LEAST_WEIGHT = 1e-3  # of a band in a cluster's mean luminosity, which undetected bands alone then still have
@@ -59,6 +59,18 @@ FEATURES: dict[str, Callable[[Photometry, Sequence[Given]], Tensor]] = {
 }
 
 
+def bare(photometry: Photometry, given: Sequence[Given]) -> Tensor:
+    """Return f* / sigma, log10 of sigma where fluxes are as simulated, and which bands are observed, (N, 3B).
+
+    Both are zero in a missing band.
+    """
+    observed = photometry.observed
+    flux, sigma = (torch.where(observed, values, 1.0) for values in photometry[:2])
+    fallen = [q.falls * (photometry.given[:, k] / q.reference).log10()[:, None] for k, q in enumerate(given) if q.falls]
+    level = sigma.log10() + (sum(fallen[1:], fallen[0]) if fallen else 0.0)
+    return torch.cat([torch.where(observed, part, 0.0) for part in (flux / sigma, level)] + [observed.to(flux)], dim=1)
+
+
 class Features(nn.Module):
     """Features of one kind, standardised by their mean and standard deviation in training.
 
@@ -66,18 +78,24 @@ class Features(nn.Module):
         kind: a key of `FEATURES`.
         bands: number B of bands.
         given: what is given of each object.
+        with_bare: whether bare photometry follows, for what is computed rather than learned.
+
+    Attributes:
+        size: number F of all columns.
+        learned: number of the first columns, which are standardised.
     """
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, kind: str, bands: int, given: Sequence[Given]) -> None:
+    def __init__(self, kind: str, bands: int, given: Sequence[Given], with_bare: bool = False) -> None:
         super().__init__()
-        self.kind, self._given = kind, tuple(given)
+        self.kind, self._given, self._with_bare = kind, tuple(given), with_bare
         ones = torch.ones(1, bands)
-        self.size = self._of(Photometry(ones, ones, ones.bool(), torch.ones(1, len(given)))).shape[1]
-        self.register_buffer("mean", torch.zeros(self.size))
-        self.register_buffer("spread", torch.ones(self.size))
+        self.learned = self._of(Photometry(ones, ones, ones.bool(), torch.ones(1, len(given)))).shape[1]
+        self.size = self.learned + (3 * bands if with_bare else 0)
+        self.register_buffer("mean", torch.zeros(self.learned))
+        self.register_buffer("spread", torch.ones(self.learned))
 
     def fit(self, photometry: Photometry) -> None:
         """Set mean and standard deviation from a large draw of training photometry."""
@@ -88,7 +106,8 @@ class Features(nn.Module):
 
     def forward(self, photometry: Photometry) -> Tensor:
         """Return the conditioning vectors x (N, F) of N objects."""
-        return (self._of(photometry) - self.mean) / self.spread
+        x = (self._of(photometry) - self.mean) / self.spread
+        return torch.cat([x, bare(photometry, self._given)], dim=1) if self._with_bare else x
 
     def _of(self, photometry: Photometry) -> Tensor:
         return FEATURES[self.kind](photometry, self._given)

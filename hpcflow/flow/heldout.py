@@ -7,8 +7,6 @@ from torch import Tensor
 
 from hpcflow.flow.base import Flow
 from hpcflow.flow.distributed import Ranks
-from hpcflow.flow.features import Features
-from hpcflow.flow.observation import Batch
 
 __all__ = ["held_out_loss"]
 
@@ -16,22 +14,19 @@ ROWS = 4096  # evaluated at once
 
 
 @torch.no_grad()
-def held_out_loss(
-    flow: Flow, features: Features, held_out: Batch, exact: Tensor | None, ranks: Ranks
-) -> tuple[float, float]:
+def held_out_loss(flow: Flow, theta: Tensor, x: Tensor, exact: Tensor | None, ranks: Ranks) -> tuple[float, float]:
     """Return the means over held-out examples of -log q and of exact log p - log q, computed by all ranks together.
 
     Args:
         flow: the flow to evaluate.
-        features: features that condition it.
-        held_out: N held-out examples.
+        theta: (N, D) parameters of N held-out examples.
+        x: (N, F) their features.
         exact: (m,) exact log posterior densities of the first m examples; if None, the gap is NaN.
         ranks: processes that share the work.
 
     Returns:
         Both in nats, the same on all ranks.
     """
-    x, theta = features(held_out.photometry), held_out.theta
     known = 0 if exact is None else len(exact)
     sums = torch.zeros(2, dtype=torch.float64, device=x.device)
     size = min(ROWS, -(-len(x) // ranks.size))

@@ -25,6 +25,7 @@ from hpcflow.flow.learner import Learner
 from hpcflow.flow.randomness import slices_of
 from hpcflow.flow.schedule import Schedule
 from hpcflow.flow.state import State, identity_of, read_state, write_state
+from hpcflow.model.observe import Photometry
 
 __all__ = ["HELD_OUT", "Progress", "Schedule", "history_csv", "train"]
 
@@ -100,10 +101,10 @@ class _Training:
         origin: Mapping[str, Any],
     ) -> None:
         self.estimator, self.training, self.schedule, self.ranks = estimator, training, schedule, ranks
-        self.held_out, self.exact, self.keep = held_out, exact, keep
+        self.held_out, self.keep = held_out, keep
         self.report, self.watch = report, watch
         self.identity = identity_of(estimator, schedule, origin)
-        self.learner = Learner(estimator.flow, schedule, ranks)
+        self.learner = Learner(estimator.learned, schedule, ranks)
         self.counters, self.history = Counters(), list[Progress]()
         self.total = torch.zeros((), device=training.device, dtype=torch.float64)
         there = keep is not None and keep.exists()
@@ -119,6 +120,7 @@ class _Training:
             estimator.features.fit(pilot.photometry)
             ranks.agree(list(estimator.features.state_dict().values()))
             self.good, self.best = self.learner.tensors(), _copy(self.learner.kept)
+        self.exact = None if exact is None else exact - _known(estimator, held_out, len(exact))
         self.began = self.saved = self.looked = time.monotonic()
         self.pause = CHECK if ranks.size == 1 else 1  # steps between two looks
         self.before = self.counters
@@ -148,7 +150,7 @@ class _Training:
                     f"{signal.Signals(stop).name}; run the same command again to resume",
                     stop,
                 )
-        self.estimator.flow.load_state_dict(self.best)
+        self.estimator.learned.load_state_dict(self.best)
 
     def _step(self) -> None:
         """Learn from the next batch without waiting for a GPU."""
@@ -159,7 +161,7 @@ class _Training:
         key = ("step", self.schedule.member, rollbacks, step)
         own = slices_of(self.schedule.batch, seed, *key, rank=ranks.rank, ranks=ranks.size, device=device)
         theta, photometry = self.training.gather(own)
-        self.total += self.learner.learn(theta, self.estimator.features(photometry), step, self._rate(step))
+        self.total += self.learner.learn(*self.estimator.lesson(theta, photometry), step, self._rate(step))
         self.counters = replace(self.counters, step=step)
 
     def _rate(self, step: int) -> float:
@@ -187,7 +189,7 @@ class _Training:
         """Add a line to the history, keep the weights if they are the best, and return whether all is finite."""
         counters, schedule = self.counters, self.schedule
         kept, step = self.learner.kept, counters.step
-        nll, gap = held_out_loss(kept, self.estimator.features, self.held_out, self.exact, self.ranks)
+        nll, gap = held_out_loss(kept, *self.estimator.lesson(*self.held_out), self.exact, self.ranks)
         train_nll = float(self.ranks.sum(self.total)) / ((step - 1) % schedule.validate_every + 1)
         if not math.isfinite(nll + train_nll):
             return False
@@ -251,6 +253,12 @@ class _Training:
         self.good = {name: tensor.to(device) for name, tensor in state.good.items()}
         self.best = {name: tensor.to(device) for name, tensor in state.best.items()}
         log.info("train: resuming at step %d", self.counters.step)
+
+
+def _known(estimator: Estimator, held_out: Batch, count: int) -> Tensor:
+    """Return what log-densities (n,) of the first examples have besides those of the flow that is trained."""
+    photometry = Photometry(*(part[:count] for part in held_out.photometry))
+    return estimator.log_known(held_out.theta[:count], photometry).cpu().double()
 
 
 def _copy(flow: torch.nn.Module) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from hpcflow.catalogues.galaxies import survey_bands
 from hpcflow.compute.once import once_per_worker
 from hpcflow.config.load import Config
 from hpcflow.config.sources import source_for
+from hpcflow.flow.exact_scale import ExactScale
 from hpcflow.flow.schedule import Schedule
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
@@ -29,6 +30,7 @@ from hpcflow.stages.run import Run
 __all__ = [
     "SETTINGS",
     "build_derived",
+    "build_exact_scale",
     "build_likelihood",
     "build_nuisance",
     "build_observer",
@@ -188,6 +190,25 @@ def build_likelihood(config: Config) -> Likelihood:
     if nuisance := [name for name, bounds in config.model.parameters.items() if bounds.nuisance]:
         raise InputError(f"the likelihood is not tractable while {', '.join(nuisance)} is a nuisance")
     return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
+
+
+def build_exact_scale(config: Config) -> ExactScale | None:
+    """Return the density of the scale's parameter given all others; None if it is learned.
+
+    Raises:
+        InputError: if `train.scale` is exact and it is not known.
+    """
+    wanted, observer = config.train.scale, build_observer(config)
+    if wanted == "learned":
+        return None
+    try:
+        if observer.noise != "normal" or not _is_fast(config):
+            raise InputError("train.scale: exact needs observe.noise: normal and a fast simulator; set it to learned")
+        return ExactScale(build_simulator(config), build_prior(config), build_scale(config), observer.errors)
+    except InputError:
+        if wanted == "exact":
+            raise
+        return None
 
 
 def build_schedule(config: Config, member: int = 0) -> Schedule:

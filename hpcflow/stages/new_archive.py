@@ -25,6 +25,7 @@ from hpcflow.stages.build import (
 from hpcflow.stages.build_inference import polish_of, target_of
 from hpcflow.stages.run import Run, digest_file, provenance
 from hpcflow.stages.same_model import columns_of
+from hpcflow.stages.trained import trained_flow
 from hpcflow.stages.which import EXACT, flow_of, posterior_of, sampling_of
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.kind import kind_attributes
@@ -134,7 +135,7 @@ def _of_flow(config: Config, flow: Path) -> tuple[dict[str, str], Mapping[str, A
         InputError: if the flow is missing, damaged or of another model.
     """
     description = checkpoint.read_description(flow)
-    checkpoint.load(flow)  # so that damaged weights are reported once, not by every worker
+    trained_flow(flow)  # so that damaged weights are reported once, not by every worker
     columns_of(flow, config)  # so that another model is refused before anything is written
     _refuse_changed_simulator(flow, description["source"], config)
     return {"flow_sha256": digest_file(flow / checkpoint.WEIGHTS)}, description["source"]

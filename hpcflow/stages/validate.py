@@ -23,7 +23,6 @@ from hpcflow.config.load import Config
 from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
-from hpcflow.flow.features import Features
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel, ExactPosterior
@@ -32,6 +31,7 @@ from hpcflow.stages.build import build_likelihood, build_observer, build_prior, 
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.run import Run, digest_file, refuse_other_sources
+from hpcflow.stages.trained import trained_flow
 from hpcflow.store.kind import kind_attributes
 from hpcflow.store.schema import QUANTILES
 from hpcflow.store.simulations import SimulationStore
@@ -189,7 +189,7 @@ def _store(run: str) -> ValidationStore:
 def estimator_of(run: str) -> Estimator:
     """Return a run's trained flow; each worker reads it once."""
     one_thread()
-    return checkpoint.load(Run(Path(run)).flow)
+    return trained_flow(Run(Path(run)).flow)
 
 
 @once_per_worker
@@ -227,7 +227,7 @@ def _open_or_create(config: Config, run: Run, n: int) -> ValidationStore:
         statistics=product_names([p.name for p in parameters]),
         order=order,
         bands=list(config.model.bands),
-        features=Features(config.train.features, len(config.model.bands), build_scale(config).given).size,
+        features=estimator_of(str(run.path)).features.size,
         given=build_scale(config).given,
         attrs=attrs,
     )

@@ -9,12 +9,12 @@ from hpcflow.base.errors import DamagedRunError, InputError
 from hpcflow.base.partitions import Partition
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.config.load import Config
-from hpcflow.flow import checkpoint
 from hpcflow.model.simulator import Simulator
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, refuse_other_sources
 from hpcflow.stages.simulate import draw
+from hpcflow.stages.trained import trained_flow
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.damage import DamagedError
 from hpcflow.store.simulations import SimulationStore
@@ -102,7 +102,7 @@ def verify_library(config: Config, run: Run, rows: int = 1000) -> Iterator[str]:
 def verify_flow(run: Run) -> Iterator[str]:
     """Load the trained flow, whose weights have a checksum, and yield a sentence if it is damaged."""
     try:
-        checkpoint.load(run.flow)
+        trained_flow(run.flow)
     except InputError as e:
         yield str(e)
     else:

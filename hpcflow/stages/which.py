@@ -11,6 +11,7 @@ from hpcflow.posterior.support import Support
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_scale, model_fluxes
 from hpcflow.stages.run import Run
 from hpcflow.stages.same_model import columns_of
+from hpcflow.stages.trained import trained_flow
 from hpcflow.store.archive import PosteriorArchive
 
 __all__ = [
@@ -95,7 +96,7 @@ def open_proposal(config: Config, run: Run) -> Proposal:
     if posterior_of(config, run) == EXACT:
         return ExactProposal(ExactModel(build_likelihood(config), COARSE), config.infer.seed)
     flow = flow_of(config, run)
-    return FlowProposal(checkpoint.load(flow), config.infer.seed, sampling_of(run, config), columns_of(flow, config))
+    return FlowProposal(trained_flow(flow), config.infer.seed, sampling_of(run, config), columns_of(flow, config))
 
 
 def open_support(config: Config, run: Run) -> Support:
