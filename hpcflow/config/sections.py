@@ -146,6 +146,12 @@ class Observe(Section):
     draws: Literal["fresh", "frozen"] = "fresh"
     missing: Fraction = 0.0
     band_sets: list[list[str]] = []
+    subset: tuple[Annotated[int, Field(ge=2)], int] | None = None  # how many bands of its set an object has, at random
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether objects may lack any band."""
+        return self.missing > 0 or self.subset is not None
 
     @model_validator(mode="before")
     @classmethod
@@ -170,6 +176,8 @@ class Observe(Section):
             raise ValueError(f"relative_error [0, {high}] must start above 0 to be uniform in the log; raise its start")
         if not self.distance_mpc[0] <= self.distance_mpc[1]:
             raise ValueError(f"distance_mpc {list(self.distance_mpc)} ends before it starts; swap the two")
+        if self.subset is not None and not self.subset[0] <= self.subset[1]:
+            raise ValueError(f"subset {list(self.subset)} ends before it starts; swap the two")
         for name, (start, end) in self.given.items():
             if not start <= end:
                 raise ValueError(f"given.{name} [{start}, {end}] ends before it starts; swap the two")
@@ -212,6 +220,7 @@ class Train(Section):
 
     flow: Annotated[Flow, Field(discriminator="family")] = Autoregressive()
     features: Literal["absolute", "asinh", "paper"] = "asinh"  # absolute by default with lognormal noise
+    embedding: Literal["slots", "set", "both"] = "slots"  # how a flow sees bands: each in its place, or as a set
     scale: Literal["auto", "exact", "learned"] = "auto"  # the parameter that scales fluxes, given all others
     members: Annotated[int, Field(ge=1, le=1000)] = 1  # number of flows in the ensemble
     batch: Annotated[int, Field(gt=0, le=10**7)] = 2048

@@ -21,7 +21,7 @@ class Flow(nn.Module, ABC):
 
     def __init__(self, prior: Prior) -> None:
         super().__init__()
-        self.probit = Probit(prior)
+        self.prior, self.probit = prior, Probit(prior)
         self.dim = len(prior.parameters)
 
     @abstractmethod

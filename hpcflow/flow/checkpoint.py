@@ -14,11 +14,9 @@ from safetensors.torch import save as to_bytes
 from hpcflow.base.atomic import atomic_folder
 from hpcflow.base.errors import InputError
 from hpcflow.flow.estimator import Estimator
-from hpcflow.flow.exact_scale import ExactScale
-from hpcflow.model.error_law import ErrorLaw
+from hpcflow.flow.physics import Physics
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.scale import Scale
-from hpcflow.model.simulator import Simulator
 from hpcflow.sources.cluster.parameters import SCALE
 
 __all__ = ["load", "read_description", "save"]
@@ -79,12 +77,12 @@ def read_description(folder: Path) -> dict[str, Any]:
     return description
 
 
-def load(folder: Path, simulator: Simulator | None = None) -> Estimator:
+def load(folder: Path, physics: Physics | None = None) -> Estimator:
     """Return the estimator in a folder, ready for inference.
 
     Args:
         folder: where it was saved.
-        simulator: what it was trained for; needed if it learned all parameters but the scale's.
+        physics: the model that it was trained for, which some flows need; see `Estimator`.
 
     Raises:
         InputError: if it is missing or damaged, or has another schema.
@@ -95,11 +93,8 @@ def load(folder: Path, simulator: Simulator | None = None) -> Estimator:
         # Flows from before there were other sources than clusters do not say how fluxes scale.
         scale = Scale.from_plain(description["scale"]) if "scale" in description else SCALE
         settings = description["features"], description["flow"]
-        exact = None
-        if simulator is not None and "scale_errors" in description:
-            low, high = description["scale_errors"]
-            exact = ExactScale(simulator, prior, scale, ErrorLaw(low, high, log=True))
-        estimator = Estimator(prior, tuple(description["bands"]), scale, *settings, exact)
+        bands = tuple(description["bands"]) if physics is None else physics.simulator.bands
+        estimator = Estimator(prior, bands, scale, *settings, physics)
     except (KeyError, TypeError, AttributeError, ValueError) as e:
         raise InputError(
             f"{folder / DESCRIPTION} does not describe a flow of this version; train the flow again ({e})"

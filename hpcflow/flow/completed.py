@@ -20,7 +20,7 @@ class Completed(Flow):
         prior: all parameters.
         others: the flow of the parameters other than the scale's, in the order of the prior.
         scale: density of the scale's parameter.
-        bands: number B of bands; the last 3 B columns of x are bare photometry, and `others` sees those before.
+        bands: number B of bands; the last 3 B columns of x are bare photometry.
     """
 
     def __init__(self, prior: Prior, others: Flow, scale: ExactScale, bands: int) -> None:
@@ -29,7 +29,7 @@ class Completed(Flow):
 
     def embed(self, x: Tensor) -> Tensor:
         """Return the contexts (N, C) of `others`, members one after the other, and the bare photometry of x (N, F)."""
-        return torch.cat([self.others.embed(x[:, : -self._bare]).flatten(1), x[:, -self._bare :]], dim=1)
+        return torch.cat([self.others.embed(x).flatten(1), x[:, -self._bare :]], dim=1)
 
     def latent_log_prob(self, z: Tensor, context: Tensor) -> Tensor:
         """Return log q (N, n) per unit of z at z (N, n, D), given contexts (N, C)."""

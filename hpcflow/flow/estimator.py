@@ -13,11 +13,17 @@ from hpcflow.flow.ensemble import Ensemble
 from hpcflow.flow.exact_scale import ExactScale
 from hpcflow.flow.families import FAMILIES
 from hpcflow.flow.features import Features
+from hpcflow.flow.physics import Physics
+from hpcflow.flow.seeing import Seeing, Slots
+from hpcflow.flow.templates import Templates
+from hpcflow.model.error_law import ErrorLaw
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Prior
 from hpcflow.model.scale import Scale
 
 __all__ = ["Estimator", "as_tensors", "combine"]
+
+OURS = ("family", "members", "embedding", "scale_errors")  # settings of a flow that are not its family's
 
 
 class Estimator(nn.Module):
@@ -28,8 +34,10 @@ class Estimator(nn.Module):
         bands: names of the bands, in the order of the photometry's columns.
         scale: what is given of each object, and how fluxes scale.
         features: kind of features, see `flow.features`.
-        flow: `family`, the settings of that family and, for an ensemble, the number of its `members`.
-        exact: the density of the scale's parameter, if it is known and only the others are learned.
+        flow: `family`, the settings of that family and, for an ensemble, the number of its `members`; further the
+            `embedding` of photometry, and the `scale_errors`, lowest and highest, if the density of the scale's
+            parameter is known and only the others are learned.
+        physics: the model, which either of the last two needs.
 
     Attributes:
         flow: the density of all parameters.
@@ -45,28 +53,49 @@ class Estimator(nn.Module):
         scale: Scale,
         features: str,
         flow: Mapping[str, Any],
-        exact: ExactScale | None = None,
+        physics: Physics | None = None,
     ) -> None:
         super().__init__()
-        self.prior, self.bands, self.scale = prior, bands, scale
-        options = {key: value for key, value in flow.items() if key not in ("family", "members")}
-        count = flow.get("members", 1)
+        self.prior, self.bands, self.scale, self.physics = prior, bands, scale, physics
+        options = {key: value for key, value in flow.items() if key not in OURS}
+        count, embedding, errors = flow.get("members", 1), flow.get("embedding", "slots"), flow.get("scale_errors")
         if count < 1:
             raise InputError(f"train.members is {count}; an ensemble has at least one member, so set it to 1 or more")
-        shared = {"members": count} if count > 1 else {}  # one member is saved in the format from before ensembles
+        if physics is None and (errors or embedding != "slots"):
+            raise InputError("the flow cannot be used without the simulator that it was trained for")
+        # What is usual is not saved, which keeps the format from before there was anything else.
+        shared = {"members": count} if count > 1 else {}
+        shared |= {"embedding": embedding} if embedding != "slots" else {}
+        shared |= {"scale_errors": list(errors)} if errors else {}
         self.settings: dict[str, Any] = {
             "features": features,
             "flow": {"family": flow["family"], **options, **shared},
-            **({"scale_errors": list(exact.errors)} if exact else {}),
         }
-        self.features = Features(features, len(bands), scale.given, with_bare=exact is not None)
-        learned = prior if exact is None else prior.select([prior.names[k] for k in exact.others])
+        self.features = Features(features, len(bands), scale.given, with_bare=physics is not None)
+        self.exact = None
+        if physics is not None and errors:
+            self.exact = ExactScale(physics.simulator, prior, scale, ErrorLaw(errors[0], errors[1], log=True))
+        learned = prior if self.exact is None else prior.select([prior.names[k] for k in self.exact.others])
         if options.get("order") == []:  # the scale is the easiest given the others
             options |= {"order": sorted(learned.names, key=lambda name: name == scale.parameter)}
-        flows = [FAMILIES[flow["family"]](learned, self.features.learned, **options) for _ in range(count)]
+        family = FAMILIES[flow["family"]]
+        flows: list[Flow] = []
+        for _ in range(count):
+            eye = self._eye(embedding, physics)
+            own = family(learned, self.features.size if eye is None else eye.size, **options)
+            flows.append(own if eye is None else Seeing(eye, own))
         whole: Flow = Ensemble(learned, flows) if count > 1 else flows[0]
-        self.exact = exact
-        self.flow = whole if exact is None else Completed(prior, whole, exact, len(bands))
+        self.flow = whole if self.exact is None else Completed(prior, whole, self.exact, len(bands))
+
+    def _eye(self, embedding: str, physics: Physics | None) -> Slots | Templates | None:
+        """Return the module through which a flow sees the features; None if it sees them as they are."""
+        if physics is None:
+            return None
+        columns = self.features.learned
+        if embedding == "slots":
+            return Slots(columns)
+        passed = columns if embedding == "both" else self.features.unscaled
+        return Templates(physics, self.prior, self.scale, columns, passed)
 
     def condition(self, photometry: Photometry) -> Tensor:
         """Return the features x (N, F) of photometry in numpy or torch."""
@@ -79,8 +108,7 @@ class Estimator(nn.Module):
 
     def lesson(self, theta: Tensor, photometry: Photometry) -> tuple[Tensor, Tensor]:
         """Return the columns (N, D) of theta and the features (N, F) from which `learned` learns."""
-        own = theta if self.exact is None else theta[:, self.exact.others]
-        return own, self.features(photometry)[:, : self.features.learned]
+        return theta if self.exact is None else theta[:, self.exact.others], self.features(photometry)
 
     def log_known(self, theta: Tensor, photometry: Photometry) -> Tensor:
         """Return what the log-density (N,) of N points has besides that of `learned`."""
@@ -119,7 +147,7 @@ def combine(estimators: Sequence[Estimator]) -> Estimator:
     for number, other in enumerate(estimators[1:], start=2):
         _refuse_strangers(number, first, other)
     settings = {**first.settings["flow"], "members": len(estimators)}
-    whole = Estimator(first.prior, first.bands, first.scale, first.settings["features"], settings, first.exact)
+    whole = Estimator(first.prior, first.bands, first.scale, first.settings["features"], settings, first.physics)
     whole = whole.to(first.features.mean.device)
     whole.features.load_state_dict(first.features.state_dict())
     members = whole.learned.members if isinstance(whole.learned, Ensemble) else [whole.learned]

@@ -43,7 +43,6 @@ class ExactScale(nn.Module):
 
     Attributes:
         column, others: columns of theta that hold the scale's parameter, and the others.
-        errors: lowest and highest true relative error.
 
     Raises:
         InputError: if no parameter scales fluxes, or the simulator needs one that is not inferred.
@@ -63,7 +62,7 @@ class ExactScale(nn.Module):
         size = prior.parameters[self.column]
         self._step = LN10 * scale.exponent
         self._bounds = sorted((self._step * size.low, self._step * size.high))
-        self.errors = errors.low, errors.high
+        self._errors = errors
 
     def log_prob(self, theta: Tensor, bare: Tensor) -> Tensor:
         """Return the log-density (N, n) per declared unit at theta (N, n, D), given bare photometry (N, 3 B)."""
@@ -95,9 +94,9 @@ class ExactScale(nn.Module):
         log_signal = flux.log() - LN10 * level  # of an object whose scale is 1
         shift = torch.where(seen, log_signal, -torch.inf).amax(dim=-1, keepdim=True)
         expected = torch.where(seen, (log_signal - shift).exp(), 0.0)
-        least, most = self.errors
-        faintest = torch.where(seen, -math.log(most) - log_signal, -torch.inf).amax(dim=-1)
-        brightest = torch.where(seen, -math.log(least) - log_signal, torch.inf).amin(dim=-1)
+        errors = self._errors
+        faintest = torch.where(seen, -math.log(errors.high) - log_signal, -torch.inf).amax(dim=-1)
+        brightest = torch.where(seen, -math.log(errors.low) - log_signal, torch.inf).amin(dim=-1)
         low, high = faintest.clamp(min=self._bounds[0]), brightest.clamp(max=self._bounds[1])
         return (expected * signal).sum(dim=-1), (expected**2).sum(dim=-1), low, high, shift[..., 0]
 

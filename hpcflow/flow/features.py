@@ -83,6 +83,7 @@ class Features(nn.Module):
     Attributes:
         size: number F of all columns.
         learned: number of the first columns, which are standardised.
+        unscaled: number of the last of these, for what is given and does not merely scale fluxes.
     """
 
     mean: Tensor
@@ -94,6 +95,7 @@ class Features(nn.Module):
         ones = torch.ones(1, bands)
         self.learned = self._of(Photometry(ones, ones, ones.bool(), torch.ones(1, len(given)))).shape[1]
         self.size = self.learned + (3 * bands if with_bare else 0)
+        self.unscaled = sum(not _drops_out(quantity) for quantity in given)
         self.register_buffer("mean", torch.zeros(self.learned))
         self.register_buffer("spread", torch.ones(self.learned))
 

@@ -94,6 +94,8 @@ class Observer:
         band_sets: (S, B) which bands each instrument set has; one set of all bands where empty.
         missing: probability that a band of the set is lost.
         undetected: probability that a band is undetected, with normal noise.
+        subset: lowest and highest number of bands of its set that an object keeps, which are chosen at random, before
+            any is lost; all if None.
         relative_error_scale: with log-normal noise, relative errors are uniform in this scale, `linear` or `log`.
     """
 
@@ -104,6 +106,12 @@ class Observer:
     missing: float = 0.0
     undetected: float = 0.0
     relative_error_scale: str = "linear"
+    subset: tuple[int, int] | None = None
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether objects may lack any band."""
+        return self.missing > 0 or self.subset is not None
 
     @property
     def errors(self) -> ErrorLaw:
@@ -177,9 +185,16 @@ class Observer:
     def _observed(self, draws: Draws, xp: Any) -> Array:
         kept = draws.missing >= self.missing
         in_set = kept | True
+        place = draws.band_set * max(1, len(self.band_sets))
         if self.band_sets:
             sets = _table(self.band_sets, xp, kept.device)
-            in_set = sets[xp.astype(draws.band_set * len(self.band_sets), xp.int64)]
+            in_set = sets[xp.astype(place, xp.int64)]
+        if self.subset is not None:
+            low, high = self.subset
+            size = low + xp.floor((place % 1) * (high - low + 1))
+            # What decides whether a band is lost is uniform among those that are not, and as good an order as any.
+            order = xp.argsort(xp.argsort(xp.where(in_set, -draws.missing, 1.0), axis=1), axis=1)
+            in_set = in_set & (order < size[:, None])
         observed = kept & in_set
         enough = xp.sum(xp.astype(observed, xp.int64), axis=1) >= 2
         return xp.where(enough[:, None], observed, in_set)

@@ -71,7 +71,7 @@ class Support:
         sets = self._sets(len(self.faintest))
         inside = sets[:, columns]
         uncut = inside.sum(axis=1) == sets.sum(axis=1)
-        if self.observer.missing == 0:  # an object has all bands of its set
+        if not self.observer.may_lack:  # an object has all bands of its set
             inside = inside[uncut]
         else:  # any bands of a set, so that what is left of one may be part of another
             part = [any((other > have).any() and (other >= have).all() for other in inside) for have in inside]
@@ -154,7 +154,7 @@ class Support:
     def _trained(self, observed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which clusters (N,) have a pattern of observed bands (N, B) that occurred in training."""
         sets = self._sets(observed.shape[1])
-        if self.observer.missing > 0:
+        if self.observer.may_lack:
             return np.asarray(np.any([(have | ~observed).all(axis=1) for have in sets], axis=0))
         return np.asarray(np.any([(have == observed).all(axis=1) for have in sets], axis=0))
 

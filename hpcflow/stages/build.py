@@ -14,7 +14,7 @@ from hpcflow.catalogues.galaxies import survey_bands
 from hpcflow.compute.once import once_per_worker
 from hpcflow.config.load import Config
 from hpcflow.config.sources import source_for
-from hpcflow.flow.exact_scale import ExactScale
+from hpcflow.flow.physics import Physics
 from hpcflow.flow.schedule import Schedule
 from hpcflow.model.observe import Observer
 from hpcflow.model.prior import Parameter, Prior
@@ -30,10 +30,10 @@ from hpcflow.stages.run import Run
 __all__ = [
     "SETTINGS",
     "build_derived",
-    "build_exact_scale",
     "build_likelihood",
     "build_nuisance",
     "build_observer",
+    "build_physics",
     "build_prior",
     "build_scale",
     "build_schedule",
@@ -176,6 +176,7 @@ def build_observer(config: Config) -> Observer:
         observe.missing,
         undetected,
         observe.relative_error_scale,
+        observe.subset,
     )
 
 
@@ -192,23 +193,12 @@ def build_likelihood(config: Config) -> Likelihood:
     return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
 
 
-def build_exact_scale(config: Config) -> ExactScale | None:
-    """Return the density of the scale's parameter given all others; None if it is learned.
-
-    Raises:
-        InputError: if `train.scale` is exact and it is not known.
-    """
-    wanted, observer = config.train.scale, build_observer(config)
-    if wanted == "learned":
+def build_physics(config: Config, bands: Mapping[str, str] | None = None) -> Physics | None:
+    """Return what the flow may know of the model, in other bands than the config's if asked; None if it is slow."""
+    if not _is_fast(config):
         return None
-    try:
-        if observer.noise != "normal" or not _is_fast(config):
-            raise InputError("train.scale: exact needs observe.noise: normal and a fast simulator; set it to learned")
-        return ExactScale(build_simulator(config), build_prior(config), build_scale(config), observer.errors)
-    except InputError:
-        if wanted == "exact":
-            raise
-        return None
+    prior = build_simulated(config)
+    return Physics(simulator_over(config, prior.names, bands), prior)
 
 
 def build_schedule(config: Config, member: int = 0) -> Schedule:

@@ -47,7 +47,7 @@ def options_of(config: Config) -> ReadOptions:
     return ReadOptions(
         **given,
         source=source_of(config),
-        may_lack=config.observe.missing > 0,
+        may_lack=config.observe.may_lack,
         negative=config.observe.noise == "normal",
         model_fluxes=model_fluxes(config) if checked else None,
     )

@@ -91,7 +91,7 @@ def _comparable(config: Config, labels: list[str]) -> dict[str, Any]:
 def _refuse_unseen(flow: Path, trained: Config, labels: set[str]) -> None:
     """Raise if a flow that was trained without missing bands has seen no object with these bands alone."""
     sets = trained.observe.band_sets or [list(trained.model.bands)]
-    if trained.observe.missing == 0 and not any(set(bands) <= labels for bands in sets):
+    if not trained.observe.may_lack and not any(set(bands) <= labels for bands in sets):
         lacking = [band for band in trained.model.bands if band not in labels]
         raise InputError(
             f"{flow} was trained without missing bands and cannot do without {', '.join(lacking)}; add the bands to "

@@ -27,17 +27,14 @@ from hpcflow.model.observe import Photometry
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.support import Support
 from hpcflow.stages.build import (
-    build_exact_scale,
     build_likelihood,
     build_observer,
-    build_prior,
-    build_scale,
     build_schedule,
-    build_simulator,
 )
 from hpcflow.stages.library import open_library
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, provenance
+from hpcflow.stages.trained import member_of, untrained_flow
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["train_flow"]
@@ -101,10 +98,7 @@ def _member(
         ranks.alone(lambda: _refuse_another(folder, made))
     else:
         torch.manual_seed(generator_for(config.train.seed, "weights", member).initial_seed())
-        flow = config.train.flow.model_dump(mode="json")
-        bands = tuple(config.model.bands)
-        parts = build_prior(config), bands, build_scale(config), config.train.features, flow
-        estimator = Estimator(*parts, build_exact_scale(config)).to(ranks.device)
+        estimator = untrained_flow(config).to(ranks.device)
         history = _learn(config, run, member, estimator, training, held_out, exact, ranks, origin)
         best = min(line.validation_nll for line in history)
         found = {"steps": history[-1].step, "validation_nll": best, "made": made}
@@ -198,7 +192,7 @@ def _exact_log_prob(config: Config, held_out: Batch) -> Tensor | None:
 
 def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Path]) -> None:
     """Write the run's flow: the only member, or the ensemble of all members."""
-    estimator = combine([checkpoint.load(folder, build_simulator(config)) for folder in members])
+    estimator = combine([member_of(config, folder) for folder in members])
     histories = {f"history{f'-{k + 1}' if k else ''}.csv": folder / HISTORY for k, folder in enumerate(members)}
     support = Support.of_library(build_observer(config), store.flux_range("train"), _sizes(estimator))
     extra = {

@@ -64,6 +64,14 @@ class ShippedFlow:
         """How often its intervals of 68 and 95 % hold the truth."""
         return f"{100 * self.calibration.coverage_68:.1f}, {100 * self.calibration.coverage_95:.1f} %"
 
+    @property
+    def missing(self) -> str:
+        """Which bands objects lacked in training."""
+        observe = self.config.observe
+        if observe.subset is not None:
+            return "all but {} to {}, chosen at random in training".format(*observe.subset)
+        return f"each with probability {observe.missing:g} in training"
+
     def facts(self) -> dict[str, str]:
         """Return everything that is known of it, by what it is."""
         found, flow = self.calibration, self.description["flow"]
@@ -75,7 +83,7 @@ class ShippedFlow:
             "parameters": ", ".join(self._priors()),
             "distances": self.distances,
             "errors": self.noise,
-            "missing bands": f"each with probability {self.config.observe.missing:g} in training",
+            "missing bands": self.missing,
             "gap": f"{found.gap:.3f} nats to the exact posterior, on {found.pairs:,} simulations",
             "ranks": f"{found.ecdf:.4f} is the largest difference of their distributions from uniform",
             "coverage": f"{self.coverage}, of intervals of 68 and 95 %",

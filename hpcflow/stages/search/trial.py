@@ -7,12 +7,12 @@ from pathlib import Path
 import torch
 
 from hpcflow.config.load import Config
-from hpcflow.flow.estimator import Estimator
 from hpcflow.flow.precision import one_thread
 from hpcflow.flow.training import train
-from hpcflow.stages.build import build_exact_scale, build_prior, build_scale, build_schedule
+from hpcflow.stages.build import build_schedule
 from hpcflow.stages.library import open_library
 from hpcflow.stages.run import Run
+from hpcflow.stages.trained import untrained_flow
 from hpcflow.store.simulations import SimulationStore
 
 __all__ = ["train_trial"]
@@ -37,9 +37,7 @@ def train_trial(config: Config, run: str, report: Callable[[int, float], None]) 
     torch.manual_seed(config.train.seed)  # for the initial weights
     store = SimulationStore.open(Run(Path(run)).simulations)
     training, held_out = open_library(config, store, device)
-    bands, flow = tuple(config.model.bands), config.train.flow.model_dump(mode="json")
-    parts = build_prior(config), bands, build_scale(config), config.train.features, flow
-    estimator = Estimator(*parts, build_exact_scale(config)).to(device)
+    estimator = untrained_flow(config).to(device)
     schedule = replace(build_schedule(config), steps=config.search.steps or config.train.steps)
     history = train(estimator, training, held_out, schedule, report=lambda line: report(line.step, line.validation_nll))
     return min(line.validation_nll for line in history)
