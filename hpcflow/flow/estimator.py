@@ -71,7 +71,8 @@ class Estimator(nn.Module):
             "features": features,
             "flow": {"family": flow["family"], **options, **shared},
         }
-        self.features = Features(features, len(bands), scale.given, with_bare=physics is not None)
+        kind = "unscaled" if embedding == "set" else features
+        self.features = Features(kind, len(bands), scale.given, with_bare=physics is not None)
         self.exact = None
         if physics is not None and errors:
             self.exact = ExactScale(physics.simulator, prior, scale, ErrorLaw(errors[0], errors[1], log=True))

@@ -28,6 +28,7 @@ LN10 = math.log(10)
 REACH = 8.0  # a peak is so many widths wide on either side
 NARROW = 0.15  # width of a peak in mu below which a normal distribution in e^mu errs by less than 1e-5 nats
 PEAK, TAIL = 64, 24  # steps of the table over the peak, and from the lower edge up to it
+LEAST_RANGE = 1e-3  # of mu, which nothing that is possible is narrower than
 LEAST_STEP = 1e-12  # of the table, where it has no tail
 IMPOSSIBLE = 1e-30  # relative density beyond the edges, which rounding may reach
 
@@ -107,7 +108,7 @@ class _Peak:
     def __init__(self, slope: Tensor, curvature: Tensor, low: Tensor, high: Tensor, shift: Tensor) -> None:
         self._slope, self._curvature, self._shift = slope, curvature, shift
         self._low = low + shift
-        self._high = torch.maximum(high + shift, self._low + 1e-6)
+        self._high = torch.maximum(high + shift, self._low + LEAST_RANGE)
         place, width = (slope / curvature).log(), curvature.sqrt() / slope
         inside = (place - 2 * REACH * width > self._low) & (place + REACH * width < self._high)
         self._near = (slope > 0) & (width < NARROW) & inside
@@ -148,8 +149,8 @@ class _Peak:
         place = torch.where(self._slope > 0, (self._slope.clamp(min=1e-300) / self._curvature).log(), self._low)
         place = torch.minimum(torch.maximum(place, self._low), self._high)
         width = REACH / (self._curvature.sqrt() * place.exp())
-        start = torch.maximum(self._low, torch.minimum(place - width, self._high - 1e-6))
-        end = torch.maximum(torch.minimum(self._high, place + width), start + 1e-6)
+        start = torch.maximum(self._low, torch.minimum(place - width, self._high - LEAST_RANGE / 2))
+        end = torch.maximum(torch.minimum(self._high, place + width), start + LEAST_RANGE / 2)
         step = torch.linspace(0, 1, TAIL + PEAK + 1, dtype=place.dtype, device=place.device)
         tail = self._low[..., None] + (start - self._low)[..., None] * step[:TAIL] * (TAIL + PEAK) / TAIL
         peak = start[..., None] + (end - start)[..., None] * (step[: PEAK + 1] * (TAIL + PEAK) / PEAK)

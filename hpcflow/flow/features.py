@@ -71,11 +71,20 @@ def bare(photometry: Photometry, given: Sequence[Given]) -> Tensor:
     return torch.cat([torch.where(observed, part, 0.0) for part in (flux / sigma, level)] + [observed.to(flux)], dim=1)
 
 
+def unscaled(photometry: Photometry, given: Sequence[Given]) -> Tensor:
+    """Return the L given quantities (N, L) with which fluxes do not merely fall."""
+    columns = [photometry.given[:, k : k + 1] for k, quantity in enumerate(given) if not _drops_out(quantity)]
+    return torch.cat([photometry.given[:, :0], *columns], dim=1)
+
+
+KINDS = {**FEATURES, "unscaled": unscaled}
+
+
 class Features(nn.Module):
     """Features of one kind, standardised by their mean and standard deviation in training.
 
     Args:
-        kind: a key of `FEATURES`.
+        kind: a key of `FEATURES`, or unscaled where photometry is seen as a set of bands alone.
         bands: number B of bands.
         given: what is given of each object.
         with_bare: whether bare photometry follows, for what is computed rather than learned.
@@ -95,7 +104,7 @@ class Features(nn.Module):
         ones = torch.ones(1, bands)
         self.learned = self._of(Photometry(ones, ones, ones.bool(), torch.ones(1, len(given)))).shape[1]
         self.size = self.learned + (3 * bands if with_bare else 0)
-        self.unscaled = sum(not _drops_out(quantity) for quantity in given)
+        self.unscaled = sum(not _drops_out(quantity) for quantity in given)  # the last of those learned
         self.register_buffer("mean", torch.zeros(self.learned))
         self.register_buffer("spread", torch.ones(self.learned))
 
@@ -112,7 +121,7 @@ class Features(nn.Module):
         return torch.cat([x, bare(photometry, self._given)], dim=1) if self._with_bare else x
 
     def _of(self, photometry: Photometry) -> Tensor:
-        return FEATURES[self.kind](photometry, self._given)
+        return KINDS[self.kind](photometry, self._given)
 
 
 def _dimming(photometry: Photometry, given: Sequence[Given]) -> Tensor | float:
@@ -138,8 +147,8 @@ def _by_band(
     total = (count * torch.where(observed, luminosity, 0)).sum(dim=1, keepdim=True)
     mean = total / count.sum(dim=1, keepdim=True).clamp(min=1e-6)
     bands = torch.stack([luminosity - mean, *more])
-    more_given = [photometry.given[:, k : k + 1] for k, quantity in enumerate(given) if not _drops_out(quantity)]
-    return torch.cat([mean, *torch.where(observed, bands, 0), observed.to(mean.dtype), *more_given], dim=1)
+    seen = torch.where(observed, bands, 0)
+    return torch.cat([mean, *seen, observed.to(mean.dtype), unscaled(photometry, given)], dim=1)
 
 
 def _log_flux(photometry: Photometry) -> Tensor:

@@ -28,11 +28,13 @@ class Support:
         observer: given values, errors and band sets of the training set.
         faintest, brightest: (B,) log10 of the faintest and brightest fluxes, in mJy, over the prior, before they fall
             with what is given (for clusters, at 10 pc).
+        unseen: (B,) which bands have a filter that the flow was not trained with; none if None.
     """
 
     observer: Observer
     faintest: NDArray[np.floating]
     brightest: NDArray[np.floating]
+    unseen: NDArray[np.bool_] | None = None
 
     @classmethod
     def of_library(cls, observer: Observer, flux: NDArray[np.floating], size: tuple[float, float]) -> "Support":
@@ -109,6 +111,7 @@ class Support:
             Flag.BANDS_OUTSIDE_TRAINING: ~self._trained(observed),
             Flag.UPPER_LIMIT: (observed & (flux < sigma)).any(axis=1) & (self.observer.noise == "normal"),
             Flag.NOT_GIVEN: ~placed,
+            Flag.UNSEEN_FILTER: (observed & (False if self.unseen is None else self.unseen)).any(axis=1),
         }
         return sum((np.where(rows, int(flag), 0) for flag, rows in said.items()), np.zeros(len(flux), int)).astype(
             np.int32

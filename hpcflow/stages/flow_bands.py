@@ -7,7 +7,7 @@ from typing import Any
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.guess import Guess
 from hpcflow.config.load import Config
-from hpcflow.stages.same_model import trained_config
+from hpcflow.stages.same_model import has_columns, trained_config
 from hpcflow.stages.which import flow_named
 from hpcflow.store.flags import LEAST_BANDS
 
@@ -15,7 +15,7 @@ __all__ = ["in_bands", "known_to"]
 
 
 def known_to(flow: str, found: Guess) -> Guess:
-    """Return what was guessed of a catalogue without the bands that a flow does not know.
+    """Return what was guessed of a catalogue without the bands that a flow does not know, if it is not open to any.
 
     Args:
         flow: the flow, as `infer.flow` names it.
@@ -24,6 +24,8 @@ def known_to(flow: str, found: Guess) -> Guess:
     Raises:
         InputError: if there is no such flow, or too few bands are left.
     """
+    if not has_columns(flow_named(flow)):
+        return found
     known = set(trained_config(flow_named(flow)).model.bands.values())
     bands = {label: curve for label, curve in found.bands.items() if curve in known}
     gone = [label for label in found.bands if label not in bands]
@@ -53,11 +55,11 @@ def in_bands(trained: Config, bands: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         trained: the config that it was trained with.
-        bands: label -> curve, of curves that it knows.
+        bands: label -> curve; of curves that it does not know, the systematic is the largest of those it knows.
     """
     plain = trained.plain()
     model, observe = plain["model"] | {"bands": dict(bands)}, plain["observe"] | {"band_sets": []}
     if isinstance(systematic := observe["systematic"], dict):
         of_curve = {plain["model"]["bands"][label]: value for label, value in systematic.items()}
-        observe["systematic"] = {label: of_curve[curve] for label, curve in bands.items()}
+        observe["systematic"] = {label: of_curve.get(curve, max(of_curve.values())) for label, curve in bands.items()}
     return {"source": plain["source"], "model": model, "observe": observe}

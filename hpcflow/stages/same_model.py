@@ -8,7 +8,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.config.load import Config, difference, parse_config
 from hpcflow.flow import checkpoint
 
-__all__ = ["columns_of", "trained_config"]
+__all__ = ["columns_of", "has_columns", "trained_config", "unseen_bands"]
 
 
 def trained_config(flow: Path) -> Config:
@@ -24,10 +24,22 @@ def trained_config(flow: Path) -> Config:
         raise InputError(f"{flow} was trained with a config that this version does not know: {e}") from e
 
 
-def columns_of(flow: Path, config: Config) -> list[int]:
-    """Return the flow's columns that are the config's bands, in the config's order.
+def has_columns(flow: Path) -> bool:
+    """Return whether a flow sees each band in a place of its own, and not bands as a set."""
+    return bool(checkpoint.read_description(flow)["flow"].get("embedding") != "set")
 
-    A band is known by its filter curve, and by its label only where several bands have the same curve.
+
+def unseen_bands(flow: Path, config: Config) -> list[bool]:
+    """Return which of the config's bands have a filter curve that the flow was not trained with."""
+    known = set(trained_config(flow).model.bands.values())
+    return [curve not in known for curve in config.model.bands.values()]
+
+
+def columns_of(flow: Path, config: Config) -> list[int] | None:
+    """Return the flow's columns that are the config's bands, in the config's order; None if it has no columns.
+
+    A band is known by its filter curve, and by its label only where several bands have the same curve. A flow that sees
+    bands as a set has no columns, and is used in the config's bands as they are.
 
     Args:
         flow: the flow's folder.
@@ -38,6 +50,9 @@ def columns_of(flow: Path, config: Config) -> list[int]:
             with just these.
     """
     trained = trained_config(flow)
+    if not has_columns(flow):
+        _refuse_another_model(flow, trained, config, None)
+        return None
     known, wanted = trained.model.bands, config.model.bands
     place = {band: _place(known, band, curve) for band, curve in wanted.items()}
     if unknown := [f"{band} ({wanted[band]})" for band, column in place.items() if column is None]:
@@ -61,16 +76,16 @@ def _place(known: Mapping[str, str], band: str, curve: str) -> int | None:
     return named[0] if named else alike[0] if len(alike) == 1 else None
 
 
-def _refuse_another_model(flow: Path, trained: Config, config: Config, labels: list[str]) -> None:
+def _refuse_another_model(flow: Path, trained: Config, config: Config, labels: list[str] | None) -> None:
     """Raise if a flow was trained for another model or other observations than the config's, apart from its bands.
 
     Args:
         flow: the flow's folder.
         trained: the config that it was trained with.
         config: the config that it is to serve.
-        labels: the flow's labels of the config's bands.
+        labels: the flow's labels of the config's bands; None if it need not know them.
     """
-    of_flow, of_config = _comparable(trained, labels), _comparable(config, list(config.model.bands))
+    of_flow, of_config = _comparable(trained, labels), _comparable(config, labels and list(config.model.bands))
     if changed := difference(of_flow, of_config):
         raise InputError(
             f"{flow} was trained for another model ({'; '.join(changed[:5])}): take model and observe from the config "
@@ -78,12 +93,12 @@ def _refuse_another_model(flow: Path, trained: Config, config: Config, labels: l
         )
 
 
-def _comparable(config: Config, labels: list[str]) -> dict[str, Any]:
+def _comparable(config: Config, labels: list[str] | None) -> dict[str, Any]:
     """Return what two configs must agree in, in terms that do not depend on the names of bands."""
     plain = config.plain()
     of_bands = plain["observe"].pop("systematic")
     del plain["model"]["bands"], plain["observe"]["band_sets"]
-    systematic = [of_bands[label] if isinstance(of_bands, dict) else of_bands for label in labels]
+    systematic = [of_bands[label] if isinstance(of_bands, dict) else of_bands for label in labels or ()]
     plain["observe"]["systematic"] = systematic
     return {key: plain[key] for key in ("source", "model", "observe")}
 

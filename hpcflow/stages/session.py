@@ -27,6 +27,8 @@ from hpcflow.stages.new_archive import Origin, create_archive, origin_of
 from hpcflow.stages.objects import Objects
 from hpcflow.stages.posteriors_of import Posteriors
 from hpcflow.stages.run import Run
+from hpcflow.stages.same_model import has_columns
+from hpcflow.stages.which import flow_named
 from hpcflow.store.reading import open_archive
 
 __all__ = ["Session"]
@@ -58,6 +60,12 @@ class Session:
     def bands(self) -> dict[str, str]:
         """The bands that it knows, label -> curve."""
         return {curve: curve for curve in shipped_curves()} if self._any_bands else dict(self._config.model.bands)
+
+    @property
+    def _sees_a_set(self) -> bool:
+        """Whether there is a flow that can be asked about bands which it does not know."""
+        flow = self._config.infer.flow
+        return flow is not None and not has_columns(flow_named(flow))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -121,7 +129,8 @@ class Session:
 
     def _chosen(self, bands: Sequence[str] | Mapping[str, str] | None) -> dict[str, str] | None:
         if bands is not None:
-            return named_bands(bands, {} if self._any_bands else self._config.model.bands, self._any_bands)
+            known = {} if self._any_bands else self._config.model.bands
+            return named_bands(bands, known, self._any_bands or self._sees_a_set)
         if self._any_bands:
             raise InputError("nothing says which bands these are; give bands, such as ['WFC3_UVIS.F555W', ...]")
         return None

@@ -1,6 +1,9 @@
 """Which posterior a run's archive holds: that of a trained flow, or the exact one, which needs no training."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from hpcflow.base.errors import InputError
 from hpcflow.config.load import Config
@@ -10,7 +13,7 @@ from hpcflow.posterior.proposal import ExactProposal, FlowProposal, Proposal
 from hpcflow.posterior.support import Support
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_scale, model_fluxes
 from hpcflow.stages.run import Run
-from hpcflow.stages.same_model import columns_of
+from hpcflow.stages.same_model import columns_of, unseen_bands
 from hpcflow.stages.trained import trained_flow
 from hpcflow.store.archive import PosteriorArchive
 
@@ -96,16 +99,20 @@ def open_proposal(config: Config, run: Run) -> Proposal:
     if posterior_of(config, run) == EXACT:
         return ExactProposal(ExactModel(build_likelihood(config), COARSE), config.infer.seed)
     flow = flow_of(config, run)
-    return FlowProposal(trained_flow(flow), config.infer.seed, sampling_of(run, config), columns_of(flow, config))
+    columns = columns_of(flow, config)
+    estimator = trained_flow(flow, config.model.bands if columns is None else None)
+    return FlowProposal(estimator, config.infer.seed, sampling_of(run, config), columns)
 
 
 def open_support(config: Config, run: Run) -> Support:
     """Return the range of the data that the flow was trained on, or else that the model can produce."""
-    if posterior_of(config, run) == FLOW:
-        flow = flow_of(config, run)
-        return Support.from_plain(checkpoint.read_description(flow)["support"]).of_bands(columns_of(flow, config))
+    flow = flow_of(config, run) if posterior_of(config, run) == FLOW else None
+    columns = None if flow is None else columns_of(flow, config)
+    if flow is not None and columns is not None:
+        return Support.from_plain(checkpoint.read_description(flow)["support"]).of_bands(columns)
     flux, size = model_fluxes(config), build_scale(config).parameter
     if flux is None:
         raise InputError("exact posteriors need a faster simulator; train a flow for this one")
     prior = build_prior(config).select([size]).parameters[0]
-    return Support.of_library(build_observer(config), flux, (prior.low, prior.high))
+    support = Support.of_library(build_observer(config), flux, (prior.low, prior.high))
+    return support if flow is None else replace(support, unseen=np.array(unseen_bands(flow, config)))

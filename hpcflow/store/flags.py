@@ -86,6 +86,7 @@ class Flag(IntFlag):
     LARGEST_ERROR_EDGE = 32768
     SMALLEST_ERROR_EDGE = 65536
     IMPOSSIBLE = 131072
+    UNSEEN_FILTER = 262144
 
 
 SPELT = ("no", "one", "two", "three", "four", "five")
@@ -127,6 +128,9 @@ MEANINGS = {
         "of the smallest in training"
     ),
     Flag.IMPOSSIBLE: "no source within the priors can have such photometry: no posterior",
+    Flag.UNSEEN_FILTER: (
+        "the flow was not trained with the filter of a band, and knows it only by the fluxes of models in it"
+    ),
 }
 
 

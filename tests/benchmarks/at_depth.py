@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from hpcflow.base.partitions import rng_for
 from hpcflow.config.load import Config, with_values
-from hpcflow.flow import checkpoint
 from hpcflow.flow.estimator import as_tensors
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry, add_systematic
@@ -28,6 +27,7 @@ from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.build import build_likelihood, build_prior, build_simulator
 from hpcflow.stages.input import read_catalogues
 from hpcflow.stages.run import Run
+from hpcflow.stages.trained import trained_flow
 from printed import table
 
 Floats = NDArray[np.floating]
@@ -70,7 +70,7 @@ def gaps(run: Run, config: Config) -> tuple[Floats, Floats]:
     sigma = true / true_ratios(1 / errors, rng)
     photometry = Photometry(sigma / errors, sigma, observed, distance[:, None])
     log_p = ExactModel(build_likelihood(config)).log_prob(theta, photometry)
-    estimator = checkpoint.load(run.flow)
+    estimator = trained_flow(run.flow)
     with torch.inference_mode():
         x = estimator.condition(as_tensors(photometry))
         log_q = estimator.flow(torch.from_numpy(theta).float(), x).double().numpy()

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hpcflow.flow import checkpoint
 from hpcflow.flow.precision import one_thread
 from hpcflow.model.observe import Photometry
 from hpcflow.posterior.quasirandom import INDEPENDENT, SOBOL, keyed_noise
 from hpcflow.posterior.sampling import conditions, embedded, sample
 from hpcflow.stages.run import Run
+from hpcflow.stages.trained import trained_flow
 from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.schema import QUANTILES
 from printed import table
@@ -34,7 +34,7 @@ def main() -> None:
     asked = parser.parse_args()
     one_thread()
     run = Run(asked.run)
-    estimator, archive = checkpoint.load(run.flow), PosteriorArchive.open(run.posteriors)
+    estimator, archive = trained_flow(run.flow), PosteriorArchive.open(run.posteriors)
     there = np.flatnonzero(np.isfinite(archive.read("map")).all(axis=1))
     rows = there[np.linspace(0, len(there) - 1, asked.clusters).astype(int)]
     names = ("flux", "sigma", "observed", *(quantity.name for quantity in estimator.scale.given))

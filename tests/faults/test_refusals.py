@@ -11,6 +11,7 @@ from hpcflow.compute.where import InProcess
 from hpcflow.flow import checkpoint
 from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
+from hpcflow.stages.trained import trained_flow
 
 
 def refused(run: Run, says: str) -> None:
@@ -44,7 +45,7 @@ def test_an_archive_of_another_schema(inferred: Run, copied: Callable[[Run], Run
 
 def test_an_archive_of_another_flow(inferred: Run, copied: Callable[[Run], Run]) -> None:
     run = copied(inferred)
-    estimator = checkpoint.load(run.flow)
+    estimator = trained_flow(run.flow)
     extra = {key: checkpoint.read_description(run.flow)[key] for key in ("config", "support", "source")}
     next(estimator.parameters()).data.add_(1e-3)
     checkpoint.save(estimator, run.flow, extra)

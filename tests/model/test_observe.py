@@ -35,6 +35,20 @@ def test_the_lognormal_is_lognormal_and_the_normal_normal() -> None:
     assert (normal(flux, sigma, noise()) < 0).any()
 
 
+@pytest.mark.parametrize("sets", [(), ((True,) * 5 + (False,) * 2, (False,) * 2 + (True,) * 5)])
+def test_subsets_have_all_sizes_and_all_bands_alike(sets: tuple[tuple[bool, ...], ...]) -> None:
+    rng = np.random.default_rng(3)
+    observer = cluster_observer(subset=(2, 4), band_sets=sets)
+    kept = observer(np.ones((30_000, 7)), np.full(30_000, 4.0), rng).observed
+    sizes = np.bincount(kept.sum(axis=1), minlength=8)
+    assert sizes[[0, 1, 5, 6, 7]].sum() == 0
+    np.testing.assert_allclose(sizes[2:5], 10_000, rtol=0.05)
+    of_set = np.mean(sets, axis=0) if sets else np.ones(7)
+    np.testing.assert_allclose(kept.mean(axis=0), 3 / (5 if sets else 7) * of_set, rtol=0.05)
+    if sets:
+        assert (kept & ~np.array(sets)[0]).any(axis=1).sum() + (kept & ~np.array(sets)[1]).any(axis=1).sum() < 31_000
+
+
 @laws
 def test_without_an_error_the_flux_is_seen_as_it_is(law: str) -> None:
     flux = np.random.default_rng(2).uniform(1e-9, 1e9, N)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,12 @@ def test_what_is_no_distance_is_not_outside_training_but_missing(distance: float
     assert flags(support(), with_("distance", distance)) == Flag.NOT_GIVEN
 
 
+def test_a_filter_of_which_training_had_nothing_is_flagged() -> None:
+    new = replace(support(), unseen=np.array([False, True, False, False]))
+    assert flags(new, usual()) == Flag.UNSEEN_FILTER
+    assert flags(new, lost([1], Reason.NO_COVERAGE)) == Flag.MISSING_BAND
+
+
 def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
     raised = Flag(0)
     for _, expected in CASES.values():
@@ -107,6 +114,7 @@ def test_every_flag_of_an_observation_is_raised_somewhere() -> None:
     later = Flag.POOR_FIT | Flag.FAILED | Flag.LOW_EFFICIENCY | Flag.UNLIKELY
     later |= Flag.PRIOR_EDGE | Flag.LARGEST_ERROR_EDGE | Flag.SMALLEST_ERROR_EDGE | Flag.IMPOSSIBLE
     elsewhere = Flag.GIVEN_OUTSIDE_TRAINING | Flag.BANDS_OUTSIDE_TRAINING | Flag.UPPER_LIMIT | Flag.NOT_GIVEN
+    elsewhere |= Flag.UNSEEN_FILTER
     assert raised | later | elsewhere == sum(Flag)
 
 

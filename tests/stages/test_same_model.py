@@ -15,6 +15,7 @@ from hpcflow.flow import checkpoint, shipped
 from hpcflow.stages.infer import infer
 from hpcflow.stages.run import Run
 from hpcflow.stages.same_model import columns_of
+from hpcflow.stages.trained import trained_flow
 from hpcflow.store.flags import Flag, Reason
 
 Serve = Callable[..., Config]
@@ -74,12 +75,12 @@ def test_another_model_is_refused(inferred: Run, serve: Serve, change: str, word
 def test_a_flow_that_never_lacked_bands_cannot_do_without(inferred: Run, serve: Serve, tmp_path: Path) -> None:
     description = checkpoint.read_description(inferred.flow)
     description["config"]["observe"]["missing"] = 0.0
-    checkpoint.save(checkpoint.load(inferred.flow), tmp_path / "whole", description)
+    checkpoint.save(trained_flow(inferred.flow), tmp_path / "whole", description)
     assert columns_of(tmp_path / "whole", serve(None, "observe.missing=0")) == [0, 1, 2, 3, 4]
     with pytest.raises(InputError, match="without missing bands and cannot do without F336W; add the bands"):
         columns_of(tmp_path / "whole", serve(OWN, "observe.missing=0"))
     description["config"]["observe"]["band_sets"] = [["F275W", "F438W", "F555W", "F814W"]]
-    checkpoint.save(checkpoint.load(inferred.flow), tmp_path / "sets", description)
+    checkpoint.save(trained_flow(inferred.flow), tmp_path / "sets", description)
     assert columns_of(tmp_path / "sets", serve(OWN, "observe.missing=0")) == [4, 0, 2, 3]
 
 

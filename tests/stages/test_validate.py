@@ -18,7 +18,6 @@ from hpcflow.calibration.words import describe
 from hpcflow.compute.where import InProcess
 from hpcflow.config.load import Config, dump_yaml, load_config, with_values
 from hpcflow.config.sections import Require
-from hpcflow.flow import checkpoint
 from hpcflow.flow.base import Flow
 from hpcflow.flow.estimator import Estimator
 from hpcflow.model.observe import Photometry
@@ -29,6 +28,7 @@ from hpcflow.stages.init import shipped_configs
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import simulate
 from hpcflow.stages.train import train_flow
+from hpcflow.stages.trained import trained_flow
 from hpcflow.stages.validate import validate
 
 VALIDATE = {"n": 200, "samples": 30, "partition": 64, "exact": 30, "require": None}
@@ -136,7 +136,7 @@ def ideal(tmp_path_factory: pytest.TempPathFactory, write_config: Callable[..., 
     config = load_config(write_config(folder, **sets), ["train.steps=150"])
     simulate(config, Run(folder / "run"), InProcess())
     train_flow(config, Run(folder / "run"), 1)
-    return config, Run(folder / "run"), checkpoint.load(Run(folder / "run").flow)
+    return config, Run(folder / "run"), trained_flow(Run(folder / "run").flow)
 
 
 def judged(ideal: tuple[Config, Run, Estimator], monkeypatch: pytest.MonkeyPatch, flow: Flow) -> None:
