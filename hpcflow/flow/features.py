@@ -111,6 +111,8 @@ class Features(nn.Module):
     def fit(self, photometry: Photometry) -> None:
         """Set mean and standard deviation from a large draw of training photometry."""
         x = self._of(photometry)
+        if not x.shape[1]:
+            return
         self.mean.copy_(x.mean(dim=0))
         spread = x.std(dim=0)
         self.spread.copy_(torch.where(spread > 1e-6, spread, 1.0))  # a mask that never changes has no spread
