@@ -150,7 +150,8 @@ def judged(ideal: tuple[Config, Run, Estimator], monkeypatch: pytest.MonkeyPatch
         generator = torch.Generator().manual_seed(partition.index)
         return estimator.flow.sample(estimator.condition(photometry), 1, generator)[:, 0].detach(), photometry
 
-    other = SimpleNamespace(prior=estimator.prior, condition=estimator.condition, flow=flow)
+    known = {"prior": estimator.prior, "features": estimator.features}
+    other = SimpleNamespace(**known, condition=estimator.condition, flow=flow)
     monkeypatch.setattr(stage, "observed_partition", observed)
     monkeypatch.setattr(stage, "estimator_of", lambda _: other)
     validate(config, run, InProcess())
@@ -218,7 +219,8 @@ def test_the_exact_posterior_passes_the_default_requirements_and_more(
     shutil.copytree(run.path, copy.path, ignore=shutil.ignore_patterns("report"))
     (copy.path / "run.yaml").write_text(dump_yaml({"config": config.plain(), "frozen": []}))
     flow = Exact(ExactModel(build_likelihood(config)))
-    other = SimpleNamespace(prior=estimator.prior, condition=flow.condition, flow=flow)
+    known = {"prior": estimator.prior, "features": estimator.features}
+    other = SimpleNamespace(**known, condition=flow.condition, flow=flow)
     monkeypatch.setattr(stage, "estimator_of", lambda _: other)
     validate(config, copy, InProcess())
     record = xr.open_zarr(copy.validation).load()
