@@ -22,8 +22,8 @@ from hpcflow.posterior.proposal import ExactProposal, FlowProposal
 from hpcflow.posterior.sampling import embedded, sample
 from hpcflow.posterior.support import Support
 from hpcflow.posterior.target import Target
-from hpcflow.sources.cluster.parameters import SCALE
 from hpcflow.stages.build import build_likelihood, build_observer, build_prior, build_schedule, build_simulator
+from hpcflow.stages.trained import untrained_flow
 from hpcflow.stages.which import COARSE
 
 __all__ = ["Production", "macs_per_cluster", "macs_per_sample", "production"]
@@ -85,8 +85,7 @@ def production(name: str, *sets: str) -> Production:
     drawn, seen = (torch.from_numpy(a.astype(np.float32)) for a in (theta, flux))
     library = Library(drawn, seen, list(simulator.parameters), prior, observer)
     torch.manual_seed(1)
-    flow = config.train.flow.model_dump()
-    estimator = Estimator(prior, tuple(config.model.bands), SCALE, config.train.features, flow)
+    estimator = untrained_flow(config)
     brief = replace(build_schedule(config), steps=STEPS, batch=1024, warmup=STEPS // 4, validate_every=STEPS)
     train(estimator, library, library.first(2000, generator_for(1, "held out")), brief)
     estimator.eval().requires_grad_(False)
@@ -120,9 +119,14 @@ def _rows(batch: Batch) -> dict[str, NDArray[Any]]:
 
 def macs_per_sample(flow: torch.nn.Module) -> int:
     """Multiply-adds of the matrix products that one sample passes: every layer's but the embedding's."""
-    return sum(p.numel() for name, p in flow.named_parameters() if p.ndim == 2 and not name.startswith("embedding"))
+    return sum(p.numel() for name, p in flow.named_parameters() if p.ndim == 2 and not _once(name))
 
 
 def macs_per_cluster(flow: torch.nn.Module) -> int:
     """Multiply-adds of the embedding, which a cluster passes once."""
-    return sum(p.numel() for name, p in flow.named_parameters() if p.ndim == 2 and name.startswith("embedding"))
+    return sum(p.numel() for name, p in flow.named_parameters() if p.ndim == 2 and _once(name))
+
+
+def _once(name: str) -> bool:
+    """Return whether a cluster passes a weight once, and not with every sample."""
+    return "embedding" in name or ".eye." in name
