@@ -120,9 +120,10 @@ class _Peak:
         log_size = torch.log1p((self._width * normal).clamp(min=NARROW - 1))
         mu, log_density = self._place + log_size, self._log_normal(noise, log_size)
         if not self._near.all():
-            table = _Table(*self._nodes())
-            far, log_far = table.draw(torch.special.ndtr(noise))
-            mu, log_density = torch.where(self._near, mu, far), torch.where(self._near, log_density, log_far)
+            rows, near = self._tabulated()
+            far, log_far = _Table(*self._nodes(rows)).draw(torch.special.ndtr(noise[rows]))
+            mu[rows] = torch.where(near, mu[rows], far)
+            log_density[rows] = torch.where(near, log_density[rows], log_far)
         return mu - self._shift, log_density
 
     def log_prob(self, mu: Tensor) -> Tensor:
@@ -132,8 +133,19 @@ class _Peak:
         noise = torch.expm1(log_size) / self._width * (1 - self._width**2).sqrt() + self._offset
         log_density = self._log_normal(noise, log_size)
         if not self._near.all():
-            log_density = torch.where(self._near, log_density, _Table(*self._nodes()).log_prob(mu))
+            rows, near = self._tabulated()
+            far = _Table(*self._nodes(rows)).log_prob(mu[rows])
+            log_density[rows] = torch.where(near, log_density[rows], far)
         return log_density
+
+    def _tabulated(self) -> tuple[Tensor, Tensor]:
+        """Return a mask (N, n) of the k densities to tabulate, and which of them (k,) need not be.
+
+        Only one object's are picked out: the last bit of a number may depend on its place in an array, which must not
+        depend on other objects.
+        """
+        rows = ~self._near if len(self._near) == 1 else torch.ones_like(self._near)
+        return rows, self._near[rows]
 
     @property
     def _offset(self) -> Tensor:
@@ -144,19 +156,20 @@ class _Peak:
         precision = (1 - self._width**2) / (2 * math.pi)
         return 0.5 * precision.log() - noise**2 / 2 - self._width.log() + log_size
 
-    def _nodes(self) -> tuple[Tensor, Tensor]:
-        """Return nodes mu (N, n, K), from the lower edge up and across the peak, and densities there, 1 at most."""
-        place = torch.where(self._slope > 0, (self._slope.clamp(min=1e-300) / self._curvature).log(), self._low)
-        place = torch.minimum(torch.maximum(place, self._low), self._high)
-        width = REACH / (self._curvature.sqrt() * place.exp())
-        start = torch.maximum(self._low, torch.minimum(place - width, self._high - LEAST_RANGE / 2))
-        end = torch.maximum(torch.minimum(self._high, place + width), start + LEAST_RANGE / 2)
+    def _nodes(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return nodes mu (k, K) of some densities, from the lower edge up and across the peak, and their heights."""
+        slope, curvature, low, high = (part[rows] for part in (self._slope, self._curvature, self._low, self._high))
+        place = torch.where(slope > 0, (slope.clamp(min=1e-300) / curvature).log(), low)
+        place = torch.minimum(torch.maximum(place, low), high)
+        width = REACH / (curvature.sqrt() * place.exp())
+        start = torch.maximum(low, torch.minimum(place - width, high - LEAST_RANGE / 2))
+        end = torch.maximum(torch.minimum(high, place + width), start + LEAST_RANGE / 2)
         step = torch.linspace(0, 1, TAIL + PEAK + 1, dtype=place.dtype, device=place.device)
-        tail = self._low[..., None] + (start - self._low)[..., None] * step[:TAIL] * (TAIL + PEAK) / TAIL
+        tail = low[..., None] + (start - low)[..., None] * step[:TAIL] * (TAIL + PEAK) / TAIL
         peak = start[..., None] + (end - start)[..., None] * (step[: PEAK + 1] * (TAIL + PEAK) / PEAK)
         mu = torch.cat([tail, peak], dim=-1)
         size = mu.exp()
-        height = (self._slope[..., None] - self._curvature[..., None] / 2 * size) * size
+        height = (slope[..., None] - curvature[..., None] / 2 * size) * size
         return mu, (height - height.amax(dim=-1, keepdim=True)).exp()
 
 
@@ -168,7 +181,7 @@ class _Table:
         self._reach = ((height[..., 1:] + height[..., :-1]) / 2 * node.diff(dim=-1)).cumsum(dim=-1)
 
     def draw(self, uniform: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn uniform numbers (N, n) into values and their log-density."""
+        """Turn uniform numbers (k,) into values and their log-density."""
         wanted = uniform * self._reach[..., -1]
         index = (self._reach[..., :-1] < wanted[..., None]).sum(dim=-1, keepdim=True)
         left, right, low, high = self._around(index)
@@ -179,14 +192,14 @@ class _Table:
         return value, self._log(low + slope * (value - left))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """Return the log-density (N, n) of values (N, n); that of the nearest edge beyond the edges."""
+        """Return the log-density (k,) of values (k,); that of the nearest edge beyond the edges."""
         index = (self._node[..., 1:-1] < value[..., None]).sum(dim=-1, keepdim=True)
         left, right, low, high = self._around(index)
         share = ((value - left) / (right - left).clamp(min=LEAST_STEP)).clamp(0, 1)
         return self._log(low + (high - low) * share)
 
     def _around(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the nodes on either side of a step, and the densities there, (N, n) each."""
+        """Return the nodes on either side of a step, and the densities there, (k,) each."""
         ends = [index, index + 1]
         left, right, low, high = (a.gather(-1, end)[..., 0] for a in (self._node, self._height) for end in ends)
         return left, right, low, high
