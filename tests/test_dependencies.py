@@ -20,7 +20,7 @@ BEHIND = {
     "pytest-xdist",  # gives pytest its option -n
 }
 BY_HAND = {"pcigale", "synference"}  # no index has them; whoever wants them installs them from source
-ASKS = ("find_spec", "import_module", "importorskip", "peer", "_installed")  # take the name of a project to look for
+ASKS = ("find_spec", "import_module", "importorskip", "peer", "folder_of")  # take the name of a project to look for
 PLACES = {  # where imports are, and the extras that hold for that place
     "hpcflow": ("arviz", "search", "tables"),
     "tests": ("search", "test"),

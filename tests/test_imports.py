@@ -60,6 +60,7 @@ BESIDE = ("benchmarks", "fakes", "faults", "helpers")  # folders of tests that c
 WIDER = {  # tests of more than one file
     "sources/cluster/test_devices.py",
     "sources/cluster/test_real_cigale.py",
+    "stages/test_any_bands.py",
     "stages/test_legus.py",
     "stages/test_limits.py",
     "stages/test_pages.py",
