@@ -21,7 +21,7 @@ from hpcflow.flow.physics import Physics
 from hpcflow.model.prior import Prior
 from hpcflow.model.scale import Scale
 
-__all__ = ["Templates"]
+__all__ = ["TEMPLATES", "Templates"]
 
 POWERS = (0.5, 0.05)
 TEMPLATES, VALUES = 512, 64

@@ -7,14 +7,18 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
+from scipy.stats import qmc
 
 from clusters import cluster_observer
 from hpcflow.base.errors import InputError
 from hpcflow.flow.checkpoint import load, save
 from hpcflow.flow.estimator import Estimator, as_tensors, combine
+from hpcflow.flow.features import bare
 from hpcflow.flow.physics import Physics
+from hpcflow.flow.templates import TEMPLATES, Templates
 from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
+from hpcflow.model.scale import Scale
 from hpcflow.sources.cluster.parameters import SCALE
 
 torch.set_num_threads(1)
@@ -129,3 +133,30 @@ def test_what_is_learned_and_what_is_known_add_up() -> None:
     learned = flow.learned(*flow.lesson(points, tensors))
     whole = flow.flow(points, flow.condition(photometry))
     torch.testing.assert_close(learned + flow.log_known(points, tensors), whole, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_the_best_template_is_that_of_least_chi2(scaled: bool) -> None:
+    theta, photometry = observed()
+    prior = PRIOR if scaled else PRIOR.select(("log_age", "ebv"))
+    scale = SCALE if scaled else Scale(given=SCALE.given)
+    if not scaled:  # as bright as models of unit scale
+        photometry = photometry._replace(flux=photometry.flux / 1e5, sigma=photometry.sigma / 1e5)
+    eye = Templates(physics(), prior, scale, 0, 0)
+    facts = eye(bare(as_tensors(photometry), scale.given))[:, -4:].detach()
+    nodes = qmc.Sobol(2, scramble=False).random(TEMPLATES) + 0.5 / TEMPLATES
+    fluxes = Toy()(physics().prior.from_unit(nodes)) * scale.factor(0.0, photometry.given)[:, None, None]
+    signal = np.where(photometry.observed, photometry.flux / photometry.sigma, 0.0)[:, None]
+    expected = np.where(photometry.observed, 1 / photometry.sigma, 0.0)[:, None] * fluxes
+    across, length = (signal * expected).sum(axis=2), (expected**2).sum(axis=2)
+    gain = np.maximum(across, 0) ** 2 / length if scaled else 2 * across - length
+    best = gain.max(axis=1)
+    np.testing.assert_allclose(facts[:, 1].numpy(), np.log1p(np.maximum(best, 0)) / 4, atol=1e-3)
+    left = np.maximum((signal[:, 0] ** 2).sum(axis=1) - best, 0)
+    np.testing.assert_allclose(facts[:, 2].numpy(), np.log1p(left), atol=2e-2, rtol=1e-3)
+    np.testing.assert_allclose(facts[:, 3].numpy() * 5, photometry.observed.sum(axis=1))
+    if scaled:
+        rows, which = np.arange(len(theta)), gain.argmax(axis=1)
+        size = np.log10(np.maximum(across[rows, which], 1e-6) / length[rows, which])
+        bright = across[rows, which] > 1
+        np.testing.assert_allclose(facts[bright, 0].numpy(), 2 * (size[bright] - 2) / 6 - 1, atol=1e-2)
