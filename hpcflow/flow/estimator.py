@@ -23,7 +23,7 @@ from hpcflow.model.scale import Scale
 
 __all__ = ["Estimator", "as_tensors", "combine"]
 
-OURS = ("family", "members", "embedding", "scale_errors")  # settings of a flow that are not its family's
+OURS = ("family", "members", "sees", "scale_errors")  # settings of a flow that are not its family's
 
 
 class Estimator(nn.Module):
@@ -34,9 +34,9 @@ class Estimator(nn.Module):
         bands: names of the bands, in the order of the photometry's columns.
         scale: what is given of each object, and how fluxes scale.
         features: kind of features, see `flow.features`.
-        flow: `family`, the settings of that family and, for an ensemble, the number of its `members`; further the
-            `embedding` of photometry, and the `scale_errors`, lowest and highest, if the density of the scale's
-            parameter is known and only the others are learned.
+        flow: `family`, the settings of that family and, for an ensemble, the number of its `members`; further how it
+            `sees` photometry (`train.embedding`), and the `scale_errors`, lowest and highest, if the density of the
+            scale's parameter is known and only the others are learned.
         physics: the model, which either of the last two needs.
 
     Attributes:
@@ -58,14 +58,14 @@ class Estimator(nn.Module):
         super().__init__()
         self.prior, self.bands, self.scale, self.physics = prior, bands, scale, physics
         options = {key: value for key, value in flow.items() if key not in OURS}
-        count, embedding, errors = flow.get("members", 1), flow.get("embedding", "slots"), flow.get("scale_errors")
+        count, embedding, errors = flow.get("members", 1), flow.get("sees", "slots"), flow.get("scale_errors")
         if count < 1:
             raise InputError(f"train.members is {count}; an ensemble has at least one member, so set it to 1 or more")
         if physics is None and (errors or embedding != "slots"):
             raise InputError("the flow cannot be used without the simulator that it was trained for")
         # What is usual is not saved, which keeps the format from before there was anything else.
         shared = {"members": count} if count > 1 else {}
-        shared |= {"embedding": embedding} if embedding != "slots" else {}
+        shared |= {"sees": embedding} if embedding != "slots" else {}
         shared |= {"scale_errors": list(errors)} if errors else {}
         self.settings: dict[str, Any] = {
             "features": features,

@@ -26,7 +26,7 @@ def trained_config(flow: Path) -> Config:
 
 def has_columns(flow: Path) -> bool:
     """Return whether a flow sees each band in a place of its own, and not bands as a set."""
-    return bool(checkpoint.read_description(flow)["flow"].get("embedding") != "set")
+    return bool(checkpoint.read_description(flow)["flow"].get("sees") != "set")
 
 
 def unseen_bands(flow: Path, config: Config) -> list[bool]:

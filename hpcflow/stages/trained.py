@@ -24,7 +24,7 @@ def untrained_flow(config: Config) -> Estimator:
         InputError: if it needs to know more of the model than can be known.
     """
     train, physics = config.train, build_physics(config)
-    flow = {**train.flow.model_dump(mode="json"), "embedding": train.embedding}
+    flow = {**train.flow.model_dump(mode="json"), "sees": train.embedding}
     if train.embedding != SLOTS and physics is None:
         raise InputError(f"train.embedding: {train.embedding} needs a faster simulator; set it to {SLOTS}")
     if errors := _scale_errors(config, physics):
@@ -78,4 +78,4 @@ def trained_flow(folder: Path, bands: Mapping[str, str] | None = None) -> Estima
 def _knows(description: Mapping[str, object]) -> bool:
     """Return whether a flow needs the physics of its model."""
     flow = description.get("flow")
-    return isinstance(flow, dict) and bool({"embedding", "scale_errors"} & set(flow))
+    return isinstance(flow, dict) and bool({"sees", "scale_errors"} & set(flow))

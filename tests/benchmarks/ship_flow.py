@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--command", required=True, help="what trained it")
     parser.add_argument("--hours", required=True, type=float, help="processor time of its training")
+    parser.add_argument("--commit", help="of the code that trained it; the present one by default")
     asked = parser.parse_args()
     run = Run(asked.run)
     with xr.open_zarr(run.validation) as ds:
@@ -35,7 +36,7 @@ def main() -> None:
     if found["gap"] > LARGEST_GAP or found["ecdf"] > LARGEST_ECDF:
         raise SystemExit(f"the flow is not good enough to ship: {found}")
     found |= {"command": asked.command, "processor_hours": asked.hours}
-    found |= {"date": datetime.now(UTC).date().isoformat(), "commit": provenance()["git"][:12]}
+    found |= {"date": datetime.now(UTC).date().isoformat(), "commit": asked.commit or provenance()["git"][:12]}
     target = shipped.FOLDER / asked.name
     target.mkdir(parents=True, exist_ok=True)
     for name in (checkpoint.WEIGHTS, checkpoint.DESCRIPTION):

@@ -277,7 +277,9 @@ def test_wrong_keys_and_paths(config: Path, catalogue: str, tmp_path: Path) -> N
     assert "no catalogue" in refused(config, tmp_path)
     assert "none.fits" in refused(config, tmp_path, "infer.catalogues=[none.fits]")
     assert "none.npz" in refused(config, tmp_path, catalogue, "model.ssp=none.npz")
-    assert "WFC3_UVIS.F275W" in refused(config, tmp_path, catalogue, "model.bands.F275W=none.txt")
+    assert "none.txt is neither a file nor shipped" in refused(
+        config, tmp_path, catalogue, "model.bands.F275W=none.txt"
+    )
 
 
 def test_the_exit_code_leaves_the_process(config: Path) -> None:

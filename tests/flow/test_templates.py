@@ -74,7 +74,7 @@ def seen_in(photometry: Photometry, columns: list[int]) -> Photometry:
 
 @pytest.mark.parametrize("embedding", ["slots", "set", "both"])
 def test_samples_have_the_density_they_state(embedding: str) -> None:
-    flow, (_, photometry) = estimator(embedding=embedding), observed()
+    flow, (_, photometry) = estimator(sees=embedding), observed()
     x = flow.condition(photometry)
     theta, log_q = flow.flow.transform(torch.randn((8, 500, 3), generator=torch.Generator().manual_seed(2)), x)
     assert torch.isfinite(theta).all() and torch.isfinite(log_q).all()
@@ -84,8 +84,8 @@ def test_samples_have_the_density_they_state(embedding: str) -> None:
 
 
 def test_the_order_of_bands_does_not_matter() -> None:
-    flow, (theta, photometry) = estimator(embedding="set"), observed()
-    other = estimator("IVUB", embedding="set")
+    flow, (theta, photometry) = estimator(sees="set"), observed()
+    other = estimator("IVUB", sees="set")
     other.load_state_dict(flow.state_dict())
     turned = seen_in(photometry, [3, 2, 0, 1])
     points = torch.from_numpy(theta).float()
@@ -94,9 +94,9 @@ def test_the_order_of_bands_does_not_matter() -> None:
 
 
 def test_a_missing_band_is_no_band() -> None:
-    flow, (theta, photometry) = estimator(embedding="set"), observed()
+    flow, (theta, photometry) = estimator(sees="set"), observed()
     without = photometry._replace(observed=photometry.observed & np.array([True, True, True, False]))
-    other = estimator("UBV", embedding="set")
+    other = estimator("UBV", sees="set")
     other.load_state_dict(flow.state_dict())
     points = torch.from_numpy(theta).float()
     here = flow.flow(points, flow.condition(without))
@@ -106,7 +106,7 @@ def test_a_missing_band_is_no_band() -> None:
 
 
 def test_it_is_loaded_in_other_bands(tmp_path: Path) -> None:
-    flow = estimator(embedding="set")
+    flow = estimator(sees="set")
     save(flow, tmp_path / "flow", {})
     assert load(tmp_path / "flow", physics("VI")).bands == ("V", "I")
     same = load(tmp_path / "flow", physics())
@@ -119,7 +119,7 @@ def test_it_is_loaded_in_other_bands(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("embedding", ["slots", "set"])
 def test_members_are_combined(embedding: str) -> None:
-    both = [estimator(embedding=embedding, seed=seed) for seed in (1, 2)]
+    both = [estimator(sees=embedding, seed=seed) for seed in (1, 2)]
     whole, (theta, photometry) = combine(both), observed()
     points, x = torch.from_numpy(theta).float(), whole.condition(photometry)
     each = torch.stack([one.flow(points, x) for one in both])
@@ -127,7 +127,7 @@ def test_members_are_combined(embedding: str) -> None:
 
 
 def test_what_is_learned_and_what_is_known_add_up() -> None:
-    flow, (theta, photometry) = estimator(embedding="both"), observed()
+    flow, (theta, photometry) = estimator(sees="both"), observed()
     tensors = as_tensors(photometry)
     points = torch.from_numpy(theta).float()
     learned = flow.learned(*flow.lesson(points, tensors))
