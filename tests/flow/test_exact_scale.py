@@ -1,8 +1,5 @@
 """The density of the scale's parameter given all others."""
 
-from collections import Counter
-from typing import ClassVar
-
 import numpy as np
 import pytest
 import torch
@@ -14,23 +11,11 @@ from hpcflow.model.observe import Observer, Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.sources.cluster.parameters import SCALE
+from toy import Toy
 
 PRIOR = Prior((Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 OBSERVER = Observer(SCALE, "normal", (0.03, 0.5), undetected=0.1)
 MASSES = np.linspace(2, 8, 60_001)
-
-
-class Toy:
-    """Power laws in age behind dust."""
-
-    parameters, bands = ("log_age", "ebv"), ("U", "V", "I")
-    provenance: ClassVar[dict[str, str]] = {}
-    reasons: ClassVar[Counter[str]] = Counter()
-
-    def __call__(self, theta: np.ndarray) -> np.ndarray:
-        """Return fluxes (N, 3) for theta (N, 2)."""
-        age, ebv = theta.T[..., None]
-        return 10 ** (5 - np.array([1.0, 0.6, 0.4]) * (age - 6) - 0.4 * ebv * np.array([6.0, 3.0, 2.0]))
 
 
 # log_mass, true relative errors, and by how many of them the observed fluxes are off
@@ -46,18 +31,18 @@ POINT = np.array([8.0, np.nan, 0.3])
 
 @pytest.fixture(scope="module")
 def exact() -> ExactScale:
-    return ExactScale(Toy(), PRIOR, SCALE, OBSERVER.errors)
+    return ExactScale(Toy("UVI"), PRIOR, SCALE, OBSERVER.errors)
 
 
 def posterior(log_mass: float, error: list[float], pull: list[float]) -> tuple[np.ndarray, torch.Tensor]:
     """Return the normalised density over MASSES by the likelihood itself, and the bare photometry."""
     given = np.array([[10.0]])
-    true = Toy()(POINT[None, [0, 2]]) * SCALE.factor(log_mass, given)[:, None]
+    true = Toy("UVI")(POINT[None, [0, 2]]) * SCALE.factor(log_mass, given)[:, None]
     sigma = true * error
     one = Photometry(true + sigma * pull, sigma, np.ones((1, 3), bool), given)
     theta = np.tile(POINT, (len(MASSES), 1))
     theta[:, 1] = MASSES
-    log_p = Likelihood(Toy(), PRIOR, OBSERVER)(theta[None], one)[0]
+    log_p = Likelihood(Toy("UVI"), PRIOR, OBSERVER)(theta[None], one)[0]
     p = np.exp(log_p - log_p.max())
     tensors = Photometry(*(torch.as_tensor(a) for a in one))
     return p / np.trapezoid(p, MASSES), bare(tensors, SCALE.given).float()
@@ -90,4 +75,4 @@ def test_draws_have_the_density_they_state(exact: ExactScale, name: str) -> None
 
 def test_all_others_must_be_the_simulators() -> None:
     with pytest.raises(InputError, match="set it to learned"):
-        ExactScale(Toy(), PRIOR.select(("log_age", "log_mass")), SCALE, OBSERVER.errors)
+        ExactScale(Toy("UVI"), PRIOR.select(("log_age", "log_mass")), SCALE, OBSERVER.errors)

@@ -1,8 +1,6 @@
 """Flows that see bands as a set, and those completed by the exact density of the scale."""
 
-from collections import Counter
 from pathlib import Path
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -20,31 +18,13 @@ from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.model.scale import Scale
 from hpcflow.sources.cluster.parameters import SCALE
+from toy import Toy
 
 torch.set_num_threads(1)
 
 PRIOR = Prior((Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
-SLOPES = {"U": 1.0, "B": 0.8, "V": 0.6, "I": 0.4}
-DUST = {"U": 6.0, "B": 4.0, "V": 3.0, "I": 2.0}
 SMALL = {"family": "autoregressive", "hidden": 8, "embedding_hidden": 16, "rank": 4}
 EXACT = {**SMALL, "scale_errors": [0.02, 1e4]}
-
-
-class Toy:
-    """Power laws in age behind dust."""
-
-    parameters = ("log_age", "ebv")
-    provenance: ClassVar[dict[str, str]] = {}
-    reasons: ClassVar[Counter[str]] = Counter()
-
-    def __init__(self, bands: str = "UBVI") -> None:
-        self.bands = tuple(bands)
-
-    def __call__(self, theta: np.ndarray) -> np.ndarray:
-        """Return fluxes (N, B) for theta (N, 2)."""
-        age, ebv = theta.T[..., None]
-        slope, dust = (np.array([of[band] for band in self.bands]) for of in (SLOPES, DUST))
-        return 10 ** (5 - slope * (age - 6) - 0.4 * ebv * dust)
 
 
 def physics(bands: str = "UBVI") -> Physics:

@@ -7,6 +7,7 @@ from hpcflow.model.observe import Photometry
 from hpcflow.model.prior import Parameter, Prior
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.posterior.mass import MassGivenFlux
+from toy import Toy
 
 PRIOR = Prior((Parameter("log_age", 6, 10), Parameter("log_mass", 2, 8), Parameter("ebv", 0, 1.5)))
 OBSERVERS = {
@@ -17,17 +18,6 @@ OBSERVERS = {
 laws = pytest.mark.parametrize("law", OBSERVERS)
 FIRST = np.zeros(1, dtype=np.intp)
 MASSES = np.linspace(2, 8, 20_001)
-
-
-class Toy:
-    """Clusters that fade with age and redden with dust."""
-
-    parameters, bands, provenance = ("log_age", "ebv"), ("U", "B", "V", "I"), {}
-
-    def __call__(self, theta: np.ndarray) -> np.ndarray:
-        age, ebv = theta.T[..., None]
-        slope = np.array([1.0, 0.8, 0.6, 0.4])
-        return 10 ** (5 - slope * (age - 6) - 0.4 * ebv * np.array([6.0, 4.0, 3.0, 2.0]))
 
 
 def clusters(law: str, n: int) -> list[tuple[MassGivenFlux, np.ndarray, np.ndarray]]:
