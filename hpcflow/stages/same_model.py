@@ -110,5 +110,5 @@ def _refuse_unseen(flow: Path, trained: Config, labels: set[str]) -> None:
         lacking = [band for band in trained.model.bands if band not in labels]
         raise InputError(
             f"{flow} was trained without missing bands and cannot do without {', '.join(lacking)}; add the bands to "
-            "model.bands, or use a flow that was trained with observe.missing above 0"
+            "model.bands, or use a flow that was trained with observe.missing above 0 or observe.subset"
         )
