@@ -1,6 +1,6 @@
-"""Small tables shipped with hpcflow, whose sources SOURCES.md lists: an SSP, filter curves, zero points and galaxies.
+"""Small tables shipped with hpcflow: an SSP, isochrones, atmospheres, filter curves, zero points and galaxies.
 
-The scripts `make_filters`, `make_zero_points` and `make_ssp` made them from published packages; nothing else in hpcflow
+SOURCES.md lists where they come from. The scripts `make_...` made them from published packages; nothing else in hpcflow
 imports them.
 """
 

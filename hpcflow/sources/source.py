@@ -57,10 +57,14 @@ class Engine:
     Args:
         build: returns the simulator for `bands`, `parameters`, `fixed` and settings of its own, all as keywords.
         fast: whether the millions of models that exact densities take are affordable.
+        takes_scale: whether it takes the scale's parameter, because fluxes are not merely in proportion to it.
+        nuisance: parameters that it adds to those of a config; they are simulated and cannot be inferred.
     """
 
     build: Callable[..., Simulator]
     fast: bool = True
+    takes_scale: bool = False
+    nuisance: tuple[Declared, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,21 @@
 from hpcflow.model.scale import Given, Scale
 from hpcflow.sources.source import Declared
 
-__all__ = ["DISTANCE", "EBV", "LOG_AGE", "LOG_MASS", "METALLICITY", "PARAMETERS", "R_V", "SCALE"]
+__all__ = [
+    "CHANCE",
+    "DISTANCE",
+    "EBV",
+    "LOG_AGE",
+    "LOG_MASS",
+    "METALLICITY",
+    "PARAMETERS",
+    "REALISATION",
+    "R_V",
+    "SCALE",
+]
 
 LOG_AGE, LOG_MASS, EBV, R_V, METALLICITY = "log_age", "log_mass", "ebv", "r_v", "metallicity"
+REALISATION = "realisation"
 
 PARAMETERS = (
     Declared(
@@ -66,6 +78,7 @@ PARAMETERS = (
         fixed=0.02,
     ),
 )
+CHANCE = Declared(REALISATION, 0.0, 1.0, long_name="which stars a cluster happens to have", sensible=(0, 1))
 DISTANCE = Given(
     "distance", 1.0, 30.0, "Mpc", "assumed distance", reference=1e-5, falls=2, dex=True, edges=(5.0, 10.0, 20.0)
 )

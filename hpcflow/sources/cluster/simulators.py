@@ -9,13 +9,17 @@ from hpcflow.model.filters import load_curve
 from hpcflow.model.simulator import Simulator
 from hpcflow.model.tables import load_ssp, load_tables
 from hpcflow.sources.cluster.ages import Ages
+from hpcflow.sources.cluster.atmospheres import shipped_atmospheres
 from hpcflow.sources.cluster.cigale import CigaleSimulator
 from hpcflow.sources.cluster.derived import DerivedCluster
+from hpcflow.sources.cluster.isochrones import load_isochrones
+from hpcflow.sources.cluster.parameters import CHANCE, LOG_MASS, REALISATION
 from hpcflow.sources.cluster.ssp import SspSimulator
+from hpcflow.sources.cluster.stochastic import StochasticSimulator
 from hpcflow.sources.elsewhere import Manners, SimulatorElsewhere
 from hpcflow.sources.source import Engine
 
-__all__ = ["SIMULATORS", "build_cigale", "build_derived", "build_ssp"]
+__all__ = ["SIMULATORS", "build_cigale", "build_derived", "build_ssp", "build_stochastic"]
 
 CHILD = Manners(
     (str(Path(__file__).with_name("cigale_worker.py")),), remedy="correct simulate.python; see docs/cigale.md"
@@ -43,6 +47,27 @@ def build_ssp(
     curves = {band: load_curve(curve) for band, curve in bands.items()}
     screen = {name: value for name, value in fixed.items() if name != "metallicity"}
     return SspSimulator(tables, curves, parameters, screen, ages, extinction, bounds, threads)
+
+
+def build_stochastic(
+    *,
+    isochrones: str,
+    bands: Mapping[str, str],
+    parameters: tuple[str, ...],
+    fixed: Mapping[str, float],
+    threads: int = 1,
+    **settings: Any,
+) -> StochasticSimulator:
+    """Return the `stochastic` simulator; the settings that are not named here are those of `ssp`.
+
+    Raises:
+        InputError: if a table, curve, isochrone or parameter is not usable.
+    """
+    own = tuple(name for name in parameters if name not in (LOG_MASS, REALISATION))
+    mean = build_ssp(bands=bands, parameters=own, fixed=fixed, threads=threads, **settings)
+    curves = {band: load_curve(curve) for band, curve in bands.items()}
+    stars, metallicity = load_isochrones(isochrones), fixed.get("metallicity", 0.02)
+    return StochasticSimulator(mean, parameters, stars, shipped_atmospheres(), curves, metallicity, threads)
 
 
 def build_derived(
@@ -95,4 +120,8 @@ def build_cigale(
     return SimulatorElsewhere(python, options, CHILD) if python else CigaleSimulator(**options)
 
 
-SIMULATORS = {"ssp": Engine(build_ssp), "cigale": Engine(build_cigale, fast=False)}
+SIMULATORS = {
+    "ssp": Engine(build_ssp),
+    "cigale": Engine(build_cigale, fast=False),
+    "stochastic": Engine(build_stochastic, takes_scale=True, nuisance=(CHANCE,)),
+}
