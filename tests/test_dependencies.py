@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # Named otherwise than they are imported.
-OTHERWISE = {"ruamel": "ruamel.yaml", "sedpy": "astro-sedpy", "sklearn": "scikit-learn"}
+OTHERWISE = {"cosmic": "cosmic-popsynth", "ruamel": "ruamel.yaml", "sedpy": "astro-sedpy", "sklearn": "scikit-learn"}
 BEHIND = {
     "pytest-xdist",  # gives pytest its option -n
 }

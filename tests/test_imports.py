@@ -58,6 +58,7 @@ DOORS = {
 FILES = sorted(PACKAGE.rglob("*.py"))
 BESIDE = ("benchmarks", "fakes", "faults", "helpers")  # folders of tests that cross all rooms, or serve them
 WIDER = {  # tests of more than one file
+    "cli/test_few_stars.py",
     "sources/cluster/test_devices.py",
     "sources/cluster/test_real_cigale.py",
     "stages/test_any_bands.py",

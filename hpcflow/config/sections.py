@@ -112,6 +112,7 @@ class Model(Section):
     simulator: str = "ssp"
     cigale: Cigale | None = None
     ssp: str = "bc03_miles_kroupa"
+    isochrones: str = "sse"  # simulator: stochastic; a name of those that ship, or a path
     ages: Literal["continuous", "cigale"] = "continuous"
     extinction: Literal["odonnell94", "ccm89"] = "odonnell94"
     bands: Annotated[dict[Label, str], Field(min_length=2)]
@@ -195,7 +196,7 @@ class Simulate(Section):
     partition: Count = 50_000
     seed: Seed = 1
     threads: Annotated[int, Field(ge=1, le=10_000)] = (
-        1  # per worker, with simulator: ssp; the result does not depend on it
+        1  # per worker, with simulator: ssp or stochastic; the result does not depend on it
     )
     timeout_s: Annotated[float, Field(gt=0)] = 600.0  # for a thousand rows of a simulator of one's own
     python: str | None = None  # an interpreter that has pcigale, if this one has not

@@ -20,8 +20,11 @@ def with_defaults(raw: Any) -> Any:
         return raw
     parameters = {name: _filled(source, name, bounds) for name, bounds in model["parameters"].items()}
     fixed = {name: value for name, value in source.fixed.items() if name not in parameters}
-    engine = {"simulator": next(iter(source.simulators))}
-    return {**raw, "model": {"fixed": fixed, **engine, **model, "parameters": parameters}}
+    named = {"simulator": next(iter(source.simulators)), **model}
+    engine = source.simulators.get(str(named["simulator"]))
+    for own in engine.nuisance if engine else ():
+        parameters.setdefault(own.name, {"low": own.low, "high": own.high, "nuisance": True})
+    return {**raw, "model": {"fixed": fixed, **named, "parameters": parameters}}
 
 
 def _filled(source: Source, name: str, bounds: Any) -> Any:
@@ -65,6 +68,10 @@ def check_source(name: str, model: Model, observe: Observe) -> None:
         raise ValueError(f"model.simulator {model.simulator} is unknown; choose one of {', '.join(source.simulators)}")
     if missing := [parameter for parameter in source.required if parameter not in model.parameters]:
         raise ValueError(f"model.parameters lacks {', '.join(sorted(missing))}; give each a low and a high")
+    for own in source.simulators[model.simulator].nuisance:
+        bounds = model.parameters.get(own.name)
+        if bounds is None or not bounds.nuisance or (bounds.low, bounds.high) != (own.low, own.high):
+            raise ValueError(f"model.parameters.{own.name} belongs to simulator {model.simulator}; remove it")
     values = [(p, value) for p, bounds in model.parameters.items() for value in (bounds.low, bounds.high)]
     for parameter, value in [*values, *model.fixed.items()]:
         low, high = source.by_name[parameter].sensible if parameter in source.by_name else ANYTHING

@@ -1,7 +1,7 @@
-"""Small tables shipped with hpcflow, whose sources SOURCES.md lists: stars, gas, filters, zero points and galaxies.
+"""Small tables shipped with hpcflow: an SSP, isochrones, atmospheres, filter curves, zero points and galaxies.
 
-The scripts `make_filters`, `make_zero_points`, `make_ssp` and `make_nebular` made them from published packages; nothing
-else in hpcflow imports them.
+SOURCES.md lists where they come from. The scripts `make_...` made them from published packages; nothing else in hpcflow
+imports them.
 """
 
 from importlib.resources import files

@@ -51,6 +51,11 @@ class ExactScale(nn.Module):
 
     def __init__(self, simulator: Simulator, prior: Prior, scale: Scale, errors: ErrorLaw) -> None:
         super().__init__()
+        if scale.parameter in simulator.parameters:
+            raise InputError(
+                f"train.scale: exact needs fluxes in proportion to a scale, but the simulator takes {scale.parameter} "
+                "itself; set it to learned"
+            )
         others = [name for name in prior.names if name != scale.parameter]
         if sorted(simulator.parameters) != sorted(others) or len(others) == len(prior.names):
             raise InputError(

@@ -24,8 +24,9 @@ class Observation:
     """The way in which rows of a library become examples.
 
     Args:
-        parameters: names of the columns of simulated theta. Those of the prior are among them, except the scale's; so
-            are the given quantities that are simulated, and nuisance parameters, which examples do not have.
+        parameters: names of the columns of simulated theta. Those of the prior are among them, and the scale's if the
+            simulator takes it; else it is drawn with each observation. So are the given quantities that are simulated,
+            and nuisance parameters, which examples do not have.
         prior: all parameters, in the order of the columns of examples.
         observer: draws what is given, and noise.
         frozen: seed of a single observation of every simulation that is reused throughout, as in the paper;
@@ -36,7 +37,9 @@ class Observation:
         self._observer, self._frozen = observer, frozen
         self._columns = [list(parameters).index(name) if name in parameters else -1 for name in prior.names]
         scale = observer.scale
-        self._size = prior.select([scale.parameter]).parameters[0] if scale.parameter else None
+        self._taken = list(parameters).index(scale.parameter) if scale.parameter in parameters else None
+        drawn = scale.parameter and self._taken is None
+        self._size = prior.select([scale.parameter]).parameters[0] if drawn else None
         self._simulated = [list(parameters).index(scale.given[k].name) for k in scale.simulated]
 
     def keep(self, theta: Tensor, flux: Tensor, *key: object) -> tuple[Tensor, ...]:
@@ -72,6 +75,7 @@ class Observation:
         place, given, band_set, error, missing = uniform.split(widths, dim=1)
         size = None if self._size is None else self._size.low + (self._size.high - self._size.low) * place[:, 0]
         columns = [theta[:, column] if size is None or column >= 0 else size for column in self._columns]
+        size = size if self._taken is None else theta[:, self._taken]
         draws = Draws(given, band_set[:, 0], error, missing, noise)
         photometry = self._observer.observe(flux, size, draws, theta[:, self._simulated])
         return Batch(torch.stack(columns, dim=1), photometry)

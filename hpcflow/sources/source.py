@@ -27,7 +27,6 @@ class Declared:
         symbol: its name in plain text; `name` if empty.
         sensible: values beyond these make no sense, or overflow.
         fixed: value where it is not free; None if it must be free.
-        optional: whether configs that do not name it are without it, so that its fixed value is not written into them.
         close: values no farther apart count as the same; None if none do.
         edges: values between which sources are put into one stratum when a flow is judged; none if empty.
     """
@@ -43,7 +42,6 @@ class Declared:
     symbol: str = ""
     sensible: tuple[float, float] = ANYTHING
     fixed: float | None = None
-    optional: bool = False
     close: float | None = None
     edges: tuple[float, ...] = ()
 
@@ -59,10 +57,14 @@ class Engine:
     Args:
         build: returns the simulator for `bands`, `parameters`, `fixed` and settings of its own, all as keywords.
         fast: whether the millions of models that exact densities take are affordable.
+        takes_scale: whether it takes the scale's parameter, because fluxes are not merely in proportion to it.
+        nuisance: parameters that it adds to those of a config; they are simulated and cannot be inferred.
     """
 
     build: Callable[..., Simulator]
     fast: bool = True
+    takes_scale: bool = False
+    nuisance: tuple[Declared, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,5 +110,5 @@ class Source:
 
     @property
     def fixed(self) -> dict[str, float]:
-        """Values of the parameters that a config has, and does not have to free."""
-        return {p.name: p.fixed for p in self.parameters if p.fixed is not None and not p.optional}
+        """Values of the parameters that a config does not have to free."""
+        return {p.name: p.fixed for p in self.parameters if p.fixed is not None}

@@ -24,7 +24,7 @@ from hpcflow.model.tables import load_tables
 from hpcflow.posterior.likelihood import Likelihood
 from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, METALLICITY
 from hpcflow.sources.own.own import OWN
-from hpcflow.sources.source import Source
+from hpcflow.sources.source import Engine, Source
 from hpcflow.stages.run import Run
 
 __all__ = [
@@ -74,9 +74,12 @@ def build_nuisance(config: Config) -> Prior | None:
 
 
 def build_simulated(config: Config) -> Prior:
-    """Return the prior of everything that is simulated: parameters other than the scale's, and what is given."""
-    scale = build_scale(config)
-    names = [name for name in config.model.parameters if name != scale.parameter]
+    """Return the prior of everything that is simulated: parameters, and what is given.
+
+    The scale's parameter is among them only if the simulator takes it.
+    """
+    scale, takes_scale = build_scale(config), _engine(config).takes_scale
+    names = [name for name in config.model.parameters if takes_scale or name != scale.parameter]
     given = [Parameter(q.name, q.low, q.high, q.unit) for q in scale.given if q.simulated]
     return Prior((*(_parameter(config, name) for name in names), *given))
 
@@ -107,12 +110,8 @@ def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[s
         InputError: if a table, curve or parameter cannot be used.
     """
     model = config.model
-    return (
-        source_of(config)
-        .simulators[model.simulator]
-        .build(
-            bands=model.bands if bands is None else bands, parameters=parameters, fixed=model.fixed, **_settings(config)
-        )
+    return _engine(config).build(
+        bands=model.bands if bands is None else bands, parameters=parameters, fixed=model.fixed, **_settings(config)
     )
 
 
@@ -132,6 +131,10 @@ def _ssp_settings(config: Config) -> dict[str, Any]:
     }
 
 
+def _stochastic_settings(config: Config) -> dict[str, Any]:
+    return {**_ssp_settings(config), "isochrones": config.model.isochrones}
+
+
 def _cigale_settings(config: Config) -> dict[str, Any]:
     section = config.model.cigale
     return {"cigale": section and section.model_dump(), "python": config.simulate.python}
@@ -145,6 +148,7 @@ def _own_settings(config: Config) -> dict[str, Any]:
 SETTINGS: dict[str, Callable[[Config], dict[str, Any]]] = {
     "ssp": _ssp_settings,
     "cigale": _cigale_settings,
+    "stochastic": _stochastic_settings,
     OWN: _own_settings,
 }
 
@@ -188,6 +192,11 @@ def build_likelihood(config: Config) -> Likelihood:
     """
     if not _is_fast(config):
         raise InputError(f"exact densities need a faster simulator than model.simulator: {config.model.simulator}")
+    if drawn := [own.name for own in _engine(config).nuisance]:
+        raise InputError(
+            f"the likelihood is not tractable with simulator {config.model.simulator}, which draws "
+            f"{', '.join(drawn)} at random; only a flow gives the posterior"
+        )
     if nuisance := [name for name, bounds in config.model.parameters.items() if bounds.nuisance]:
         raise InputError(f"the likelihood is not tractable while {', '.join(nuisance)} is a nuisance")
     return Likelihood(build_simulator(config), build_prior(config), build_observer(config))
@@ -217,7 +226,11 @@ def model_fluxes(config: Config) -> NDArray[np.floating] | None:
 
 
 def _is_fast(config: Config) -> bool:
-    return source_of(config).simulators[config.model.simulator].fast
+    return _engine(config).fast
+
+
+def _engine(config: Config) -> Engine:
+    return source_of(config).simulators[config.model.simulator]
 
 
 @once_per_worker

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,7 +24,7 @@ from hpcflow.flow.header import read_header
 from hpcflow.flow.history import HISTORY
 from hpcflow.flow.precision import fast_matmul
 from hpcflow.flow.training import Progress, history_csv, train
-from hpcflow.model.observe import Photometry
+from hpcflow.model.observe import Observer, Photometry
 from hpcflow.posterior.exact import ExactModel
 from hpcflow.posterior.support import Support
 from hpcflow.stages.build import (
@@ -194,7 +195,7 @@ def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Pa
     """Write the run's flow: the only member, or the ensemble of all members."""
     estimator = combine([member_of(config, folder) for folder in members])
     histories = {f"history{f'-{k + 1}' if k else ''}.csv": folder / HISTORY for k, folder in enumerate(members)}
-    support = Support.of_library(build_observer(config), store.flux_range("train"), _sizes(estimator))
+    support = _support(build_observer(config), store, estimator)
     extra = {
         "config": config.plain(),
         "support": support.plain(),
@@ -206,12 +207,17 @@ def _save(config: Config, run: Run, store: SimulationStore, members: Sequence[Pa
     shutil.rmtree(run.members)
 
 
-def _sizes(estimator: Estimator) -> tuple[float, float]:
-    """Return the bounds of the scale's parameter, 0 and 0 if there is none."""
-    if not (name := estimator.scale.parameter):
-        return 0.0, 0.0
+def _support(observer: Observer, store: SimulationStore, estimator: Estimator) -> Support:
+    """Return the range of the data in training, where simulations have a scale of their own or every one of it."""
+    name = observer.scale.parameter
+    if not name:
+        return Support.of_library(observer, store.flux_range("train"), (0.0, 0.0))
+    if name in store.parameters:
+        column, exponent = store.parameters.index(name), observer.scale.exponent
+        scaled = store.flux_range("train", lambda theta: 10.0 ** (exponent * theta[:, column].astype(np.float64)))
+        return Support.of_library(observer, scaled, (0.0, 0.0))
     size = estimator.prior.select([name]).parameters[0]
-    return size.low, size.high
+    return Support.of_library(observer, store.flux_range("train"), (size.low, size.high))
 
 
 @contextmanager

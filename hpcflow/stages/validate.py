@@ -133,9 +133,9 @@ def observed_partition(run: str, partition: Partition) -> tuple[Tensor, Photomet
     rows = slice(partition.start, partition.stop)
     rng = rng_for(config.validation.seed, "validate", partition.index)
     columns = dict(zip(names, theta[rows].T, strict=True))
-    size = prior.select([scale.parameter]).sample(len(partition), rng)[:, 0] if scale.parameter else None
-    if size is not None:
-        columns[scale.parameter] = size
+    if scale.parameter and scale.parameter not in columns:
+        columns[scale.parameter] = prior.select([scale.parameter]).sample(len(partition), rng)[:, 0]
+    size = columns[scale.parameter].astype(np.float64) if scale.parameter else None
     simulated = theta[rows][:, [names.index(scale.given[k].name) for k in scale.simulated]].astype(np.float64)
     truth = torch.from_numpy(np.stack([columns[name] for name in prior.names], axis=1)).float()
     return truth, build_observer(config)(flux[rows].astype(np.float64), size, rng, simulated)

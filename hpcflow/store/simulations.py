@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -32,7 +32,7 @@ CHUNK = 10_000  # rows per chunk, the unit of random access
 
 
 class SimulationStore:
-    """Simulated clusters at 10 pc per solar mass formed; mass, distance and noise are added in training.
+    """Simulated clusters at 10 pc per solar mass formed; distance, noise and, as a rule, mass are added in training.
 
     Arrays: `theta` (simulation, parameter) and `flux` (simulation, band) in mJy, both float32; for each partition
     `failed`, the number of rows that could not be simulated and are NaN, `reason`, why they failed, and `checksum`.
@@ -218,13 +218,20 @@ class SimulationStore:
         good = np.isfinite(flux).all(axis=1) & (flux > 0).all(axis=1)
         return theta[good], flux[good]
 
-    def flux_range(self, part: str) -> NDArray[np.float32]:
+    def flux_range(
+        self, part: str, factor: Callable[[NDArray[np.float32]], NDArray[np.floating]] | None = None
+    ) -> NDArray[np.floating]:
         """Return the faintest and the brightest flux (2, B) of a part in each band, reading piece by piece.
+
+        Args:
+            part: "train", "validation" or "test".
+            factor: returns factors (n,) of the fluxes for theta (n, D); all are 1 if None.
 
         Raises:
             InputError: if partitions are missing, or all their rows failed.
         """
-        pieces = (self.read_block(block)[1] for block in self.blocks(part))
+        rows = (self.read_block(block) for block in self.blocks(part))
+        pieces = (flux if factor is None else flux * factor(theta)[:, None] for theta, flux in rows)
         found = [(flux.min(axis=0), flux.max(axis=0)) for flux in pieces if len(flux)]
         if not found:
             raise InputError(f"{self.path}: every simulation of the {part} partitions failed; correct `model`")

@@ -12,7 +12,7 @@ import torch
 
 from hpcflow.config.load import load_config
 from hpcflow.model.simulator import Simulator
-from hpcflow.sources.cluster.simulators import build_cigale, build_ssp
+from hpcflow.sources.cluster.simulators import build_cigale, build_ssp, build_stochastic
 from hpcflow.stages.build import build_simulator
 from hpcflow.stages.run import Run
 from hpcflow.stages.simulate import draw, open_or_create, simulate_partition
@@ -84,6 +84,31 @@ def test_series_against_the_sum(capsys: pytest.CaptureFixture[str]) -> None:
     exact = simulator.integrate(age, ebv, np.full(few, 3.1))
     np.testing.assert_allclose(simulator(with_metallicity[:few, :2]), exact, 1e-11)
     np.testing.assert_allclose(free(with_r_v[:few]), by_the_sum(with_r_v[:few]), 1e-10)
+
+
+def test_few_stars_against_the_mean_of_many(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rates of the simulator `stochastic` by the mass of its clusters, next to that of `ssp`."""
+    n = 50_000
+    theta = np.insert(drawn(n)[:, :2], 1, 0.0, axis=1)
+    theta = np.column_stack([theta, np.random.default_rng(2).random(n)])
+    names = ("log_age", "log_mass", "ebv", "realisation")
+    settings: dict[str, Any] = {
+        "ssp": "bc03_miles_kroupa",
+        "fixed": {},
+        "ages": "continuous",
+        "extinction": "odonnell94",
+    }
+    bands = {band: f"WFC3_UVIS.{band}" for band in CURVES}
+    stars, mean = build_stochastic(isochrones="sse", bands=bands, parameters=names, **settings), engine()
+    of_ssp = rate(lambda: mean(theta[:, [0, 2]]), n)
+    rows = [["ssp", f"{of_ssp:,.0f}", "1"]]
+    for log_mass in (3, 4, 5, 6):
+        theta[:, 1] = log_mass
+        found = rate(lambda: stars(theta), n)
+        rows.append([f"stochastic, 10^{log_mass} solar masses", f"{found:,.0f}", f"1/{of_ssp / found:.0f}"])
+        assert np.isfinite(stars(theta)).all()
+    with capsys.disabled():
+        print("\n" + table(["", "clusters/s and core", "times ssp"], rows))
 
 
 @pytest.mark.parametrize("bounds", [None, {"ebv": (0.0, 1.5), "r_v": (2.0, 6.0)}], ids=["fixed R_V", "free R_V"])

@@ -46,16 +46,6 @@ def test_a_kind_has_default_priors_and_fixed_values() -> None:
     assert freed.model.fixed == {"metallicity": 0.02}
 
 
-def test_gas_is_in_a_config_only_if_it_is_named() -> None:
-    named = {"log_age": {}, "log_mass": {}, "ebv": {}, "covering_factor": {"nuisance": True}}
-    config = parse_config({"name": "a", "model": {"bands": BANDS, "parameters": {**named, "log_u": None}}})
-    assert config.model.fixed == {"r_v": 3.1, "metallicity": 0.02}
-    nuisance = build_nuisance(config)
-    assert nuisance is not None
-    assert [(p.name, p.low, p.high) for p in nuisance.parameters] == [("covering_factor", 0.0, 1.0)]
-    assert [(p.low, p.high) for p in build_prior(config).parameters][3:] == [(-4.0, -1.0)]
-
-
 def test_a_kind_of_ones_own_is_what_the_config_describes() -> None:
     config = parse_config(
         own(parameters={**OWN["model"]["parameters"], "tilt": {"low": 0, "high": 1, "nuisance": True}})
@@ -100,7 +90,7 @@ def test_what_makes_no_source_is_refused(wrong: dict[str, Any], says: str) -> No
     ("key", "value", "says"),
     [
         ("model.given", {"z": {"low": 1, "high": 2, "falls": 1}}, "those of source: own, not of cluster"),
-        ("model.simulator", "bc03", "model.simulator bc03 is unknown; choose one of ssp, cigale"),
+        ("model.simulator", "bc03", "model.simulator bc03 is unknown; choose one of ssp, cigale, stochastic"),
         ("observe.given", {"redshift": [0, 1]}, "redshift, which is not given of star clusters"),
         ("model.parameters.log_mass.nuisance", True, "log_mass cannot be a nuisance"),
     ],
@@ -109,3 +99,27 @@ def test_clusters_stay_clusters(tiny: Callable[..., Path], key: str, value: Any,
     path = tiny()
     with pytest.raises(InputError, match=says):
         load_config(path, [f"{key}={json.dumps(value)}"])
+
+
+def test_which_stars_a_cluster_has_is_a_parameter_that_nobody_need_name(tiny: Callable[..., Path]) -> None:
+    config = load_config(tiny(), ["model.simulator=stochastic"])
+    assert config.model.parameters["realisation"].nuisance
+    assert build_prior(config).names == ("log_age", "log_mass", "ebv")
+    assert build_nuisance(config).names == ("realisation",)  # type: ignore[union-attr]
+    assert build_simulated(config).names == ("log_age", "log_mass", "ebv", "realisation")
+    assert parse_config(config.plain()) == config  # as a run's folder keeps it
+    assert "realisation" not in load_config(tiny()).model.parameters
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("model.parameters.realisation", {"low": 0, "high": 1}, "belongs to simulator stochastic; remove it"),
+        ("model.parameters.realisation", {"low": 0, "high": 0.5, "nuisance": True}, "simulator stochastic; remove it"),
+        ("model.fixed", {"r_v": 3.1, "realisation": 0.5}, "realisation is in both parameters and fixed"),
+    ],
+)
+def test_which_stars_a_cluster_has_cannot_be_chosen(tiny: Callable[..., Path], key: str, value: Any, says: str) -> None:
+    path = tiny()
+    with pytest.raises(InputError, match=says):
+        load_config(path, ["model.simulator=stochastic", f"{key}={json.dumps(value)}"])

