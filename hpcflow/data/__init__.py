@@ -1,4 +1,4 @@
-"""Small tables shipped with hpcflow: an SSP, isochrones, atmospheres, filter curves, zero points and galaxies.
+"""Small tables shipped with hpcflow: stars, gas, isochrones, atmospheres, filter curves, zero points and galaxies.
 
 SOURCES.md lists where they come from. The scripts `make_...` made them from published packages; nothing else in hpcflow
 imports them.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hpcflow.base.errors import InputError
 
-__all__ = ["Curve", "band_weights", "load_curve", "shipped_curves"]
+__all__ = ["Curve", "band_weights", "line_weights", "load_curve", "shipped_curves"]
 
 Floats = NDArray[np.floating]
 
@@ -107,6 +107,22 @@ def band_weights(curve: Curve, wavelength_nm: Floats) -> Floats:
     np.add.at(weights, left, integrand * (1 - share))
     np.add.at(weights, left + 1, integrand * share)
 
+    return _flux_per_power(curve, weights)
+
+
+def line_weights(curve: Curve, wavelength_nm: Floats) -> Floats:
+    """Return weights w (L,) with which sum_l w_l L_l is the band's flux at 10 pc in mJy of lines of luminosity L (W).
+
+    Args:
+        curve: the band's photon throughput.
+        wavelength_nm: (L,) wavelengths of the lines in nm.
+    """
+    throughput = np.interp(wavelength_nm, curve.wavelength_nm, curve.throughput, left=0.0, right=0.0)
+    return _flux_per_power(curve, throughput * wavelength_nm)
+
+
+def _flux_per_power(curve: Curve, weights: Floats) -> Floats:
+    """Return the band's flux at 10 pc in mJy for what it counts of a luminosity, throughput times wavelength (nm)."""
     wl, t = curve.wavelength_nm, curve.throughput
     per_frequency = np.trapezoid(t * LIGHT_M_PER_S * 1e9 / wl, wl)  # int T c/l dl in nm/s
     area = 4 * np.pi * (10 * PARSEC_M) ** 2

@@ -27,6 +27,7 @@ class Declared:
         symbol: its name in plain text; `name` if empty.
         sensible: values beyond these make no sense, or overflow.
         fixed: value where it is not free; None if it must be free.
+        optional: whether configs that do not name it are without it, so that its fixed value is not written into them.
         close: values no farther apart count as the same; None if none do.
         edges: values between which sources are put into one stratum when a flow is judged; none if empty.
     """
@@ -42,6 +43,7 @@ class Declared:
     symbol: str = ""
     sensible: tuple[float, float] = ANYTHING
     fixed: float | None = None
+    optional: bool = False
     close: float | None = None
     edges: tuple[float, ...] = ()
 
@@ -110,5 +112,5 @@ class Source:
 
     @property
     def fixed(self) -> dict[str, float]:
-        """Values of the parameters that a config does not have to free."""
-        return {p.name: p.fixed for p in self.parameters if p.fixed is not None}
+        """Values of the parameters that a config has, and does not have to free."""
+        return {p.name: p.fixed for p in self.parameters if p.fixed is not None and not p.optional}

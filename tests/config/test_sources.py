@@ -46,6 +46,16 @@ def test_a_kind_has_default_priors_and_fixed_values() -> None:
     assert freed.model.fixed == {"metallicity": 0.02}
 
 
+def test_gas_is_in_a_config_only_if_it_is_named() -> None:
+    named = {"log_age": {}, "log_mass": {}, "ebv": {}, "covering_factor": {"nuisance": True}}
+    config = parse_config({"name": "a", "model": {"bands": BANDS, "parameters": {**named, "log_u": None}}})
+    assert config.model.fixed == {"r_v": 3.1, "metallicity": 0.02}
+    nuisance = build_nuisance(config)
+    assert nuisance is not None
+    assert [(p.name, p.low, p.high) for p in nuisance.parameters] == [("covering_factor", 0.0, 1.0)]
+    assert [(p.low, p.high) for p in build_prior(config).parameters][3:] == [(-4.0, -1.0)]
+
+
 def test_a_kind_of_ones_own_is_what_the_config_describes() -> None:
     config = parse_config(
         own(parameters={**OWN["model"]["parameters"], "tilt": {"low": 0, "high": 1, "nuisance": True}})

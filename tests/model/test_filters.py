@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
-from hpcflow.model.filters import LIGHT_M_PER_S, MJY_PER_SI, PARSEC_M, Curve, band_weights, load_curve, shipped_curves
+from hpcflow.model.filters import (
+    LIGHT_M_PER_S,
+    MJY_PER_SI,
+    PARSEC_M,
+    Curve,
+    band_weights,
+    line_weights,
+    load_curve,
+    shipped_curves,
+)
 
 AREA = 4 * np.pi * (10 * PARSEC_M) ** 2
 # Pivot wavelengths in Angstrom: WFC3 instrument handbook, table 6.2; ACS instrument handbook, table 5.1.
@@ -130,6 +139,23 @@ def test_what_is_no_curve_is_an_error_that_names_the_file(text: str, tmp_path: P
     path.write_text(text)
     with pytest.raises(InputError, match=r"wrong\.dat"):
         load_curve(str(path))
+
+
+@curves
+def test_a_line_is_a_narrow_spectrum(name: str) -> None:
+    curve = load_curve(name)
+    peak = curve.wavelength_nm[curve.throughput.argmax()]
+    lines = np.array([100.0, 0.998 * peak, peak, 6000.0])
+    beside = lines[1:3, None] * (1 + 1e-6 * np.array([-1, 0, 1]))
+    nodes = np.union1d(beside, curve.wavelength_nm[[0, -1]])
+    expected = []
+    for left, line, right in beside:
+        spectrum = np.where(nodes == line, 2 / (right - left), 0.0)
+        expected.append(band_weights(curve, nodes) @ spectrum)
+    found = line_weights(curve, lines)
+    np.testing.assert_allclose(found[1:3], expected, rtol=1e-4)
+    assert (found[1:3] > 0).all()
+    assert not found[[0, 3]].any()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from hpcflow.model.filters import load_curve
 from hpcflow.model.simulator import Quantity
 from hpcflow.model.tables import SspTable
 from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
-from hpcflow.sources.cluster.ssp import SspSimulator
+from hpcflow.sources.cluster.gas_table import GasTable
+from hpcflow.sources.cluster.ssp import GAS, SspSimulator
 
 __all__ = ["DerivedCluster"]
 
@@ -27,17 +28,25 @@ class DerivedCluster:
         tables: spectra of one metallicity, or of several in ascending order.
         parameters: names of theta's columns.
         fixed: values of parameters that are not columns.
+        gas: what the stars ionise, whose light counts in the magnitude; None if there is none.
 
     Attributes:
         quantities: what is derived; the mass in living stars only if the tables list mass fractions.
     """
 
-    def __init__(self, tables: Sequence[SspTable], parameters: Sequence[str], fixed: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        tables: Sequence[SspTable],
+        parameters: Sequence[str],
+        fixed: Mapping[str, float],
+        gas: GasTable | None = None,
+    ) -> None:
         self._parameters, self._tables = list(parameters), list(tables)
-        free = ("log_age", "metallicity") if "metallicity" in parameters else ("log_age",)
+        free = tuple(name for name in ("log_age", "metallicity", *GAS) if name in parameters)
         self._columns = [self._parameters.index(name) for name in free]
-        screen = {"ebv": 0.0, "r_v": float(fixed.get("r_v", 3.1))}
-        self._unreddened = SspSimulator(tables, {"V": load_curve(V)}, free, screen)
+        kept = {"ebv": 0.0, "r_v": float(fixed.get("r_v", 3.1))}
+        kept |= {name: fixed[name] for name in GAS if gas and name in fixed}
+        self._unreddened = SspSimulator(tables, {"V": load_curve(V)}, free, kept, gas=gas)
         self._fractions = [table.mass_fraction for table in tables if table.mass_fraction is not None]
         self.quantities = (MASS, M_V) if len(self._fractions) == len(self._tables) else (M_V,)
 

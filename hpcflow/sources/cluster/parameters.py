@@ -5,10 +5,12 @@ from hpcflow.sources.source import Declared
 
 __all__ = [
     "CHANCE",
+    "COVERING_FACTOR",
     "DISTANCE",
     "EBV",
     "LOG_AGE",
     "LOG_MASS",
+    "LOG_U",
     "METALLICITY",
     "PARAMETERS",
     "REALISATION",
@@ -17,7 +19,7 @@ __all__ = [
 ]
 
 LOG_AGE, LOG_MASS, EBV, R_V, METALLICITY = "log_age", "log_mass", "ebv", "r_v", "metallicity"
-REALISATION = "realisation"
+COVERING_FACTOR, LOG_U, REALISATION = "covering_factor", "log_u", "realisation"
 
 PARAMETERS = (
     Declared(
@@ -76,6 +78,29 @@ PARAMETERS = (
         short="$Z$",
         sensible=(1e-6, 0.9),
         fixed=0.02,
+    ),
+    Declared(
+        COVERING_FACTOR,
+        0.0,
+        1.0,
+        long_name="share of the ionising light that gas absorbs",
+        label="covering factor",
+        short="$f_c$",
+        sensible=(0, 1),
+        fixed=0.0,
+        optional=True,
+    ),
+    Declared(
+        LOG_U,
+        -4.0,
+        -1.0,
+        long_name="log10 of the ionisation parameter",
+        label=r"log$_{10}$ $U$",
+        short=r"log $U$",
+        symbol="log U",
+        sensible=(-4, -1),
+        fixed=-3.0,
+        optional=True,
     ),
 )
 CHANCE = Declared(REALISATION, 0.0, 1.0, long_name="which stars a cluster happens to have", sensible=(0, 1))

@@ -12,9 +12,10 @@ from hpcflow.sources.cluster.ages import Ages
 from hpcflow.sources.cluster.atmospheres import shipped_atmospheres
 from hpcflow.sources.cluster.cigale import CigaleSimulator
 from hpcflow.sources.cluster.derived import DerivedCluster
+from hpcflow.sources.cluster.gas_table import GasTable, load_gas
 from hpcflow.sources.cluster.isochrones import load_isochrones
-from hpcflow.sources.cluster.parameters import CHANCE, LOG_MASS, REALISATION
-from hpcflow.sources.cluster.ssp import SspSimulator
+from hpcflow.sources.cluster.parameters import CHANCE, COVERING_FACTOR, LOG_MASS, LOG_U, REALISATION
+from hpcflow.sources.cluster.ssp import GAS, SspSimulator
 from hpcflow.sources.cluster.stochastic import StochasticSimulator
 from hpcflow.sources.elsewhere import Manners, SimulatorElsewhere
 from hpcflow.sources.source import Engine
@@ -45,8 +46,18 @@ def build_ssp(
     free = "metallicity" in parameters
     tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
     curves = {band: load_curve(curve) for band, curve in bands.items()}
-    screen = {name: value for name, value in fixed.items() if name != "metallicity"}
-    return SspSimulator(tables, curves, parameters, screen, ages, extinction, bounds, threads)
+    gas = _gas(parameters, fixed)
+    kept = {name: value for name, value in fixed.items() if name != "metallicity" and (gas or name not in GAS)}
+    return SspSimulator(tables, curves, parameters, kept, ages, extinction, bounds, threads, gas)
+
+
+def _gas(parameters: Sequence[str], fixed: Mapping[str, float]) -> GasTable | None:
+    """Return the gas around clusters; None if there is none."""
+    if COVERING_FACTOR in parameters or fixed.get(COVERING_FACTOR, 0.0) > 0:
+        return load_gas()
+    if LOG_U in parameters:
+        raise InputError("log_u changes nothing without gas; free covering_factor too, or fix it above 0")
+    return None
 
 
 def build_stochastic(
@@ -88,7 +99,7 @@ def build_derived(
         return None
     free = "metallicity" in parameters
     tables = load_tables(ssp) if free else [load_ssp(ssp, fixed.get("metallicity", 0.02))]
-    return DerivedCluster(tables, parameters, fixed)
+    return DerivedCluster(tables, parameters, fixed, _gas(parameters, fixed))
 
 
 def build_cigale(
@@ -106,6 +117,11 @@ def build_cigale(
     """
     if cigale is None:
         raise InputError("the simulator cigale needs the section model.cigale; docs/cigale.md has one to copy")
+    if unknown := [name for name in GAS if name in (*parameters, *fixed)]:
+        raise InputError(
+            f"the simulator cigale has no {', '.join(unknown)}; its gas is the module nebular: add it to "
+            "model.cigale.modules, with values of its own in model.cigale.fixed"
+        )
     filters: Mapping[str, str] = cigale["filters"]
     if missing := [band for band in bands if band not in filters]:
         raise InputError(f"model.cigale.filters lacks {', '.join(missing)}; give CIGALE's name of each band's filter")

@@ -124,6 +124,8 @@ def test_what_it_was_built_from_is_said(name: str, built: Built) -> None:
         ("ssp", {"bands": {"U": "WFC9.F1W"}}, "WFC9.F1W"),
         ("cigale", {"bands": {"W": "WFC9.F1W"}}, "filters lacks W"),
         ("cigale", {"cigale": None}, "model.cigale"),
+        ("cigale", {"fixed": {"covering_factor": 0.5}}, "cigale has no covering_factor; its gas is the module nebular"),
+        ("cigale", {"parameters": ("log_age", "ebv", "log_u")}, "cigale has no log_u; its gas is the module nebular"),
         *[(name, {"parameters": (*PARAMETERS[name], "colour")}, "colour") for name in SIMULATORS],
         *[(name, {"fixed": {"metallicity": 0.033}}, "0.033") for name in SIMULATORS],
     ],
