@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hpcflow.base.errors import InputError
 from hpcflow.model.filters import load_curve
 from hpcflow.model.simulator import Simulator
@@ -77,7 +79,8 @@ def build_stochastic(
     own = tuple(name for name in parameters if name not in (LOG_MASS, REALISATION))
     mean = build_ssp(bands=bands, parameters=own, fixed=fixed, threads=threads, **settings)
     curves = {band: load_curve(curve) for band, curve in bands.items()}
-    stars, metallicity = load_isochrones(isochrones), fixed.get("metallicity", 0.02)
+    metallicity = np.nan if "metallicity" in parameters else fixed.get("metallicity", 0.02)
+    stars = load_isochrones(isochrones, metallicity, (settings.get("bounds") or {}).get("log_age"))
     return StochasticSimulator(mean, parameters, stars, shipped_atmospheres(), curves, metallicity, threads)
 
 
