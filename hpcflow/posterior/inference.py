@@ -18,7 +18,7 @@ from hpcflow.posterior.edges import error_edges, prior_edges
 from hpcflow.posterior.importance import resampled
 from hpcflow.posterior.likelihood import FluxLikelihood
 from hpcflow.posterior.modes import POINTS, SEARCHED, Modes, mean_shift, of_cluster
-from hpcflow.posterior.nuisance import Nuisance
+from hpcflow.posterior.nuisance import CHOICES, Nuisance
 from hpcflow.posterior.polish import exact_modes, polish, shares
 from hpcflow.posterior.predictive import chi2, predictive
 from hpcflow.posterior.proposal import Proposal, Proposals
@@ -50,6 +50,7 @@ class Settings:
         polish: density on which modes are refined: "exact" (if there is a target), "flow" or "none".
         refine: whether to draw more samples for clusters of low efficiency.
         exact: whether samples are drawn from the exact posterior, and not from a flow.
+        choices: number of draws of nuisance parameters that compete for each sample that is simulated again.
     """
 
     samples: int
@@ -60,6 +61,7 @@ class Settings:
     polish: str = "none"
     refine: bool = False
     exact: bool = False
+    choices: int = CHOICES
 
 
 class _Cluster(NamedTuple):
@@ -118,7 +120,10 @@ class Inference:
         self._prior, self._scale = proposal.prior, proposal.scale
         more = nuisance.names if nuisance else ()
         self._forward = Forward(simulator, [*self._prior.names, *more], self._scale)
-        self._nuisance = Nuisance(nuisance, self._forward, FluxLikelihood(support.observer)) if nuisance else None
+        self._nuisance = None
+        if nuisance:
+            likelihood = FluxLikelihood(support.observer)
+            self._nuisance = Nuisance(nuisance, self._forward, likelihood, settings.choices)
         self._schema = Schema(
             self._prior.parameters,
             proposal.bands,

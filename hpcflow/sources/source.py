@@ -61,12 +61,14 @@ class Engine:
         fast: whether the millions of models that exact densities take are affordable.
         takes_scale: whether it takes the scale's parameter, because fluxes are not merely in proportion to it.
         nuisance: parameters that it adds to those of a config; they are simulated and cannot be inferred.
+        choices: how many draws of nuisance parameters compete for each predicted object; None for as many as usual.
     """
 
     build: Callable[..., Simulator]
     fast: bool = True
     takes_scale: bool = False
     nuisance: tuple[Declared, ...] = ()
+    choices: int | None = None
 
 
 @dataclass(frozen=True)

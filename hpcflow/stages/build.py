@@ -41,6 +41,7 @@ __all__ = [
     "build_simulator",
     "build_survey_simulator",
     "config_of",
+    "engine_of",
     "model_fluxes",
     "simulator_of",
     "simulator_over",
@@ -78,7 +79,7 @@ def build_simulated(config: Config) -> Prior:
 
     The scale's parameter is among them only if the simulator takes it.
     """
-    scale, takes_scale = build_scale(config), _engine(config).takes_scale
+    scale, takes_scale = build_scale(config), engine_of(config).takes_scale
     names = [name for name in config.model.parameters if takes_scale or name != scale.parameter]
     given = [Parameter(q.name, q.low, q.high, q.unit) for q in scale.given if q.simulated]
     return Prior((*(_parameter(config, name) for name in names), *given))
@@ -110,7 +111,7 @@ def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[s
         InputError: if a table, curve or parameter cannot be used.
     """
     model = config.model
-    return _engine(config).build(
+    return engine_of(config).build(
         bands=model.bands if bands is None else bands, parameters=parameters, fixed=model.fixed, **_settings(config)
     )
 
@@ -192,7 +193,7 @@ def build_likelihood(config: Config) -> Likelihood:
     """
     if not _is_fast(config):
         raise InputError(f"exact densities need a faster simulator than model.simulator: {config.model.simulator}")
-    if drawn := [own.name for own in _engine(config).nuisance]:
+    if drawn := [own.name for own in engine_of(config).nuisance]:
         raise InputError(
             f"the likelihood is not tractable with simulator {config.model.simulator}, which draws "
             f"{', '.join(drawn)} at random; only a flow gives the posterior"
@@ -226,10 +227,11 @@ def model_fluxes(config: Config) -> NDArray[np.floating] | None:
 
 
 def _is_fast(config: Config) -> bool:
-    return _engine(config).fast
+    return engine_of(config).fast
 
 
-def _engine(config: Config) -> Engine:
+def engine_of(config: Config) -> Engine:
+    """Return the config's simulator as its kind of source declares it."""
     return source_of(config).simulators[config.model.simulator]
 
 

@@ -9,8 +9,9 @@ from hpcflow.base.partitions import Partition
 from hpcflow.config.load import Config
 from hpcflow.model.simulator import Simulator
 from hpcflow.posterior.inference import Inference, Settings
+from hpcflow.posterior.nuisance import CHOICES
 from hpcflow.posterior.target import Target
-from hpcflow.stages.build import build_derived, build_likelihood, build_nuisance
+from hpcflow.stages.build import build_derived, build_likelihood, build_nuisance, engine_of
 from hpcflow.stages.run import Run
 from hpcflow.stages.which import EXACT, open_proposal, open_support, posterior_of
 from hpcflow.store.archive import PosteriorArchive
@@ -41,6 +42,7 @@ def build_inference(config: Config, run: Run, simulator: Simulator) -> Inference
         polish=polish_of(wanted.polish, target),
         refine=wanted.refine and not exact,
         exact=exact,
+        choices=engine_of(config).choices or CHOICES,
     )
     proposal, support = open_proposal(config, run), open_support(config, run)
     return Inference(proposal, simulator, support, settings, target, build_derived(config), build_nuisance(config))

@@ -142,5 +142,5 @@ def build_cigale(
 SIMULATORS = {
     "ssp": Engine(build_ssp),
     "cigale": Engine(build_cigale, fast=False),
-    "stochastic": Engine(build_stochastic, takes_scale=True, nuisance=(CHANCE,)),
+    "stochastic": Engine(build_stochastic, takes_scale=True, nuisance=(CHANCE,), choices=256),
 }
