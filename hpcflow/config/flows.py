@@ -70,6 +70,7 @@ class Autoregressive(Section):
     layers: Depth = 2
     rank: Width = 32
     frequencies: Annotated[int, Field(ge=0, le=64)] = 8
+    nodes: Annotated[int, Field(ge=0, le=4096)] = 0
     embedding_hidden: Width = 384
     embedding_layers: Depth = 3
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from hpcflow.flow.base import InvertibleFlow, perceptron, start_at_zero
+from hpcflow.flow.nodes import Nodes
 from hpcflow.flow.spline import parameters_per_spline, spline, spline_inverse
 from hpcflow.model.prior import EDGE, Prior
 
@@ -34,6 +35,8 @@ class AutoregressiveSpline(InvertibleFlow):
         hidden, layers: size of the network that runs once per sample and parameter.
         rank: length of the learned spectrum.
         frequencies: number of Fourier frequencies per earlier parameter.
+        nodes: number of values of the first parameter between which the maps of the second are interpolated; 0 if they
+            are computed for every sample.
         embedding_hidden, embedding_layers: size of the network that runs once per cluster.
     """
 
@@ -50,6 +53,7 @@ class AutoregressiveSpline(InvertibleFlow):
         layers: int = 2,
         rank: int = 32,
         frequencies: int = 8,
+        nodes: int = 0,
         embedding_hidden: int = 384,
         embedding_layers: int = 3,
     ) -> None:
@@ -59,6 +63,7 @@ class AutoregressiveSpline(InvertibleFlow):
         self.steps = nn.ModuleList(
             _Step(given, self.outputs, hidden, layers, rank, frequencies) for given in range(1, self.dim)
         )
+        self.nodes = Nodes(nodes) if nodes and self.dim > 1 else None
         self.register_buffer("frequency", math.pi * torch.arange(1, frequencies + 1), persistent=False)
         self.sizes = [self.outputs] + [hidden + rank + 1] * (self.dim - 1)
         self.embedding = start_at_zero(perceptron(features, sum(self.sizes), embedding_hidden, embedding_layers))
@@ -70,29 +75,25 @@ class AutoregressiveSpline(InvertibleFlow):
     def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return noise (N, n, D) and log|dnoise/dz| (N, n) for z (N, n, D) and context (N, C)."""
         noise: list[Tensor] = []
-        before: list[Tensor] = []
+        before, waves = list[Tensor](), list[Tensor]()
         log_slope = torch.zeros_like(z[..., 0])
         for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
             here = z[..., self.order[d]]
-            shift, log_scale, raw = self._maps(d, before, share)
-            value, log_spline = spline((here - shift) * torch.exp(-log_scale), raw)
+            shift, log_scale, shape = self._maps(d, before, waves, share)
+            value, log_spline = spline((here - shift) * torch.exp(-log_scale), shape, by_knots=self._is_between(d))
             noise.append(value)
-            if d < self.dim - 1:
-                before.append(self._waves(here))
+            before.append(here)
             log_slope = log_slope + log_spline - log_scale
         return torch.stack(noise, dim=-1), log_slope
 
     def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D) and log|dnoise/dz| (N, n)."""
-        found: list[Tensor] = []
-        before: list[Tensor] = []
+        found, waves = list[Tensor](), list[Tensor]()
         log_slope = torch.zeros_like(noise[..., 0])
         for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
-            shift, log_scale, raw = self._maps(d, before, share)
-            value, log_spline = spline_inverse(noise[..., d], raw)
+            shift, log_scale, shape = self._maps(d, found, waves, share)
+            value, log_spline = spline_inverse(noise[..., d], shape, by_knots=self._is_between(d))
             found.append(shift + value * torch.exp(log_scale))
-            if d < self.dim - 1:
-                before.append(self._waves(found[-1]))
             log_slope = log_slope + log_spline - log_scale
         position = [self.order.index(parameter) for parameter in range(self.dim)]
         return torch.stack([found[p] for p in position], dim=-1), log_slope
@@ -102,12 +103,26 @@ class AutoregressiveSpline(InvertibleFlow):
         phase = torch.special.ndtr(z)[..., None] * self.frequency
         return torch.cat([z[..., None], phase.sin(), phase.cos()], dim=-1)
 
-    def _maps(self, d: int, before: list[Tensor], share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return shift and log-scale (N, n) and raw spline parameters of the d-th parameter of the pass."""
+    def _is_between(self, d: int) -> bool:
+        """Return whether the maps of the d-th parameter of the pass are interpolated between nodes."""
+        return d == 1 and self.nodes is not None
+
+    def _maps(self, d: int, before: list[Tensor], waves: list[Tensor], share: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return shift and log-scale (N, n) and the spline of the d-th parameter of the pass, given the earlier ones.
+
+        Args:
+            d: place of the parameter in the pass.
+            before: latent values (N, n) of the earlier ones.
+            waves: those of them that were needed so far; others are appended.
+            share: (N, 1, ...) what concerns this parameter in the contexts.
+        """
         if d == 0:
             return share[..., 0], share[..., 1].clamp(-7, 3), share[..., 2:]
         step = self.steps[d - 1]
-        return step(torch.cat(before, dim=-1), share)
+        if d == 1 and self.nodes is not None:
+            return self.nodes(before[0], lambda z: step(self._waves(z), share))
+        waves += [self._waves(z) for z in before[len(waves) :]]
+        return step(torch.cat(waves, dim=-1), share)
 
 
 class _Step(nn.Module):

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import pad, softplus
 
-__all__ = ["parameters_per_spline", "spline", "spline_inverse"]
+__all__ = ["knots_of", "parameters_per_spline", "spline", "spline_inverse"]
 
 BOUND = 5.0  # identity outside [-BOUND, BOUND]
 MIN_BIN, MIN_SLOPE = 1e-3, 1e-3
@@ -20,10 +20,32 @@ def parameters_per_spline(bins: int) -> int:
     return 3 * bins - 1
 
 
-def spline(x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Return y = f(x) (...) and log f'(x) (...) for x (...) and raw parameters (..., 3K - 1)."""
+def knots_of(raw: Tensor) -> Tensor:
+    """Return the knots (..., 3, K + 1) of splines with raw parameters (..., 3K - 1): x, y, and the slope there.
+
+    All of them may be interpolated between splines: what comes out is the knots of a spline that increases.
+    """
+    bins = (raw.shape[-1] + 1) // 3
+    reach = torch.softmax(raw[..., : 2 * bins].unflatten(-1, (2, bins)), dim=-1).cumsum(dim=-1)
+    floors = torch.arange(1, bins, dtype=raw.dtype, device=raw.device) * (2 * BOUND * MIN_BIN) - BOUND
+    edges = floors + 2 * BOUND * (1 - MIN_BIN * bins) * reach[..., :-1]
+    slopes = MIN_SLOPE + softplus(raw[..., 2 * bins :] + UNIT_SLOPE)
+    return torch.cat(
+        [pad(pad(edges, (1, 0), value=-BOUND), (0, 1), value=BOUND), pad(slopes, (1, 1), value=1.0)[..., None, :]],
+        dim=-2,
+    )
+
+
+def spline(x: Tensor, shape: Tensor, *, by_knots: bool = False) -> tuple[Tensor, Tensor]:
+    """Return y = f(x) (...) and log f'(x) (...) for x (...).
+
+    Args:
+        x: where.
+        shape: raw parameters (..., 3K - 1), or knots (..., 3, K + 1).
+        by_knots: which of the two.
+    """
     inside = x.clamp(-BOUND, BOUND)
-    (left, bottom), (width, height), low, high = _bin(inside, raw, WIDTHS)
+    (left, bottom), (width, height), low, high = (_between if by_knots else _bin)(inside, shape, WIDTHS)
     share = (inside - left) / width
     mean = height / width
     mix = share * (1 - share)
@@ -32,10 +54,10 @@ def spline(x: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
     return _tails(x, y), _tails_log_slope(x, _log_slope(mean, share, mix, low, high, denominator))
 
 
-def spline_inverse(y: Tensor, raw: Tensor) -> tuple[Tensor, Tensor]:
-    """Return x = f^-1(y) (...) and log f'(x) (...), the slope of the forward map, for y (...)."""
+def spline_inverse(y: Tensor, shape: Tensor, *, by_knots: bool = False) -> tuple[Tensor, Tensor]:
+    """Return x = f^-1(y) (...) and log f'(x) (...), the slope of the forward map, for y (...); see `spline`."""
     inside = y.clamp(-BOUND, BOUND)
-    (left, bottom), (width, height), low, high = _bin(inside, raw, HEIGHTS)
+    (left, bottom), (width, height), low, high = (_between if by_knots else _bin)(inside, shape, HEIGHTS)
     mean = height / width
     rise = inside - bottom
     excess = rise * (low + high - 2 * mean)
@@ -77,6 +99,14 @@ def _bin(value: Tensor, raw: Tensor, axis: int) -> tuple[Sequence[Tensor], Seque
     slope = torch.where((knots > 0) & (knots < bins), MIN_SLOPE + softplus(inner + UNIT_SLOPE), 1.0)  # 1 at either end
     low, high = slope.unbind(dim=-1)
     return start.unbind(dim=-1), size.unbind(dim=-1), low, high
+
+
+def _between(value: Tensor, knots: Tensor, axis: int) -> tuple[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor]:
+    """Find the bin between knots (..., 3, K + 1) that each value (...) falls in; see `_bin`."""
+    index = (value[..., None] >= knots[..., axis, 1:-1]).sum(dim=-1)[..., None, None]
+    low, high = (knots.gather(-1, end.expand(*value.shape, 3, 1))[..., 0] for end in (index, index + 1))
+    start, size = low[..., :2], high[..., :2] - low[..., :2]
+    return start.unbind(dim=-1), size.unbind(dim=-1), low[..., 2], high[..., 2]
 
 
 def _log_slope(mean: Tensor, share: Tensor, mix: Tensor, low: Tensor, high: Tensor, denominator: Tensor) -> Tensor:

@@ -23,6 +23,10 @@ MERGE = 1.0  # end points closer than this many bandwidths are one mode
 SADDLE = 0.8  # two peaks are one mode unless the density between them dips below this fraction of the lower one
 CANDIDATES = 5  # peaks considered before those without a dip between them are merged
 SHARPEN = 8
+LEAST = {
+    torch.float32: -80.0,
+    torch.float64: -700.0,
+}  # below these exp() has no normal numbers and takes ten times as long
 LEAST_WEIGHT = 64.0  # effective samples under the sharpened kernel; with fewer it would climb noise
 
 
@@ -101,7 +105,12 @@ def _kernel(at: Tensor, raised: Tensor, width: float) -> Tensor:
     """Return Gaussian kernels (N, S, n) of points around places (N, S, D), normalised to 1 at zero distance."""
     scaled = at / width**2
     square = (at * scaled).sum(dim=-1, keepdim=True) / -2
-    return (columns(scaled, torch.ones_like(square), square) @ raised).exp_()
+    return _exp(columns(scaled, torch.ones_like(square), square) @ raised)
+
+
+def _exp(exponent: Tensor) -> Tensor:
+    """Return exp(exponent), which is overwritten, or else the smallest number that is computed fast."""
+    return exponent.clamp_(min=LEAST[exponent.dtype]).exp_()
 
 
 def _divided(points: Tensor, peaks: Tensor, found: Tensor, width: float) -> Tensor:
@@ -154,7 +163,7 @@ def _sharpen(points: Tensor, location: Tensor, width: float) -> tuple[Tensor, Te
         constant = -0.5 * (location * linear).sum(dim=-1, keepdim=True)
         exponent = columns(constant, linear, -0.5 * inverse.flatten(2)) @ raised
         top = exponent.amax(dim=-1, keepdim=True)
-        weight = (exponent - top).exp_()
+        weight = _exp(exponent - top)
         total = weight @ moments
         count = total[..., 0]
         alive = alive & (count**2 / (weight**2).sum(dim=-1) > LEAST_WEIGHT)
