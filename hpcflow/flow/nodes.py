@@ -36,7 +36,7 @@ class Nodes(nn.Module):
 
         Args:
             z: (N, n) latent values of the earlier parameter.
-            maps: returns shift, log-scale and raw parameters of the spline at latent values (N or 1, m) of it.
+            maps: returns shift, log-scale and raw parameters of the spline at latent values (N, m) of it.
         """
         place = torch.special.ndtr(z) * (self.count - 1)
         left = place.detach().long().clamp(0, self.count - 2)
@@ -46,7 +46,7 @@ class Nodes(nn.Module):
             rows = _rows(maps(self.places[ends].flatten(1))).unflatten(1, ends.shape[1:])
             low, high = rows.unbind(dim=2)
         else:
-            rows = _rows(maps(self.places[None]))
+            rows = _rows(maps(self.places.expand(len(z), -1)))
             first = torch.arange(len(rows), device=z.device)[:, None] * self.count
             low, high = (rows.flatten(0, 1)[(first + end).flatten()].unflatten(0, z.shape) for end in (left, left + 1))
         row = torch.lerp(low, high, share)
