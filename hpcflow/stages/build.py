@@ -22,7 +22,7 @@ from hpcflow.model.scale import Scale
 from hpcflow.model.simulator import Derived, Simulator
 from hpcflow.model.tables import load_tables
 from hpcflow.posterior.likelihood import Likelihood
-from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, METALLICITY
+from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, LOG_MASS, METALLICITY
 from hpcflow.sources.own.own import OWN
 from hpcflow.sources.source import Engine, Source
 from hpcflow.stages.run import Run
@@ -250,8 +250,12 @@ def simulator_of(run: str) -> Simulator:
 def build_survey_simulator(config: Config) -> Simulator:
     """Return the config's simulator over all bands of the survey, for a mock of it.
 
-    It takes metallicity besides age and reddening if its table has several.
+    It takes metallicity besides age and reddening if its table has several, and the mass and parameters of its own
+    where the config's does.
     """
-    several = config.model.simulator == "ssp" and len(load_tables(config.model.ssp)) > 1
-    parameters = (LOG_AGE, EBV, *((METALLICITY,) if several else ()))
+    engine = engine_of(config)
+    several = config.model.simulator in ("ssp", "stochastic") and len(load_tables(config.model.ssp)) > 1
+    mass = (LOG_MASS,) if engine.takes_scale else ()
+    own = [declared.name for declared in engine.nuisance]
+    parameters = (LOG_AGE, EBV, *((METALLICITY,) if several else ()), *mass, *own)
     return simulator_over(config, parameters, {curve: curve for curve in survey_bands()})

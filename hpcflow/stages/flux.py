@@ -66,7 +66,7 @@ def _columns(config: Config, rows: Table, table: Path) -> dict[str, NDArray[np.f
     units = {quantity.name: quantity.unit for quantity in scale.given} | dict.fromkeys(config.model.fixed, "")
     if scale.parameter in source.by_name:
         units[scale.parameter] = source.by_name[scale.parameter].unit
-    units |= {p.name: p.unit for p in build_prior(config).parameters}
+    units |= {p.name: p.unit for prior in (build_prior(config), build_simulated(config)) for p in prior.parameters}
     aliases = {alias: name for name in units for alias in COLUMNS.get(name, (name,))}
     found: dict[str, NDArray[np.float64]] = {}
     for column in rows.itercols():

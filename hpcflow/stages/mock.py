@@ -20,7 +20,7 @@ from hpcflow.catalogues.write import write_rows
 from hpcflow.model.observe import add_systematic, normal
 from hpcflow.model.simulator import Simulator
 from hpcflow.model.zero_points import AB_ZERO_MJY
-from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, LOG_MASS, METALLICITY, SCALE
+from hpcflow.sources.cluster.parameters import EBV, LOG_AGE, LOG_MASS, METALLICITY, REALISATION, SCALE
 from hpcflow.sources.cluster.population import SOLAR, Globulars, Population
 
 __all__ = ["Drawn", "draw_mock", "make_mock", "recognised", "write_truth"]
@@ -144,8 +144,9 @@ def make_mock(
     both Vega, and 88 Myr (76 Myr). In 3 % of the rows one band other than V has no coverage.
 
     Args:
-        simulator: of log_age and ebv, over curves with their shipped names (WFC3_UVIS.F275W, ...); if it takes
-            metallicity as well, globulars have their own. A galaxy is in the mock if the simulator has all its curves.
+        simulator: of log_age and ebv, over curves with their shipped names (WFC3_UVIS.F275W, ...); it may take log_mass
+            and realisation too, and if it takes metallicity, globulars have their own. A galaxy is in the mock if the
+            simulator has all its curves.
         bands: the config's bands; a galaxy is in the mock if it was observed in at least two of them.
         n: number of clusters.
         seed: seed of all random numbers; the same seed gives the same bytes.
@@ -191,7 +192,7 @@ def draw_mock(
     """Return the clusters of a mock; see `make_mock`."""
     if n < 1 or not 0 <= seed < 2**64:
         raise InputError(f"a mock needs n of at least 1 and a seed from 0 to 2^64 - 1, not n {n} and seed {seed}")
-    if set(simulator.parameters) - {METALLICITY} != {LOG_AGE, EBV}:
+    if set(simulator.parameters) - {METALLICITY, LOG_MASS, REALISATION} != {LOG_AGE, EBV}:
         raise InputError(
             f"a mock draws {LOG_AGE} and {EBV}, but the simulator takes {', '.join(simulator.parameters)}; "
             "give the others a value in model.fixed"
@@ -254,6 +255,8 @@ def _drawn(survey: _Survey, law: Population | Globulars, rng: np.random.Generato
     drawn: Columns = {METALLICITY: np.full(BLOCK, survey.metallicity), **law.sample(BLOCK, rng)}
     drawn["field"] = rng.integers(len(survey.fields), size=BLOCK)
     kept = rng.random(BLOCK) < recognised(drawn[LOG_AGE])
+    if REALISATION in survey.simulator.parameters:
+        drawn[REALISATION] = rng.random(BLOCK)
     return {name: values[kept] for name, values in drawn.items()}
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpcflow.base.errors import InputError
 from hpcflow.catalogues.mast import SAMPLE
 from hpcflow.catalogues.phangs import Classes, write_phangs, write_sed
 from hpcflow.model.observe import Photometry, add_systematic
 from hpcflow.model.simulator import Simulator
 from hpcflow.sources.cluster.grid_fit import GridFit, grid_fit
+from hpcflow.sources.cluster.parameters import LOG_MASS
 from hpcflow.sources.cluster.population import SOLAR
 from hpcflow.stages.mock import Drawn, draw_mock, write_truth
 
@@ -60,8 +62,13 @@ def make_survey(
         the files.
 
     Raises:
-        InputError: as for `make_mock`.
+        InputError: as for `make_mock`, or if the simulator takes the mass, so that it can fit no grid.
     """
+    if LOG_MASS in simulator.parameters:
+        raise InputError(
+            f"mock.form: {form} has published fits, which need a simulator of one solar mass; set mock.form to plain, "
+            "or model.simulator to ssp"
+        )
     drawn = draw_mock(simulator, bands, n, seed, systematic=systematic, metallicity=metallicity)
     classes = _classes(len(drawn.galaxy), form == "candidates", drawn.rng)
     fit = _fit(simulator, drawn, metallicity)

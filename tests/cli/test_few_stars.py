@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from astropy.table import Table
 
 from hpcflow.config.load import load_config, with_values
 from hpcflow.model.observe import Photometry
+from hpcflow.model.simulator import Simulator
+from hpcflow.sources.cluster.simulators import build_ssp
 from hpcflow.stages.build import build_observer, build_simulated, build_simulator
 from hpcflow.stages.run import Run
 from hpcflow.stages.validate import observed_partition
@@ -107,3 +110,41 @@ def test_partitions_of_other_sizes_and_other_workers_have_the_same_stars(small: 
     whole = simulator(theta)
     for size in (1, 700, 2999):
         np.testing.assert_array_equal(build_simulator(config)(theta[:size]), whole[:size])
+
+
+def test_a_mock_has_clusters_of_few_stars(small: Path, hpcflow: Command) -> None:
+    """Colours scatter about those of many stars, which those of a mock by the simulator `ssp` have exactly."""
+    sets = ("--set", "mock.n=300")
+    hpcflow("mock", small, "--out", "stars", *sets)
+    hpcflow("mock", small, "--out", "mean", *sets, "--set", "model.simulator=ssp")
+    stars, mean = (Table.read(f"{folder}/mock_truth.fits") for folder in ("stars", "mean"))
+    assert stars.colnames == mean.colnames  # nobody need know which stars there were
+    assert len(stars) == len(mean) == 300
+    curves = {name: f"WFC3_UVIS.{name}" for name in ("F555W", "F814W")}
+    names = ("log_age", "ebv", "metallicity")
+    expected = build_ssp(
+        ssp="bc03_miles_kroupa", bands=curves, parameters=names, fixed={}, ages="continuous", extinction="odonnell94"
+    )
+    assert scatter(mean, expected) < 0.01
+    assert scatter(stars, expected) > 0.05
+
+
+def scatter(truth: Table, expected: Simulator) -> float:
+    """Return the scatter in V - I of clusters of WFC3 about those of many stars, in mag."""
+    flux = expected(np.stack([truth[name] for name in expected.parameters], axis=1))
+    seen = np.stack([truth[f"{band}_mJy"] for band in expected.bands], axis=1)
+    colour = -2.5 * np.log10(seen / flux) @ np.array([1.0, -1.0])
+    return float(np.std(colour[np.isfinite(colour) & (np.abs(colour) < 3)]))
+
+
+def test_published_fits_are_not_made_of_clusters_of_few_stars(small: Path, hpcflow: Command) -> None:
+    _, said = hpcflow("mock", small, "--out", "stars", "--set", "mock.form=dr5", code=2)
+    assert "set mock.form to plain" in said
+
+
+def test_fluxes_of_given_stars(small: Path, hpcflow: Command) -> None:
+    config, theta = load_config(small), build_simulated(load_config(small)).sample(5, np.random.default_rng(1))
+    Table(theta, names=build_simulated(config).names).write("in.csv")
+    hpcflow("flux", small, "in.csv", "--out", "out.csv")
+    found = np.stack([Table.read("out.csv")[f"flux_{band}"] for band in BANDS], axis=1)
+    np.testing.assert_allclose(found, build_simulator(config)(theta) * 10 ** theta[:, [1]], rtol=1e-6)
