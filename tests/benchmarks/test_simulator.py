@@ -111,6 +111,33 @@ def test_few_stars_against_the_mean_of_many(capsys: pytest.CaptureFixture[str]) 
         print("\n" + table(["", "clusters/s and core", "times ssp"], rows))
 
 
+def test_gas_against_stars_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """Rates with gas, over all ages and over those at which there is some, next to those of the same stars alone."""
+    n, rng = 100_000, np.random.default_rng(4)
+    columns = {
+        "log_age": rng.uniform(6, 10.13, n),
+        "ebv": rng.uniform(0, 1.5, n),
+        "r_v": rng.uniform(2, 6, n),
+        "metallicity": rng.uniform(0.001, 0.05, n),
+        "covering_factor": rng.uniform(0, 1, n),
+        "log_u": rng.uniform(-4, -1, n),
+    }
+    stars, bounds = list(columns)[:4], {"ebv": (0.0, 1.5), "r_v": (2.0, 6.0)}
+    rows = []
+    for alone in (stars[:2], stars[:3], stars):
+        cells: list[str] = []
+        for names in (alone, [*alone, "covering_factor"], [*alone, "covering_factor", "log_u"]):
+            simulator = engine(tuple(names), bounds=bounds)
+            theta = np.stack([columns[name] for name in names], axis=1)
+            young = theta[theta[:, 0] < 7.4].copy()
+            found = [rate(lambda made=simulator, some=some: made(some), len(some)) for some in (theta, young)]
+            cells.append(", ".join(f"{value:,.0f}" for value in found))
+            assert np.isfinite(simulator(theta)).all()
+        rows.append([", ".join(alone), *cells])
+    with capsys.disabled():
+        print("\n" + table(["rows/s and core: all ages, below 25 Myr", "stars", "covering_factor", "and log_u"], rows))
+
+
 @pytest.mark.parametrize("bounds", [None, {"ebv": (0.0, 1.5), "r_v": (2.0, 6.0)}], ids=["fixed R_V", "free R_V"])
 def test_threads(capsys: pytest.CaptureFixture[str], bounds: dict[str, tuple[float, float]] | None) -> None:
     theta = drawn(1_000_000)
