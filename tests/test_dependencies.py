@@ -24,7 +24,7 @@ ASKS = ("find_spec", "import_module", "importorskip", "peer", "folder_of")  # ta
 PLACES = {  # where imports are, and the extras that hold for that place
     "hpcflow": ("arviz", "search", "tables"),
     "tests": ("search", "test"),
-    "tests/benchmarks": ("search", "test", "bench"),
+    "tests/benchmarks": ("search", "test", "bench", "tables"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The light of gas as bagpipes has it, for tests; run it with a Python that has bagpipes 1.3.6.
+"""The light of gas as bagpipes has it, for tests; run it with a Python that has bagpipes 1.3.6 (the extra `tables`).
 
     PYTHONPATH=. PYTHON tests/benchmarks/bagpipes_gas.py tests/sources/cluster/bagpipes_gas.csv
 
