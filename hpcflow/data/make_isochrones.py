@@ -32,7 +32,8 @@ LOG_AGE = np.concatenate([6 + 0.025 * np.arange(81), 8.05 + 0.05 * np.arange(43)
 MASSES = np.geomspace(0.1, 100, 401)  # of the tracks, in solar masses
 GRID = np.geomspace(0.1, 100, 81)  # of every isochrone
 # SSE's kinds of living stars in the order of evolution, and into how many points each is cut.
-PHASES = {(0, 1): 20, (2,): 14, (3,): 25, (4,): 22, (5,): 12, (6,): 10, (7,): 8, (8,): 5, (9,): 5}
+PHASES = {(0, 1): 20, (2,): 14, (3,): 25, (4,): 22, (5,): 12, (6,): 25, (7,): 8, (8,): 5, (9,): 5}
+TIME, HEAT = 4.0, 4.0  # how far apart the ends of a phase, and ten times the temperature, are to one dex of luminosity
 END_MYR = 15_000.0
 YOUNGEST_MYR = 1e-4  # of a star on the zero-age main sequence, whose age needs a logarithm
 SUN_K, SUN_LOG_G = 5772.0, 4.438
@@ -92,7 +93,7 @@ def points_of(track: Mapping[str, Floats]) -> Floats:
         own = whole[np.isin(kind, kinds)]
         if len(own) > 1:
             years = 10 ** own[:, 0]
-            steps = np.diff([years / (years[-1] - years[0]), own[:, 1], 4 * own[:, 2]], axis=1)
+            steps = np.diff([TIME * years / (years[-1] - years[0]), own[:, 1], HEAT * own[:, 2]], axis=1)
             along = np.append(0, np.cumsum(np.sqrt((steps**2).sum(axis=0))))
             places = np.linspace(0, along[-1], count)
             own = np.stack([np.interp(places, along, column) for column in own.T], axis=1)

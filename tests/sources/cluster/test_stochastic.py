@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
+from hpcflow.model.zero_points import AB_ZERO_MJY, VEGA_TO_AB
 from hpcflow.sources.cluster.simulators import build_ssp, build_stochastic
 from hpcflow.sources.cluster.stochastic import StochasticSimulator
 
@@ -59,7 +60,7 @@ def test_massive_clusters_become_populations_as_the_root_of_their_mass(log_age: 
 
 
 # V and I, mag, of 10^4 and of 10^5 solar masses. Isochrones of PARSEC give 0.36, 0.43 and 0.13, 0.19 at 4 Myr;
-# 0.33, 0.48 and 0.11, 0.14 at 10 Myr; 0.09, 0.18 and 0.03, 0.06 at 100 Myr.
+# 0.34, 0.48 and 0.11, 0.14 at 10 Myr; 0.09, 0.18 and 0.03, 0.06 at 100 Myr.
 SCATTER = {
     6.6: ((0.25, 0.47), (0.081, 0.162)),
     7.0: ((0.195, 0.44), (0.062, 0.128)),
@@ -145,3 +146,12 @@ def test_it_says_which_stars_it_has() -> None:
     found = stochastic().provenance
     assert found["simulator"] == "stochastic"
     assert {"ssp_sha256", "isochrones_sha256", "atmospheres_sha256"} <= set(found)
+
+
+def test_old_stars_scatter_as_those_of_galaxies_do() -> None:
+    """Mean square over mean flux of stars is M_I = -0.92 where V-I = 1.33 (Tonry et al. 2001, ApJ 546, 681)."""
+    mean = build_ssp(parameters=("log_age", "ebv"), fixed={"metallicity": 0.02}, **SETTINGS)  # type: ignore[arg-type]
+    flux = mean(np.array([[10.0, 0.0]]))[0, 4]
+    bright = 1e5 * ratio(rows(10.0, 5.0))[:, 4].var() * flux
+    magnitude = -2.5 * np.log10(bright / AB_ZERO_MJY) - VEGA_TO_AB["WFC3_UVIS.F814W"]
+    assert magnitude == pytest.approx(-0.92, abs=0.6)  # SSE's giants are too faint by half a magnitude
