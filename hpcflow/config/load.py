@@ -12,6 +12,7 @@ from ruamel.yaml.error import YAMLError
 from hpcflow.base.errors import InputError
 from hpcflow.config.check import checked, sentence
 from hpcflow.config.flows import Axis
+from hpcflow.config.priors import law_of
 from hpcflow.config.section import Section
 from hpcflow.config.sections import (
     Infer,
@@ -24,6 +25,7 @@ from hpcflow.config.sections import (
     Validate,
 )
 from hpcflow.config.sources import check_source, with_defaults
+from hpcflow.model.prior import Parameter, Prior
 
 __all__ = [
     "Axis",
@@ -79,6 +81,17 @@ class Config(Section):
     @model_validator(mode="after")
     def _suits_the_source(self) -> "Config":
         check_source(self.source, self.model, self.observe)
+        return self
+
+    @model_validator(mode="after")
+    def _prior_is_a_density(self) -> "Config":
+        own = tuple(Parameter(name, b.low, b.high, b.unit, b.scale) for name, b in self.model.parameters.items())
+        try:
+            prior = Prior(own, law_of(self.model.prior, own))
+        except InputError as e:
+            raise ValueError(str(e)) from e
+        if tied := [name for name, b in self.model.parameters.items() if b.nuisance and not prior.is_free(name)]:
+            raise ValueError(f"model.prior ties {', '.join(tied)}, which cannot be a nuisance then; infer it")
         return self
 
     @model_validator(mode="after")

@@ -56,6 +56,10 @@ class ExactScale(nn.Module):
                 f"train.scale: exact needs fluxes in proportion to a scale, but the simulator takes {scale.parameter} "
                 "itself; set it to learned"
             )
+        if scale.parameter and not prior.is_free(scale.parameter):
+            raise InputError(
+                f"train.scale: exact needs a uniform {scale.parameter}, but model.prior ties it; set it to learned"
+            )
         others = [name for name in prior.names if name != scale.parameter]
         if sorted(simulator.parameters) != sorted(others) or len(others) == len(prior.names):
             raise InputError(

@@ -1,4 +1,4 @@
-"""The prior: independent, bounded parameters, and the probit that makes it a standard normal."""
+"""The prior: bounded parameters, and the probit of their bounds, on which flows work."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from hpcflow.base.errors import InputError
+from hpcflow.model.law import Law
 
 __all__ = ["Parameter", "Prior"]
 
@@ -37,7 +38,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Prior:
-    """The joint prior over named parameters, p(theta) = prod_i p_i(theta_i).
+    """The joint prior over named parameters, p(theta) = prod_i p_i(theta_i), or a law that ties them to each other.
+
+    The maps to the unit cube and to the latent space are those of independent parameters, whatever the law: it is a
+    density inside their bounds, and flows learn it as they learn everything else.
 
     >>> prior = Prior((Parameter("log_age", 6, 10.1383, "dex(yr)"), Parameter("ebv", 0, 1.5, "mag")))
     >>> prior.to_latent(np.array([[8.06915, 0.75]])).round(6)
@@ -45,6 +49,7 @@ class Prior:
     """
 
     parameters: tuple[Parameter, ...]
+    law: Law | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,20 +70,25 @@ class Prior:
         """Return the prior over some of the parameters, in the order asked for.
 
         Raises:
-            InputError: if a name is not a parameter.
+            InputError: if a name is not a parameter, or hangs on one that is left out.
         """
-        by_name = {p.name: p for p in self.parameters}
+        names, by_name = tuple(names), {p.name: p for p in self.parameters}
         try:
-            return Prior(tuple(by_name[name] for name in names))
+            return Prior(tuple(by_name[name] for name in names), self.law and self.law.select(names))
         except KeyError as e:
             raise InputError(f"parameter {e} is not in the prior; it has {', '.join(self.names)}") from e
 
     def sample(self, n: int, rng: np.random.Generator) -> Floats:
         """Draw `n` parameter vectors (n, D)."""
+        if self.law is not None:
+            return np.clip(self.law.draw(rng.random((n, 1 + len(self.parameters)))), self.low, self.high)
         return self.from_unit(rng.random((n, len(self.parameters))))
 
     def log_prob(self, theta: Floats) -> Floats:
-        """Return log p(theta) (N,) for theta (N, D) in declared units; -inf outside the bounds."""
+        """Return log p(theta) (...) for theta (..., D) in declared units; -inf outside the bounds."""
+        if self.law is not None:
+            columns = np.asarray(theta, dtype=np.float64).reshape(-1, len(self.names)).T
+            return self.law.log_prob(dict(zip(self.names, columns, strict=True))).reshape(theta.shape[:-1])
         inside = ((theta >= self.low) & (theta <= self.high)).all(axis=-1)
         log_width = np.log(self._outer(self.high) - self._outer(self.low))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,6 +117,11 @@ class Prior:
         value = low + unit * (high - low)
         theta = np.where(self._is_log, np.exp(np.where(self._is_log, value, 0.0)), value)
         return np.clip(theta, self.low, self.high)
+
+    def is_free(self, name: str) -> bool:
+        """Return whether a parameter is uniform between its bounds and independent of all others."""
+        own = self.parameters[self.names.index(name)]
+        return self.law is None or self.law.is_free(name, own.low, own.high)
 
     def index(self, names: Sequence[str]) -> list[int]:
         """Return the columns of theta that hold the named parameters."""

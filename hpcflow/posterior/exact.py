@@ -76,6 +76,8 @@ class ExactModel:
             InputError: if the model has other parameters.
         """
         prior, names = likelihood.prior, likelihood.simulator.parameters
+        if prior.law is not None:
+            raise InputError("exact posteriors need independent parameters, but model.prior ties them; train a flow")
         scale, size = likelihood.forward.scale, likelihood.forward.size
         if len(names) != 2 or size is None or scale.simulated or prior.parameters[size].scale != "linear":
             raise InputError(

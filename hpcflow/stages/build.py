@@ -1,6 +1,6 @@
 """Build the objects that the stages work with from a config."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.catalogues.galaxies import survey_bands
 from hpcflow.compute.once import once_per_worker
 from hpcflow.config.load import Config
+from hpcflow.config.priors import law_of
 from hpcflow.config.sources import source_for
 from hpcflow.flow.physics import Physics
 from hpcflow.flow.schedule import Schedule
@@ -43,6 +44,7 @@ __all__ = [
     "config_of",
     "engine_of",
     "model_fluxes",
+    "simulated_names",
     "simulator_of",
     "simulator_over",
     "source_of",
@@ -65,24 +67,31 @@ def build_scale(config: Config) -> Scale:
 
 def build_prior(config: Config) -> Prior:
     """Return the prior of the parameters to infer, in the config's order."""
-    return Prior(tuple(_parameter(config, name) for name, p in config.model.parameters.items() if not p.nuisance))
+    return _prior_of(config, [name for name, p in config.model.parameters.items() if not p.nuisance])
 
 
 def build_nuisance(config: Config) -> Prior | None:
     """Return the prior of the parameters that are simulated and not inferred; None if there are none."""
     names = [name for name, bounds in config.model.parameters.items() if bounds.nuisance]
-    return Prior(tuple(_parameter(config, name) for name in names)) if names else None
+    return _prior_of(config, names) if names else None
 
 
 def build_simulated(config: Config) -> Prior:
-    """Return the prior of everything that is simulated: parameters, and what is given.
+    """Return the prior of everything that is drawn for the library: parameters, and what is given.
 
-    The scale's parameter is among them only if the simulator takes it.
+    The scale's parameter is among them only if the simulator takes it or other parameters hang together with it.
     """
-    scale, takes_scale = build_scale(config), engine_of(config).takes_scale
-    names = [name for name in config.model.parameters if takes_scale or name != scale.parameter]
-    given = [Parameter(q.name, q.low, q.high, q.unit) for q in scale.given if q.simulated]
-    return Prior((*(_parameter(config, name) for name in names), *given))
+    prior, scale = _prior_of(config, list(config.model.parameters), with_given=True), build_scale(config).parameter
+    tied = bool(scale) and not prior.is_free(scale)
+    return prior if tied or engine_of(config).takes_scale else prior.select(n for n in prior.names if n != scale)
+
+
+def _prior_of(config: Config, names: Sequence[str], *, with_given: bool = False) -> Prior:
+    """Return the prior of some of the config's parameters, and of what is given and simulated if asked."""
+    own = [_parameter(config, name) for name in config.model.parameters]
+    given = [Parameter(q.name, q.low, q.high, q.unit) for q in build_scale(config).given if q.simulated and with_given]
+    law = law_of(config.model.prior, [*own, *given])
+    return Prior((*own, *given), law).select([*names, *(parameter.name for parameter in given)])
 
 
 def _parameter(config: Config, name: str) -> Parameter:
@@ -91,12 +100,18 @@ def _parameter(config: Config, name: str) -> Parameter:
 
 
 def build_simulator(config: Config) -> Simulator:
-    """Return the simulator of unscaled fluxes, of everything that is simulated.
+    """Return the simulator of unscaled fluxes, of everything that is drawn for the library and that it takes.
 
     Raises:
         InputError: if a table, curve or parameter cannot be used.
     """
-    return simulator_over(config, build_simulated(config).names)
+    return simulator_over(config, simulated_names(config))
+
+
+def simulated_names(config: Config) -> tuple[str, ...]:
+    """Return the names of the columns that the simulator takes."""
+    scale, takes_scale = build_scale(config).parameter, engine_of(config).takes_scale
+    return tuple(name for name in build_simulated(config).names if takes_scale or name != scale)
 
 
 def simulator_over(config: Config, parameters: tuple[str, ...], bands: Mapping[str, str] | None = None) -> Simulator:
@@ -207,8 +222,14 @@ def build_physics(config: Config, bands: Mapping[str, str] | None = None) -> Phy
     """Return what the flow may know of the model, in other bands than the config's if asked; None if it is slow."""
     if not _is_fast(config):
         return None
-    prior = build_simulated(config)
-    return Physics(simulator_over(config, prior.names, bands), prior)
+    names = simulated_names(config)
+    return Physics(simulator_over(config, names, bands), _box(config, names))
+
+
+def _box(config: Config, names: Sequence[str]) -> Prior:
+    """Return independent parameters inside the bounds of those that are drawn for the library."""
+    by_name = {parameter.name: parameter for parameter in build_simulated(config).parameters}
+    return Prior(tuple(by_name[name] for name in names))
 
 
 def build_schedule(config: Config, member: int = 0) -> Schedule:
@@ -221,7 +242,7 @@ def model_fluxes(config: Config) -> NDArray[np.floating] | None:
     """Return unscaled fluxes (M, B) of models that cover the prior, or None if the simulator is too slow."""
     if not _is_fast(config):
         return None
-    simulator, prior = build_simulator(config), build_simulated(config)
+    simulator, prior = build_simulator(config), _box(config, simulated_names(config))
     flux = np.asarray(simulator(prior.from_unit(qmc.Halton(len(simulator.parameters), scramble=False).random(MODELS))))
     return flux[(np.isfinite(flux) & (flux > 0)).all(axis=1)]
 

@@ -13,7 +13,7 @@ from hpcflow.catalogues.units import in_unit
 from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.config.load import Config
 from hpcflow.sources.cluster.parameters import METALLICITY
-from hpcflow.stages.build import build_prior, build_scale, build_simulated, simulator_over, source_of
+from hpcflow.stages.build import build_prior, build_scale, simulated_names, simulator_over, source_of
 
 __all__ = ["flux"]
 
@@ -36,7 +36,7 @@ def flux(config: Config, table: Path, out: Path) -> int:
     rows = load_table(table)
     columns = _columns(config, rows, table)
     model = config.model
-    scale, needed = build_scale(config), list(build_simulated(config).names)
+    scale, needed = build_scale(config), list(simulated_names(config))
     if missing := [name for name in needed if name not in columns]:
         raise InputError(f"{table} has no column {', '.join(missing)}; it has {', '.join(rows.colnames)}")
     freed = [name for name in model.fixed if name in columns and name != METALLICITY]

@@ -9,7 +9,7 @@ from hpcflow.base.errors import InputError
 from hpcflow.base.partitions import rng_for
 from hpcflow.config.load import Config
 from hpcflow.sources.own.own import OWN, build_own
-from hpcflow.stages.build import build_simulated
+from hpcflow.stages.build import build_simulated, simulated_names
 
 __all__ = ["rehearse"]
 
@@ -25,12 +25,12 @@ def rehearse(config: Config) -> Iterator[str]:
     """
     if config.source != OWN:
         return
-    model, prior = config.model, build_simulated(config)
-    theta = prior.sample(DRAWS, rng_for(config.simulate.seed, "rehearsal"))
+    model, prior, names = config.model, build_simulated(config), simulated_names(config)
+    theta = prior.sample(DRAWS, rng_for(config.simulate.seed, "rehearsal"))[:, prior.index(names)]
     simulator = build_own(
         simulator=model.simulator,
         bands=model.bands,
-        parameters=prior.names,
+        parameters=names,
         timeout_s=config.simulate.timeout_s,
         deaths=0,
     )

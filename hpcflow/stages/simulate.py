@@ -48,7 +48,7 @@ def simulate_partition(run: str, partition: Partition) -> None:
     """Draw, simulate and write one partition; this is a worker's task."""
     simulator = simulator_of(run)
     theta = draw(config_of(run), partition)
-    flux = simulator(theta)
+    flux = simulator(theta[:, build_simulated(config_of(run)).index(simulator.parameters)])
     _store(run).write(partition, theta, flux, simulator.reasons)
 
 

@@ -113,6 +113,7 @@ def open_support(config: Config, run: Run) -> Support:
     flux, size = model_fluxes(config), build_scale(config).parameter
     if flux is None:
         raise InputError("exact posteriors need a faster simulator; train a flow for this one")
-    prior = build_prior(config).select([size]).parameters[0]
-    support = Support.of_library(build_observer(config), flux, (prior.low, prior.high))
+    prior = build_prior(config)
+    column = prior.names.index(size)
+    support = Support.of_library(build_observer(config), flux, (prior.low[column], prior.high[column]))
     return support if flow is None else replace(support, unseen=np.array(unseen_bands(flow, config)))

@@ -1,0 +1,100 @@
+"""The section `model.prior`: how parameters hang together, by the name of a shipped prior or component by component."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from hpcflow.base.errors import InputError
+from hpcflow.config.section import Section
+from hpcflow.model.law import Component, Edge, Factor, Law
+from hpcflow.model.prior import Parameter
+
+__all__ = ["BOX", "PRIORS", "Kind", "Share", "law_of"]
+
+BOX = "box"
+Points = Annotated[dict[str, list[tuple[float, float]]], Field(min_length=1, max_length=1)]
+
+
+class Share(Section):
+    """The density of one parameter in one component: in proportion to 10^(slope x) between two edges.
+
+    x is the parameter, or its log10 if its scale is log. An edge that is not given is that of `model.parameters`; one
+    that depends on an earlier parameter is `{PARAMETER: [[value, edge], ...]}`, linear between those values.
+    """
+
+    low: float | Points | None = None
+    high: float | Points | None = None
+    slope: Annotated[float, Field(ge=-100, le=100)] = 0.0
+
+
+class Kind(Section):
+    """One component of a prior: its share of all objects, and what is special about its parameters."""
+
+    weight: Annotated[float, Field(gt=0)]
+    parameters: dict[str, Share] = {}
+
+
+# Whitmore et al. 2023 (arXiv 2301.03689): old globular clusters are metal-poor and free of dust, which ages from
+# photometry at solar metallicity do not know.
+PRIORS: dict[str, dict[str, Kind]] = {
+    "phangs": {
+        "disc": Kind(weight=0.85, parameters={"metallicity": Share(low=0.008, high=0.03)}),
+        "globular": Kind(
+            weight=0.15,
+            parameters={
+                "log_age": Share(low=9.7),
+                "metallicity": Share(low=0.0004, high=0.008),
+                "ebv": Share(high=0.1),
+            },
+        ),
+    },
+}
+
+
+def law_of(prior: str | Mapping[str, Kind], parameters: Sequence[Parameter]) -> Law | None:
+    """Return how parameters hang together; None if they do not.
+
+    Args:
+        prior: name of a shipped prior, `box` if parameters are independent and uniform, or components by name.
+        parameters: all parameters, with the bounds inside which the prior is.
+
+    Raises:
+        InputError: if the prior is unknown, names another parameter, or is no density.
+    """
+    if isinstance(prior, str):
+        if prior == BOX:
+            return None
+        if prior not in PRIORS:
+            raise InputError(f"model.prior {prior} is unknown; choose one of {', '.join([BOX, *PRIORS])}")
+        prior = PRIORS[prior]
+    names = [parameter.name for parameter in parameters]
+    if unknown := {name for kind in prior.values() for name in kind.parameters} - set(names):
+        raise InputError(
+            f"model.prior says something of {', '.join(sorted(unknown))}, which is not among model.parameters; "
+            "add it there, or remove it from the prior"
+        )
+    return Law(
+        tuple(
+            Component(name, kind.weight, tuple(_factor(p, kind.parameters.get(p.name, Share())) for p in parameters))
+            for name, kind in prior.items()
+        )
+    )
+
+
+def _factor(parameter: Parameter, share: Share) -> Factor:
+    low, high = (
+        _edge(parameter, edge, own) for edge, own in ((share.low, parameter.low), (share.high, parameter.high))
+    )
+    return Factor(parameter.name, low, high, share.slope, parameter.scale)
+
+
+def _edge(parameter: Parameter, edge: float | Mapping[str, Sequence[tuple[float, float]]] | None, own: float) -> Edge:
+    """Return an edge inside the parameter's bounds."""
+    if edge is None:
+        return Edge((own,))
+    if not isinstance(edge, Mapping):
+        return Edge((min(max(edge, parameter.low), parameter.high),))
+    (given, points), *_ = edge.items()
+    values = tuple(min(max(value, parameter.low), parameter.high) for _, value in points)
+    return Edge(values, given, tuple(point for point, _ in points))
