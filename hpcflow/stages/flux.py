@@ -13,7 +13,7 @@ from hpcflow.catalogues.units import in_unit
 from hpcflow.catalogues.write import refuse_unknown, write_rows
 from hpcflow.config.load import Config
 from hpcflow.sources.cluster.parameters import METALLICITY
-from hpcflow.stages.build import build_prior, build_scale, simulated_names, simulator_over, source_of
+from hpcflow.stages.build import build_prior, build_scale, build_simulated, simulated_names, simulator_over, source_of
 
 __all__ = ["flux"]
 

@@ -10,7 +10,7 @@ from hpcflow.base.partitions import Partition, rng_for
 from hpcflow.compute.once import once_per_worker
 from hpcflow.compute.where import Where
 from hpcflow.config.load import Config
-from hpcflow.stages.build import build_simulated, build_simulator, config_of, simulator_of
+from hpcflow.stages.build import build_simulated, build_simulator, config_of, simulated_names, simulator_of
 from hpcflow.stages.loop import run_missing
 from hpcflow.stages.progress import log, log_to
 from hpcflow.stages.rehearsal import rehearse
@@ -47,8 +47,9 @@ def simulate(config: Config, run: Run, where: Where) -> None:
 def simulate_partition(run: str, partition: Partition) -> None:
     """Draw, simulate and write one partition; this is a worker's task."""
     simulator = simulator_of(run)
-    theta = draw(config_of(run), partition)
-    flux = simulator(theta[:, build_simulated(config_of(run)).index(simulator.parameters)])
+    config = config_of(run)
+    theta = draw(config, partition)
+    flux = simulator(theta[:, build_simulated(config).index(simulated_names(config))])
     _store(run).write(partition, theta, flux, simulator.reasons)
 
 

@@ -10,7 +10,7 @@ from hpcflow.base.partitions import Partition
 from hpcflow.calibration.record import ValidationStore
 from hpcflow.config.load import Config
 from hpcflow.model.simulator import Simulator
-from hpcflow.stages.build import build_simulated, build_simulator
+from hpcflow.stages.build import build_simulated, build_simulator, simulated_names
 from hpcflow.stages.progress import log, log_to, tracked
 from hpcflow.stages.run import Run, refuse_other_sources
 from hpcflow.stages.simulate import draw
@@ -155,7 +155,7 @@ def _same(
     """Simulate the chosen rows of a partition again, and return which of them agree with the library."""
     drawn = draw(config, partition)[chosen]
     same = np.isclose(drawn, theta[chosen], rtol=TOLERANCE, atol=1e-12).all(axis=1)
-    again = simulator(drawn[:, build_simulated(config).index(simulator.parameters)])
+    again = simulator(drawn[:, build_simulated(config).index(simulated_names(config))])
     return same & np.isclose(again, flux[chosen], rtol=TOLERANCE, atol=0, equal_nan=True).all(axis=1)
 
 
