@@ -87,7 +87,7 @@ def mean_shift(samples: Tensor, modes: int = 3, bandwidth: float | None = None) 
 def _climb(points: Tensor, starts: Tensor, width: float) -> Tensor:
     """Return where each start (N, S, D) ends when it is moved repeatedly to the kernel-weighted mean."""
     dim = points.shape[-1]
-    moments = columns(points, torch.ones_like(points[..., :1]))
+    moments = columns(points, torch.ones_like(points[..., :1])).mT.contiguous().mT  # twice as fast as row by row
     raised = _raised(points, width)
     for _ in range(ITERATIONS):  # a fixed number, so that posteriors do not affect each other
         total = _kernel(starts, raised, width) @ moments
