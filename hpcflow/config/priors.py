@@ -1,19 +1,30 @@
 """The section `model.prior`: how parameters hang together, by the name of a shipped prior or component by component."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from hpcflow.base.errors import InputError
 from hpcflow.config.section import Section
 from hpcflow.model.law import Component, Edge, Factor, Law
 from hpcflow.model.prior import Parameter
 
-__all__ = ["BOX", "PRIORS", "Kind", "Share", "law_of"]
+__all__ = ["BOX", "PRIORS", "Kind", "Share", "by_name", "law_of"]
 
 BOX = "box"
-Points = Annotated[dict[str, list[tuple[float, float]]], Field(min_length=1, max_length=1)]
+
+
+def _edge_given(value: Any) -> Any:
+    """Return what a config gives as an edge, if it is one."""
+    (points,) = value.values() if isinstance(value, Mapping) and len(value) == 1 else (None,)
+    pairs = isinstance(points, Sequence) and not isinstance(points, str)
+    if value is None or isinstance(value, float | int) or pairs:
+        return value
+    raise ValueError("an edge is a number, or {PARAMETER: [[value, edge], [value, edge], ...]}")
+
+
+At = Annotated[float | dict[str, list[tuple[float, float]]] | None, BeforeValidator(_edge_given)]
 
 
 class Share(Section):
@@ -23,8 +34,8 @@ class Share(Section):
     that depends on an earlier parameter is `{PARAMETER: [[value, edge], ...]}`, linear between those values.
     """
 
-    low: float | Points | None = None
-    high: float | Points | None = None
+    low: At = None
+    high: At = None
     slope: Annotated[float, Field(ge=-100, le=100)] = 0.0
 
 
@@ -52,22 +63,33 @@ PRIORS: dict[str, dict[str, Kind]] = {
 }
 
 
-def law_of(prior: str | Mapping[str, Kind], parameters: Sequence[Parameter]) -> Law | None:
-    """Return how parameters hang together; None if they do not.
+def by_name(prior: Any) -> Any:
+    """Return the components of a prior that is given by its name, and anything else as it is.
+
+    Raises:
+        ValueError: if no prior of that name ships.
+    """
+    if not isinstance(prior, str):
+        return prior
+    if prior == BOX:
+        return {}
+    if prior not in PRIORS:
+        raise ValueError(f"{prior} is unknown; choose one of {', '.join([BOX, *PRIORS])}, or give its components")
+    return {name: kind.model_dump() for name, kind in PRIORS[prior].items()}
+
+
+def law_of(prior: Mapping[str, Kind], parameters: Sequence[Parameter]) -> Law | None:
+    """Return how parameters hang together; None if they are independent and uniform.
 
     Args:
-        prior: name of a shipped prior, `box` if parameters are independent and uniform, or components by name.
+        prior: components by name.
         parameters: all parameters, with the bounds inside which the prior is.
 
     Raises:
-        InputError: if the prior is unknown, names another parameter, or is no density.
+        InputError: if the prior names another parameter, or is no density.
     """
-    if isinstance(prior, str):
-        if prior == BOX:
-            return None
-        if prior not in PRIORS:
-            raise InputError(f"model.prior {prior} is unknown; choose one of {', '.join([BOX, *PRIORS])}")
-        prior = PRIORS[prior]
+    if not prior:
+        return None
     names = [parameter.name for parameter in parameters]
     if unknown := {name for kind in prior.values() for name in kind.parameters} - set(names):
         raise InputError(

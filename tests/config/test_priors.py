@@ -27,7 +27,7 @@ def prior(given: str) -> Any:
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_shipped_priors_are_densities_inside_the_bounds(name: str) -> None:
-    whole = Prior(PARAMETERS, law_of(name, PARAMETERS))
+    whole = Prior(PARAMETERS, law_of(PRIORS[name], PARAMETERS))
     theta = whole.sample(20_000, np.random.default_rng(1))
     assert ((theta >= whole.low) & (theta <= whole.high)).all()
     assert np.isfinite(whole.log_prob(theta)).all()
@@ -39,7 +39,7 @@ def test_shipped_priors_are_densities_inside_the_bounds(name: str) -> None:
 
 
 def test_phangs_has_old_metal_poor_clusters_without_dust() -> None:
-    theta = Prior(PARAMETERS, law_of("phangs", PARAMETERS)).sample(20_000, np.random.default_rng(1))
+    theta = Prior(PARAMETERS, law_of(PRIORS["phangs"], PARAMETERS)).sample(20_000, np.random.default_rng(1))
     poor = theta[:, 3] < 0.008
     assert poor.mean() == pytest.approx(0.15, abs=0.01)
     assert theta[poor, 0].min() >= 9.7
@@ -47,7 +47,8 @@ def test_phangs_has_old_metal_poor_clusters_without_dust() -> None:
 
 
 def test_a_box_has_no_law() -> None:
-    assert law_of("box", PARAMETERS) is None
+    assert law_of({}, PARAMETERS) is None
+    assert prior("box").model.prior == {}
 
 
 def test_edges_stay_inside_the_bounds() -> None:
@@ -72,14 +73,21 @@ def test_the_mass_is_drawn_with_the_rest_only_if_it_hangs_together_with_it() -> 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("globulars", "model.prior globulars is unknown; choose one of box, phangs"),
+        ("globulars", "model.prior: globulars is unknown; choose one of box, phangs"),
+        ("{one: {weight: -1}}", "model.prior.one.weight"),
+        ("{one: {weight: 1, parameters: {ebv: {lo: 0.5}}}}", "model.prior.one.parameters.ebv.lo is not a known key"),
+        ("{one: {weight: 1, parameters: {ebv: {high: {log_age: 3}}}}}", "an edge is a number, or"),
+        (
+            "{one: {weight: 1, parameters: {ebv: {high: {log_age: [[6, x], [7, 1]]}}}}}",
+            "model.prior.one.parameters.ebv",
+        ),
+        ("{one: {weight: 1, parameters: {ebv: {high: {log_age: [[6, 1]]}}}}}", "at least two points"),
         ("{one: {weight: 1, parameters: {covering_factor: {low: 0.5}}}}", "covering_factor, which is not among"),
         ("{one: {weight: 0}}", "weight"),
         ("{one: {weight: 1, parameters: {ebv: {low: 1, high: 0.5}}}}", "ebv in one has no width"),
         ("{one: {weight: 1, parameters: {ebv: {low: 2}}}}", "ebv in one has no width"),
         ("{one: {weight: 1, parameters: {log_age: {low: {ebv: [[0, 6], [1, 8]]}}}}}", "put ebv first"),
         ("{one: {weight: 1, parameters: {ebv: {slope: .inf}}}}", "slope"),
-        ("{}", "prior"),
     ],
 )
 def test_what_is_no_prior_is_said(given: str, said: str) -> None:
@@ -99,3 +107,8 @@ def test_exact_mass_is_refused_where_the_mass_is_tied() -> None:
     )
     with pytest.raises(InputError, match="needs a uniform log_mass"):
         untrained_flow(tied)
+
+
+def test_a_run_keeps_the_components_of_a_prior_that_ships() -> None:
+    plain = prior("phangs").plain()["model"]["prior"]
+    assert plain["globular"]["parameters"]["log_age"]["low"] == 9.7
