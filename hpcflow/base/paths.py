@@ -96,6 +96,10 @@ class RunPaths:
         """The archive of posteriors."""
         return self.path / "posteriors.zarr"
 
+    def reweighted(self, prior: str) -> Path:
+        """The posteriors under another prior, by its name."""
+        return self.path / "reweighted" / f"{prior}.zarr"
+
     @property
     def before(self) -> Path:
         """The archive before a catalogue was added, kept until that is finished."""

@@ -72,12 +72,30 @@ def export(
     run: RunArgument,
     to: Annotated[str, typer.Option("--to", help="Write fits, parquet, csv or ecsv.")] = "fits",
     galaxy: Annotated[str | None, typer.Option("--galaxy", help="Write only the clusters of this galaxy.")] = None,
+    prior: Annotated[
+        str | None, typer.Option("--prior", help="Write posteriors under this prior, as `hpcflow reweight` named it.")
+    ] = None,
 ) -> None:
     """Write a table with one row per cluster."""
     from hpcflow.stages.look.export import export as write
     from hpcflow.stages.run import Run
 
-    print(write(Run(run), to, galaxy))
+    print(write(Run(run), to, galaxy, prior))
+
+
+@command()
+def reweight(
+    run: RunArgument,
+    prior: Annotated[
+        str, typer.Option("--prior", help="Name a prior that ships, or a YAML file with the components of one.")
+    ],
+) -> None:
+    """Give posteriors another prior, without inferring again."""
+    from hpcflow.stages.look.reweight import reweight as write
+    from hpcflow.stages.run import Run
+
+    for line in write(Run(run), prior):
+        print(line)
 
 
 @command()

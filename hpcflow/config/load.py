@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 from hpcflow.base.errors import InputError
 from hpcflow.config.check import checked, sentence
 from hpcflow.config.flows import Axis
-from hpcflow.config.priors import law_of
+from hpcflow.config.joint_prior import law_of
 from hpcflow.config.section import Section
 from hpcflow.config.sections import (
     Infer,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from hpcflow.config.flows import Autoregressive, Axis, Flow
-from hpcflow.config.priors import Kind, by_name
+from hpcflow.config.joint_prior import Kind
 from hpcflow.config.section import Section
 
 __all__ = [
@@ -118,7 +118,7 @@ class Model(Section):
     extinction: Literal["odonnell94", "ccm89"] = "odonnell94"
     bands: Annotated[dict[Label, str], Field(min_length=2)]
     parameters: dict[Label, Bounds]
-    prior: Annotated[dict[Label, Kind], BeforeValidator(by_name)] = {}  # how parameters hang together
+    prior: dict[Label, Kind] = {}  # how parameters hang together; by the name of one that ships, or by components
     fixed: dict[str, float] = {}
     given: dict[str, Known] = {}  # source: own
     scale: str = ""  # source: own; the parameter that is log10 of a factor of all fluxes

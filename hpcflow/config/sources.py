@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hpcflow.config.joint_prior import named
 from hpcflow.config.sections import Model, Observe
 from hpcflow.model.scale import Given, Scale
 from hpcflow.sources import SOURCES
@@ -14,17 +15,21 @@ __all__ = ["check_source", "source_for", "with_defaults"]
 
 def with_defaults(raw: Any) -> Any:
     """Return plain values with the bounds and fixed values that their kind of source declares where they have none."""
-    source = SOURCES.get(str(raw.get("source", "cluster"))) if isinstance(raw, Mapping) else None
-    model = raw.get("model") if source else None
-    if source is None or not isinstance(model, Mapping) or not isinstance(model.get("parameters"), Mapping):
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("model"), Mapping):
+        return raw
+    source, model = SOURCES.get(str(raw.get("source", "cluster"))), raw["model"]
+    if isinstance(model.get("prior"), str):
+        model = {**model, "prior": named(model["prior"], source.priors if source else {})}
+        raw = {**raw, "model": model}
+    if source is None or not isinstance(model.get("parameters"), Mapping):
         return raw
     parameters = {name: _filled(source, name, bounds) for name, bounds in model["parameters"].items()}
     fixed = {name: value for name, value in source.fixed.items() if name not in parameters}
-    named = {"simulator": next(iter(source.simulators)), **model}
-    engine = source.simulators.get(str(named["simulator"]))
+    complete = {"simulator": next(iter(source.simulators)), **model}
+    engine = source.simulators.get(str(complete["simulator"]))
     for own in engine.nuisance if engine else ():
         parameters.setdefault(own.name, {"low": own.low, "high": own.high, "nuisance": True})
-    return {**raw, "model": {"fixed": fixed, **named, "parameters": parameters}}
+    return {**raw, "model": {"fixed": fixed, **complete, "parameters": parameters}}
 
 
 def _filled(source: Source, name: str, bounds: Any) -> Any:

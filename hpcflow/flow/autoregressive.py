@@ -75,7 +75,8 @@ class AutoregressiveSpline(InvertibleFlow):
     def to_noise(self, z: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return noise (N, n, D) and log|dnoise/dz| (N, n) for z (N, n, D) and context (N, C)."""
         noise: list[Tensor] = []
-        before, waves = list[Tensor](), list[Tensor]()
+        before: list[Tensor] = []
+        waves: list[Tensor] = []
         log_slope = torch.zeros_like(z[..., 0])
         for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
             here = z[..., self.order[d]]
@@ -88,7 +89,8 @@ class AutoregressiveSpline(InvertibleFlow):
 
     def from_noise(self, noise: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Return z (N, n, D) and log|dnoise/dz| (N, n)."""
-        found, waves = list[Tensor](), list[Tensor]()
+        found: list[Tensor] = []
+        waves: list[Tensor] = []
         log_slope = torch.zeros_like(noise[..., 0])
         for d, share in enumerate(context[:, None].split(self.sizes, dim=-1)):
             shift, log_scale, shape = self._maps(d, found, waves, share)

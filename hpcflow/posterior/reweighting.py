@@ -46,7 +46,8 @@ def reweighted(theta: Floats, log_weight: Floats, old: Prior, new: Prior, levels
         return Reweighted(np.zeros(len(theta)), 0.0, float("nan"), {})
     found = importance(log_weight + new.log_prob(theta), old.log_prob(theta))
     ratio = found.log_evidence + float(np.log(len(theta))) - before
-    summary = summarise_weighted(theta, found.share, levels) if found.effective else {}
+    inside = found.share > 0  # quantiles are linear between samples, and must not reach out to those that are excluded
+    summary = summarise_weighted(theta[inside], found.share[inside], levels) if found.effective else {}
     return Reweighted(found.share, found.effective, ratio, summary)
 
 

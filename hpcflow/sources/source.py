@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from hpcflow.model.prior import Parameter
 from hpcflow.model.scale import Scale
@@ -84,6 +84,7 @@ class Source:
         simulators: simulators by name, the default first.
         in_galaxies: whether objects belong to galaxies, whose distances are known.
         absolute_mag: AB magnitudes between which the median of any catalogue lies; None if not to be checked.
+        priors: how parameters may hang together, by name, as a config says it.
         planes: pairs of parameters in which populations are drawn, by the name of the figure.
         examples: values of the leading parameter near which examples are chosen for figures, by name.
         derive: returns the quantities that follow from the parameters, or None; takes the simulator's name,
@@ -98,6 +99,7 @@ class Source:
     simulators: Mapping[str, Engine]
     in_galaxies: bool = False
     absolute_mag: tuple[float, float] | None = None
+    priors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     planes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     examples: Mapping[str, float] = field(default_factory=dict)
     derive: Callable[..., Derived | None] = field(default=lambda *_, **__: None)

@@ -12,8 +12,8 @@ from scipy.stats import qmc
 from hpcflow.base.errors import InputError
 from hpcflow.catalogues.galaxies import survey_bands
 from hpcflow.compute.once import once_per_worker
+from hpcflow.config.joint_prior import law_of
 from hpcflow.config.load import Config
-from hpcflow.config.priors import law_of
 from hpcflow.config.sources import source_for
 from hpcflow.flow.physics import Physics
 from hpcflow.flow.schedule import Schedule

@@ -24,7 +24,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def tear(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-9])
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])  # the end alone may be left in the decoder's memory
 
 
 @pytest.fixture

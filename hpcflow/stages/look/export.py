@@ -20,6 +20,7 @@ from hpcflow.store.archive import PosteriorArchive
 from hpcflow.store.flags import Flag
 from hpcflow.store.kind import given_names
 from hpcflow.store.reading import open_archive
+from hpcflow.store.reweighted import ReweightedStore
 from hpcflow.store.schema import QUANTILES
 from hpcflow.store.summary import units as units_of
 
@@ -37,15 +38,22 @@ BY_CLUSTER = (
 )
 
 
-def export(run: Run, to: str, galaxy: str | None = None) -> Path:
-    """Write `clusters.TO`, or `clusters-GALAXY.TO` for one galaxy, into the run folder, and return its path.
+def export(run: Run, to: str, galaxy: str | None = None, prior: str | None = None) -> Path:
+    """Write `clusters.TO` into the run folder, with the names of galaxy and prior if asked for, and return its path.
+
+    Args:
+        run: a run with an archive.
+        to: format of the table.
+        galaxy: the only galaxy to write.
+        prior: name of a prior under which the archive was reweighted.
 
     Raises:
-        InputError: if there is no archive, the format is unknown, or the galaxy has no cluster.
+        InputError: if there is no archive, the format is unknown, the galaxy has no cluster, or the archive was not
+            reweighted under that prior.
     """
     archive, ds = PosteriorArchive.open(run.posteriors, reading=True), open_archive(run.posteriors)
     name = normalise_galaxy(galaxy) if galaxy else None
-    path = run.path / f"{file_name('clusters', *filter(None, [name]))}.{to}"
+    path = run.path / f"{file_name('clusters', *filter(None, [name, prior]))}.{to}"
     refuse_unknown(path)
     galaxies = _text(ds["galaxy"].values)
     chosen = np.full(len(galaxies), True) if name is None else galaxies == name
@@ -58,8 +66,21 @@ def export(run: Run, to: str, galaxy: str | None = None) -> Path:
         log.warning(
             "export: %d of %d clusters have no posterior yet; run `hpcflow infer` to resume", lacking, len(chosen)
         )
-    write_blocks(_blocks(ds, chosen), path)
+    write_blocks(_blocks(ds if prior is None else _under(ds, run, prior), chosen), path)
     return path
+
+
+def _under(ds: xr.Dataset, run: Run, prior: str) -> xr.Dataset:
+    """Return what an archive says whatever the prior, and posteriors under another one."""
+    store = ReweightedStore.open(run.reweighted(prior))
+    if store.archive != ds.attrs["known_checksum"] or store.rows != ds.sizes["cluster"]:
+        raise InputError(
+            f"the archive of {run.path} has changed since it was reweighted; run `hpcflow reweight` with {prior} again"
+        )
+    new = store.dataset()
+    kept = (*ABOUT, *given_names(ds.attrs), "cluster_class", "published", *BY_BAND[:3], "flag")
+    own = ds[[name for name in kept if name in ds]]
+    return own.assign({name: new[name].variable for name in ("quantile", "mean", "std", "effective", "efficiency")})
 
 
 def _blocks(ds: xr.Dataset, chosen: NDArray[np.bool_]) -> Iterator[Table]:
@@ -86,7 +107,7 @@ def _table(ds: xr.Dataset, units: Mapping[str, str], text: Mapping[str, NDArray[
         text: the text columns by name.
     """
     table = Table()
-    modes, there = ds.sizes["mode"], set(ds.variables)
+    modes, there = ds.sizes.get("mode", 0), set(ds.variables)
     for name in (*ABOUT, *given_names(ds.attrs), "cluster_class"):
         _add(table, name, text.get(name, ds[name].values), ds[name])
     for i, parameter in enumerate(ds["parameter"].values.tolist()):
@@ -113,7 +134,7 @@ def _table(ds: xr.Dataset, units: Mapping[str, str], text: Mapping[str, NDArray[
         for k in range(modes if name in there else 0):
             _add(table, f"{short}_mode{k + 1}", ds[name].values[:, k], ds[name])
     for i, band in enumerate(ds["band"].values.tolist()):
-        for name in BY_BAND:
+        for name in (name for name in BY_BAND if name in there):
             _add(table, f"{band}_{name}", ds[name].values[:, i], ds[name])
     for name in BY_CLUSTER:
         if name in there:

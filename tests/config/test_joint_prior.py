@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from hpcflow.base.errors import InputError
+from hpcflow.config.joint_prior import Chosen, law_of
 from hpcflow.config.load import load_config
-from hpcflow.config.priors import PRIORS, law_of
 from hpcflow.model.prior import Parameter, Prior
+from hpcflow.sources.cluster.priors import PRIORS
 from hpcflow.stages.build import build_likelihood, build_prior, build_simulated, simulated_names
 from hpcflow.stages.trained import untrained_flow
 
@@ -27,7 +28,7 @@ def prior(given: str) -> Any:
 
 @pytest.mark.parametrize("name", PRIORS)
 def test_shipped_priors_are_densities_inside_the_bounds(name: str) -> None:
-    whole = Prior(PARAMETERS, law_of(PRIORS[name], PARAMETERS))
+    whole = Prior(PARAMETERS, law_of(Chosen(prior=PRIORS[name]).prior, PARAMETERS))
     theta = whole.sample(20_000, np.random.default_rng(1))
     assert ((theta >= whole.low) & (theta <= whole.high)).all()
     assert np.isfinite(whole.log_prob(theta)).all()
@@ -39,7 +40,9 @@ def test_shipped_priors_are_densities_inside_the_bounds(name: str) -> None:
 
 
 def test_phangs_has_old_metal_poor_clusters_without_dust() -> None:
-    theta = Prior(PARAMETERS, law_of(PRIORS["phangs"], PARAMETERS)).sample(20_000, np.random.default_rng(1))
+    theta = Prior(PARAMETERS, law_of(Chosen(prior=PRIORS["phangs"]).prior, PARAMETERS)).sample(
+        20_000, np.random.default_rng(1)
+    )
     poor = theta[:, 3] < 0.008
     assert poor.mean() == pytest.approx(0.15, abs=0.01)
     assert theta[poor, 0].min() >= 9.7

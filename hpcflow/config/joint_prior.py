@@ -10,7 +10,7 @@ from hpcflow.config.section import Section
 from hpcflow.model.law import Component, Edge, Factor, Law
 from hpcflow.model.prior import Parameter
 
-__all__ = ["BOX", "PRIORS", "Kind", "Share", "by_name", "law_of"]
+__all__ = ["BOX", "Chosen", "Kind", "Share", "law_of", "named"]
 
 BOX = "box"
 
@@ -46,36 +46,26 @@ class Kind(Section):
     parameters: dict[str, Share] = {}
 
 
-# Whitmore et al. 2023 (arXiv 2301.03689): old globular clusters are metal-poor and free of dust, which ages from
-# photometry at solar metallicity do not know.
-PRIORS: dict[str, dict[str, Kind]] = {
-    "phangs": {
-        "disc": Kind(weight=0.85, parameters={"metallicity": Share(low=0.008, high=0.03)}),
-        "globular": Kind(
-            weight=0.15,
-            parameters={
-                "log_age": Share(low=9.7),
-                "metallicity": Share(low=0.0004, high=0.008),
-                "ebv": Share(high=0.1),
-            },
-        ),
-    },
-}
+class Chosen(Section):
+    """A prior outside a config, component by component."""
+
+    prior: dict[str, Kind]
 
 
-def by_name(prior: Any) -> Any:
-    """Return the components of a prior that is given by its name, and anything else as it is.
+def named(prior: str, shipped: Mapping[str, Any]) -> Any:
+    """Return the components of a prior that ships, as a config gives them.
+
+    Args:
+        prior: its name; `box` has none.
+        shipped: priors of the kind of source, by name.
 
     Raises:
-        ValueError: if no prior of that name ships.
+        ValueError: if there is no prior of that name.
     """
-    if not isinstance(prior, str):
-        return prior
-    if prior == BOX:
-        return {}
-    if prior not in PRIORS:
-        raise ValueError(f"{prior} is unknown; choose one of {', '.join([BOX, *PRIORS])}, or give its components")
-    return {name: kind.model_dump() for name, kind in PRIORS[prior].items()}
+    if prior not in (BOX, *shipped):
+        choices = ", ".join([BOX, *shipped])
+        raise ValueError(f"model.prior: {prior} is unknown; choose one of {choices}, or give its components")
+    return shipped.get(prior, {})
 
 
 def law_of(prior: Mapping[str, Kind], parameters: Sequence[Parameter]) -> Law | None:
