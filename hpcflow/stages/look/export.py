@@ -72,6 +72,8 @@ def export(run: Run, to: str, galaxy: str | None = None, prior: str | None = Non
 
 def _under(ds: xr.Dataset, run: Run, prior: str) -> xr.Dataset:
     """Return what an archive says whatever the prior, and posteriors under another one."""
+    if not run.reweighted(prior).exists():
+        raise InputError(f"{run.path} is not reweighted under {prior}; run `hpcflow reweight` with its --prior first")
     store = ReweightedStore.open(run.reweighted(prior))
     if store.archive != ds.attrs["known_checksum"] or store.rows != ds.sizes["cluster"]:
         raise InputError(

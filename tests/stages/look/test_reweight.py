@@ -135,7 +135,7 @@ def stage_config(plain: dict[str, object]) -> object:
 def test_it_is_exported_on_request(inferred: Run, copied: Callable[[Run], Run], tmp_path: Path) -> None:
     run, prior = copied(inferred), tmp_path / "steep.yaml"
     prior.write_text("all: {weight: 1, parameters: {log_mass: {slope: -1}}}\n")
-    with pytest.raises(InputError, match="does not exist"):
+    with pytest.raises(InputError, match="is not reweighted under steep; run `hpcflow reweight`"):
         export(run, "csv", prior="steep")
     ds = asked(run, str(prior))
     table = Table.read(export(run, "csv", prior="steep"))
