@@ -24,8 +24,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def tear(file: Path) -> None:
-    whole = file.read_bytes()
-    file.write_bytes(whole[: len(whole) // 2])  # the end alone may be left in the decoder's memory
+    file.write_bytes(file.read_bytes()[:-9])
 
 
 @pytest.fixture
